@@ -1,0 +1,29 @@
+"""A sentence for people, in every language the product speaks.
+
+Chinese comes first: it is what most readers see. Texts are data, so that a form, an error and a list say the
+same thing by the same words.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Language = Literal["zh", "en"]
+LANGUAGES: tuple[Language, ...] = ("zh", "en")
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """One sentence or label in Simplified Chinese and in English."""
+
+    zh: str
+    en: str
+
+    def spoken(self, language: Language) -> str:
+        """Return the sentence in `language`."""
+        return self.zh if language == "zh" else self.en
+
+    def filled(self, **facts: object) -> Text:
+        """Return the same text with `{names}` replaced by `facts` in both languages."""
+        return Text(self.zh.format(**facts), self.en.format(**facts))
