@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 import msgpack
 
-Value: TypeAlias = "None | bool | int | str | bytes | list[Value] | dict[str, Value]"
+Value: TypeAlias = "bool | int | str | bytes | list[Value] | dict[str, Value] | None"
 
 INTEGER_MIN = -(1 << 63)
 INTEGER_MAX = (1 << 63) - 1
@@ -24,7 +24,7 @@ class NotCanonicalError(ValueError):
 
 
 def pack(value: Value) -> bytes:
-    """Encode a value. Raises NotCanonicalError for floats, big integers, lone surrogates, odd keys or deep nesting."""
+    """Encode a value. Raises NotCanonicalError for floats, big integers, lone surrogates or deep nesting."""
     packed: bytes = msgpack.packb(_ordered(value, DEPTH_MAX), use_bin_type=True)
     return packed
 

@@ -1,0 +1,51 @@
+"""Every number that both sides obey, each with its reason. They are part of the protocol."""
+
+from __future__ import annotations
+
+MESSAGE_BYTES_MAX = 1 << 20
+"""One sealed message. A batch aims at 256 KiB; four times that leaves room for one large record."""
+
+BODY_BYTES_MAX = 4 << 20
+"""A body after decompression: the memory one peer can make us take."""
+
+COMPRESSION_WINDOW_MAX = 4 << 20
+"""zstd window: a frame may not ask for more memory than its largest body."""
+
+BATCH_BYTES = 256 << 10
+"""Ops a device puts in one request, before compression: a few seconds of a bad link."""
+
+PAGE_BYTES = 384 << 10
+"""Merged changes the server puts in one response, before compression."""
+
+SEGMENT_OPS_MAX = 4096
+"""Ops under one signature."""
+
+SEGMENTS_MAX = 64
+"""Segments in one request: incarnations, authors and epochs change seldom."""
+
+SALT_BLOCK_OPS = 256
+"""Ops that share one salt root. A segment carries one root for each block it touches."""
+
+EDITS_MAX = 512
+"""Edits in one op: a patrol with every checkpoint and reading stays far below."""
+
+OP_BYTES_MAX = 128 << 10
+"""One op, packed: several times the longest mediation note."""
+
+FIELD_NAME_CHARACTERS_MAX = 64
+ELEMENT_KEY_BYTES_MAX = 256
+KIND_NAME_CHARACTERS_MAX = 64
+TEXT_BYTES_MAX = 64 << 10
+
+SCOPES_MAX = 64
+"""Scopes one device may hold."""
+
+STATUS_BYTES_MAX = 2048
+
+CLOCK_AHEAD_MS = 60_000
+"""A stamp is at most this far ahead of the server's clock when it is accepted."""
+
+CLOCK_FINE_MS = 120_000
+"""A clock within two minutes is fine; beyond, the worker is warned."""
+
+ENROLMENT_CODE_HOURS = 24

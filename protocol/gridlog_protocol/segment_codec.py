@@ -1,0 +1,222 @@
+"""Segments as rows: numbers that creep from op to op travel as differences, so that they cost one byte each.
+
+The layout is section 5 of the wire specification. Nothing here is signed: signatures cover op hashes, which are made
+over the restored ops.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .canonical import Value, pack
+from .clock import (
+    BOOT_ID_BYTES,
+    MILLISECONDS_MAX,
+    ClockFacts,
+    counter_of,
+    milliseconds_of,
+    reading,
+)
+from .errors import ProtocolError
+from .ids import DeviceId, Epoch, Incarnation, OpId, Position, RecordId, UserId, is_record_id
+from .limits import (
+    EDITS_MAX,
+    ELEMENT_KEY_BYTES_MAX,
+    FIELD_NAME_CHARACTERS_MAX,
+    KIND_NAME_CHARACTERS_MAX,
+    OP_BYTES_MAX,
+    SALT_BLOCK_OPS,
+    SEGMENT_OPS_MAX,
+)
+from .ops import SALT_BYTES, Action, Edit, Intent, Op, Seen, op_salt
+from .rows import Row
+from .rows import reading as row_reading
+from .segment import Segment, salt_block
+
+_COMMITTED = 0x10
+_ROOTS_MAX = SEGMENT_OPS_MAX // SALT_BLOCK_OPS + 2
+
+
+@dataclass(slots=True)
+class _Previous:
+    """What the next op's numbers are differences from."""
+
+    position: int = 0
+    hlc_ms: int = 0
+    wall_ahead: int = 0
+    monotonic_ahead: int = 0
+    server_ms: int = 0
+
+
+def segment_row(segment: Segment) -> Value:
+    """Write a segment. The device is the sender of the message and is not repeated."""
+    boots: list[bytes] = []
+    records: dict[RecordId, int] = {}
+    previous = _Previous()
+    rows = [_op_row(op, index, previous, boots, records) for index, op in enumerate(segment.ops)]
+    return [
+        segment.incarnation,
+        segment.first_seq,
+        segment.chain_before,
+        segment.epoch,
+        segment.author,
+        [[block, root] for block, root in sorted(segment.roots.items())],
+        [*boots],
+        rows,
+        segment.signature,
+    ]
+
+
+def read_segment(value: Value, device: DeviceId) -> Segment:
+    """Read a segment sent by `device`. Raises ProtocolError `malformed`; the signature is not checked here."""
+    with row_reading(value, "segment") as row:
+        incarnation = Incarnation(row.blob(8))
+        first_seq = row.whole(low=1)
+        chain_before = row.blob(32)
+        epoch = Epoch(row.blob(8))
+        author = UserId(row.blob(16))
+        roots = {pair.whole(): pair.blob(SALT_BYTES) for pair in row.rows("salt root", _ROOTS_MAX)}
+        boots = [Row([boot], "boot id").blob(BOOT_ID_BYTES) for boot in row.items(SEGMENT_OPS_MAX)]
+        rows = row.items(SEGMENT_OPS_MAX)
+        signature = row.blob(64)
+        if not rows:
+            raise row.malformed("no ops")
+        reader = _OpReader(device, incarnation, epoch, author, roots, boots)
+        ops = tuple(reader.read(item, first_seq + index) for index, item in enumerate(rows))
+    return Segment(incarnation, first_seq, chain_before, epoch, author, roots, ops, signature)
+
+
+def edit_row(edit: Edit) -> Value:
+    """Write one edit: field, action (16 added if committed), then key and value as the action needs them."""
+    code = edit.action | (_COMMITTED if edit.is_committed else 0)
+    if edit.key == "" and edit.action in (Action.SET, Action.COUNT):
+        return [edit.field, code, edit.value]
+    if edit.action is Action.REMOVE and edit.value is None:
+        return [edit.field, code, edit.key]
+    return [edit.field, code, edit.key, edit.value]
+
+
+def read_edit(value: Value) -> Edit:
+    """Read one edit. Raises ProtocolError `malformed`."""
+    with row_reading(value, "edit") as row:
+        field = row.text(4 * FIELD_NAME_CHARACTERS_MAX)
+        code = row.whole(high=_COMMITTED | max(Action))
+        try:
+            action = Action(code & ~_COMMITTED)
+        except ValueError:
+            raise row.malformed("unknown action") from None
+        is_short = isinstance(value, list) and len(value) == 3
+        key, content = "", None
+        if action is Action.REMOVE or not is_short:
+            key = row.text(ELEMENT_KEY_BYTES_MAX)
+        if action is not Action.REMOVE or not is_short:
+            content = row.value()
+        edit = Edit(field, action, key, content, bool(code & _COMMITTED))
+        if edit_row(edit) != value:
+            raise row.malformed("an edit not in its shortest form")
+        return edit
+
+
+def _op_row(op: Op, index: int, previous: _Previous, boots: list[bytes], records: dict[RecordId, int]) -> Value:
+    record: Value = records.get(op.record, op.record)
+    records.setdefault(op.record, index)
+    if op.clock.boot not in boots:
+        boots.append(op.clock.boot)
+    hlc_ms = milliseconds_of(op.clock.hlc)
+    now = _Previous(
+        op.seen.position,
+        hlc_ms,
+        op.clock.wall_ms - hlc_ms,
+        op.clock.monotonic_ms - op.clock.wall_ms,
+        op.clock.server_ms,
+    )
+    row: Value = [
+        record,
+        op.kind,
+        op.schema,
+        int(op.intent),
+        now.position - previous.position,
+        op.id.seq - 1 - op.seen.own_seq,
+        now.hlc_ms - previous.hlc_ms,
+        counter_of(op.clock.hlc),
+        now.wall_ahead - previous.wall_ahead,
+        boots.index(op.clock.boot),
+        now.monotonic_ahead - previous.monotonic_ahead,
+        now.server_ms - previous.server_ms,
+        [edit_row(edit) for edit in op.edits],
+    ]
+    for name in _Previous.__slots__:
+        setattr(previous, name, getattr(now, name))
+    return row
+
+
+class _OpReader:
+    """Restores ops from their differences, in order."""
+
+    def __init__(
+        self,
+        device: DeviceId,
+        incarnation: Incarnation,
+        epoch: Epoch,
+        author: UserId,
+        roots: dict[int, bytes],
+        boots: list[bytes],
+    ) -> None:
+        self._author = (device, incarnation, epoch, author)
+        self._roots = roots
+        self._boots = boots
+        self._previous = _Previous()
+        self._records: list[RecordId] = []
+
+    def read(self, value: Value, seq: int) -> Op:
+        device, incarnation, epoch, author = self._author
+        if len(pack(value)) > OP_BYTES_MAX:
+            raise ProtocolError("too_large", detail=f"op {seq}")
+        with row_reading(value, "op") as row:
+            record = self._record(row)
+            kind = row.text(KIND_NAME_CHARACTERS_MAX)
+            schema = row.whole(low=1, high=1 << 31)
+            intent = Intent(row.whole(high=max(Intent)))
+            position = self._bounded(row, self._previous.position + row.signed())
+            own_seq = seq - 1 - row.whole(high=seq - 1)
+            clock = self._clock(row)
+            edits = tuple(read_edit(edit) for edit in row.items(EDITS_MAX))
+            root = self._roots.get(salt_block(seq))
+            if root is None:
+                raise row.malformed("no salt root for its block")
+        self._previous.position = position
+        op_id = OpId(device, incarnation, seq)
+        seen = Seen(epoch, Position(position), own_seq)
+        salt = op_salt(root, seq)
+        return Op(op_id, author, record, kind, schema, intent, seen, clock, edits, salt)
+
+    def _record(self, row: Row) -> RecordId:
+        value = row.value()
+        if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < len(self._records):
+            record = self._records[value]
+        elif isinstance(value, bytes) and is_record_id(value):
+            record = RecordId(value)
+        else:
+            raise row.malformed("no record id")
+        self._records.append(record)
+        return record
+
+    def _clock(self, row: Row) -> ClockFacts:
+        previous = self._previous
+        previous.hlc_ms = self._bounded(row, previous.hlc_ms + row.signed())
+        hlc = reading(previous.hlc_ms, row.whole(high=0xFFFF))
+        previous.wall_ahead += row.signed()
+        wall_ms = self._bounded(row, previous.hlc_ms + previous.wall_ahead)
+        boot_index = row.whole()
+        if boot_index >= len(self._boots):
+            raise row.malformed("no such boot id")
+        previous.monotonic_ahead += row.signed()
+        monotonic_ms = self._bounded(row, wall_ms + previous.monotonic_ahead)
+        previous.server_ms = self._bounded(row, previous.server_ms + row.signed())
+        return ClockFacts(hlc, wall_ms, self._boots[boot_index], monotonic_ms, previous.server_ms)
+
+    @staticmethod
+    def _bounded(row: Row, number: int) -> int:
+        if not 0 <= number <= MILLISECONDS_MAX:
+            raise row.malformed("a number out of range")
+        return number

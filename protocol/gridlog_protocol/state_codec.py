@@ -1,0 +1,191 @@
+"""Record states as rows: on the air (heads only) and at rest (with what each cell's writes had seen).
+
+On the air, authors are named once per message in a table, and stamps and positions travel as distances from the
+message's own time and position. The layout is section 6 of the wire specification.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from .canonical import Value, pack, unpack
+from .clock import Stamp, counter_of, milliseconds_of, reading
+from .ids import DeviceId, Incarnation, OpId, Position, RecordId, UserId, is_record_id
+from .limits import (
+    BODY_BYTES_MAX,
+    ELEMENT_KEY_BYTES_MAX,
+    FIELD_NAME_CHARACTERS_MAX,
+    KIND_NAME_CHARACTERS_MAX,
+)
+from .rows import Row
+from .rows import reading as row_reading
+from .state import SENSITIVE, Cell, Covered, FieldState, Head, Origin, RecordState
+
+_COUNT_MAX = 1 << 17
+
+
+@dataclass(slots=True)
+class Authors:
+    """The table of who wrote: one row for each device, incarnation and person of a message."""
+
+    base_ms: int = 0
+    base_position: int = 0
+    rows: list[tuple[DeviceId, Incarnation, UserId]] = field(default_factory=list)
+    _index: dict[tuple[DeviceId, Incarnation, UserId], int] = field(default_factory=dict)
+
+    def index(self, op: OpId, author: UserId) -> int:
+        """Return the row of an author, added if new."""
+        key = (op.device, op.incarnation, author)
+        if key not in self._index:
+            self._index[key] = len(self.rows)
+            self.rows.append(key)
+        return self._index[key]
+
+    def table(self) -> Value:
+        """Write the table. Call it last: writing states fills it."""
+        return [[device, incarnation, author] for device, incarnation, author in self.rows]
+
+    @staticmethod
+    def read(row: Row, *, base_ms: int, base_position: int) -> Authors:
+        """Read the table that `table` wrote. Raises ProtocolError `malformed`."""
+        authors = Authors(base_ms, base_position)
+        for each in row.rows("author", _COUNT_MAX):
+            key = (DeviceId(each.blob(16)), Incarnation(each.blob(8)), UserId(each.blob(16)))
+            each.end()
+            authors.rows.append(key)
+        return authors
+
+    def author(self, row: Row) -> tuple[DeviceId, Incarnation, UserId]:
+        """Read a reference to the table."""
+        index = row.whole()
+        if index >= len(self.rows):
+            raise row.malformed("no such author")
+        return self.rows[index]
+
+
+def record_row(record: RecordState, authors: Authors, *, at_rest: bool = False) -> Value:
+    """Write a record, or a part of it. `at_rest` keeps what each cell's writes had seen."""
+    writes: dict[OpId, int] = {}
+    rows: list[Value] = []
+    fields: list[Value] = []
+    for name, state in sorted(record.fields.items()):
+        cells: list[Value] = []
+        for key, cell in sorted(state.cells.items()):
+            heads: list[Value] = []
+            for head in cell.heads:
+                if head.op not in writes:
+                    writes[head.op] = len(rows)
+                    rows.append(_write_row(head, authors))
+                heads += [writes[head.op], head.value]
+            cells += [key, heads]
+            if at_rest:
+                cells.append(_covered_row(cell.covered, authors))
+        changed = authors.base_position - state.changed
+        fields.append([name, state.digest_class, changed, cells])
+    origin: Value = None
+    if record.origin is not None:
+        made = record.origin
+        origin = [authors.index(made.op, made.author), made.op.seq, made.wall_ms]
+    return [record.id, record.kind, record.schema, origin, rows, fields]
+
+
+def read_record(value: Value, authors: Authors, *, at_rest: bool = False) -> RecordState:
+    """Read what `record_row` wrote. Raises ProtocolError `malformed`."""
+    with row_reading(value, "record") as row:
+        record = row.blob(16)
+        if not is_record_id(record):
+            raise row.malformed("not a record id")
+        kind = row.text(KIND_NAME_CHARACTERS_MAX)
+        schema = row.whole(low=1)
+        origin = _read_origin(row.value(), authors)
+        writes = [_read_write(each, authors) for each in row.rows("write", _COUNT_MAX)]
+        fields: dict[str, FieldState] = {}
+        for each in row.rows("field", _COUNT_MAX):
+            name = each.text(4 * FIELD_NAME_CHARACTERS_MAX)
+            digest_class = each.whole(high=SENSITIVE)
+            changed = Position(authors.base_position - each.signed())
+            cells = _read_cells(each, writes, authors, at_rest=at_rest)
+            each.end()
+            fields[name] = FieldState(digest_class, changed, cells)
+    return RecordState(RecordId(record), kind, schema, origin, MappingProxyType(fields))
+
+
+def pack_record(record: RecordState) -> bytes:
+    """Write a record for a store: self-contained, with everything that its merging needs."""
+    authors = Authors()
+    row = record_row(record, authors, at_rest=True)
+    return pack([authors.table(), row])
+
+
+def unpack_record(raw: bytes) -> RecordState:
+    """Read what `pack_record` wrote. Raises ProtocolError `malformed` or NotCanonicalError on damage."""
+    with row_reading(unpack(raw, items_max=BODY_BYTES_MAX), "stored record") as row:
+        authors = Authors.read(row, base_ms=0, base_position=0)
+        return read_record(row.value(), authors, at_rest=True)
+
+
+def _write_row(head: Head, authors: Authors) -> Value:
+    return [
+        authors.index(head.op, head.author),
+        head.op.seq,
+        authors.base_ms - milliseconds_of(head.stamp),
+        counter_of(head.stamp),
+        authors.base_position - head.position,
+    ]
+
+
+def _read_write(row: Row, authors: Authors) -> Head:
+    device, incarnation, author = authors.author(row)
+    seq = row.whole(low=1)
+    try:
+        stamp = Stamp(reading(authors.base_ms - row.signed(), row.whole(high=0xFFFF)))
+    except ValueError:
+        raise row.malformed("stamp out of range") from None
+    position = Position(authors.base_position - row.signed())
+    row.end()
+    return Head(OpId(device, incarnation, seq), author, stamp, position, None)
+
+
+def _read_cells(row: Row, writes: list[Head], authors: Authors, *, at_rest: bool) -> MappingProxyType[str, Cell]:
+    cells: dict[str, Cell] = {}
+    items = Row(row.items(_COUNT_MAX), "cells")
+    while items.has_more:
+        key = items.text(ELEMENT_KEY_BYTES_MAX)
+        heads = []
+        pairs = Row(items.items(_COUNT_MAX), "heads")
+        while pairs.has_more:
+            index = pairs.whole()
+            if index >= len(writes):
+                raise pairs.malformed("no such write")
+            write = writes[index]
+            heads.append(Head(write.op, write.author, write.stamp, write.position, pairs.value()))
+        heads.sort(key=lambda head: head.order)
+        covered = _read_covered(items.value(), authors) if at_rest else Covered()
+        cells[key] = Cell(tuple(heads), covered)
+    return MappingProxyType(cells)
+
+
+def _read_origin(value: Value, authors: Authors) -> Origin | None:
+    if value is None:
+        return None
+    with row_reading(value, "origin") as row:
+        device, incarnation, author = authors.author(row)
+        return Origin(OpId(device, incarnation, row.whole(low=1)), author, row.whole())
+
+
+def _covered_row(covered: Covered, authors: Authors) -> Value:
+    own: list[Value] = []
+    for (device, incarnation), seq in sorted(covered.own.items()):
+        own += [authors.index(OpId(device, incarnation, seq), UserId(bytes(16))), seq]
+    return [covered.position, *own]
+
+
+def _read_covered(value: Value, authors: Authors) -> Covered:
+    row = Row(value, "covered")
+    position = row.whole()
+    own: dict[tuple[DeviceId, Incarnation], int] = {}
+    while row.has_more:
+        device, incarnation, _ = authors.author(row)
+        own[(device, incarnation)] = row.whole()
+    return Covered(position, MappingProxyType(own))
