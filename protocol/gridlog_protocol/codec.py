@@ -254,6 +254,7 @@ def _sync_response_row(message: SyncResponse) -> Value:
         [[held.seq, held.code, held.field] for held in message.held],
         authors.table(),
         changes,
+        [*message.left],
         pages,
         None
         if receipt is None
@@ -300,6 +301,7 @@ def _read_sync_response(row: Row) -> SyncResponse:
         each.end()
     authors = Authors.read(row, base_ms=server_ms, base_position=to_position)
     changes = tuple(read_record(each, authors) for each in row.items(_COUNT_MAX))
+    left = tuple(RecordId(Row([each], "left").blob(16)) for each in row.items(_COUNT_MAX))
     pages = tuple(_read_page(each, authors) for each in row.rows("page", SCOPES_MAX))
     receipt = _read_receipt(row.value())
     directives = []
@@ -319,6 +321,7 @@ def _read_sync_response(row: Row) -> SyncResponse:
         accepted,
         tuple(held),
         changes,
+        left,
         pages,
         receipt,
         tuple(directives),

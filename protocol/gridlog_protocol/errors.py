@@ -114,12 +114,12 @@ _REFUSALS = (
         "This phone or account has been suspended. Talk to your administrator.",
     ),
     _refusal(
-        "replayed",
+        "unknown_cursor",
         409,
-        "The request's counter is not above the last one. `detail` names that one; nothing was stored.",
-        Recovery.RETRY,
-        "这次同步已处理过，稍后会自动重试。",
-        "This exchange was already handled. It will be tried again.",
+        "The server's log has another entry, or none, at the cursor's position: its database is another one now.",
+        Recovery.REPORT,
+        "服务器的数据已经更换，请联系管理员。",
+        "The server's database is not the one this phone knows. Talk to your administrator.",
     ),
     _refusal(
         "broken_chain",

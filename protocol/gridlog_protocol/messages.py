@@ -135,9 +135,10 @@ class Directive:
 class SyncResponse:
     """The answer: what became of your ops, and every merged field that changed in your scopes.
 
-    Changes are those of the log entries in `(from_position, to_position]`. `epoch` is empty unless it differs from
-    the one behind the request's token. `digest` (16 bytes) is the server's, as of `to_position`, and empty while more
-    changes wait (`has_more`). `known_seq` is the last op of the request's newest incarnation that the server holds.
+    Changes are those of the log entries in `(from_position, to_position]`; `left` names records that are in none of
+    the device's scopes any more. `epoch` is empty unless it differs from the one behind the request's token. `digest`
+    (16 bytes) is the server's, as of `to_position`, and empty while more changes wait (`has_more`). `known_seq` is
+    the last op that the server holds of the incarnation that the request pushed; 0 if it pushed none.
     """
 
     server_ms: int
@@ -152,6 +153,7 @@ class SyncResponse:
     accepted: tuple[Accepted, ...] = ()
     held: tuple[HeldOp, ...] = ()
     changes: tuple[RecordState, ...] = ()
+    left: tuple[RecordId, ...] = ()
     pages: tuple[Page, ...] = ()
     receipt: ReceiptNote | None = None
     directives: tuple[Directive, ...] = ()

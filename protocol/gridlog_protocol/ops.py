@@ -44,14 +44,25 @@ class Intent(IntEnum):
 class Edit:
     """One change of one field. `key` names the element of a set, list or map and is empty for plain fields.
 
-    `is_committed` says that key and value enter the op's hash only as a salted commitment.
+    `digest_class` is the class of the field in the author's kind (see `state`): signed with the op, so that
+    every replica counts the field alike, whichever version of the kind it knows.
     """
 
     field: str
     action: Action
     key: str
     value: Value
-    is_committed: bool
+    digest_class: int
+
+    @property
+    def is_committed(self) -> bool:
+        """Tell whether key and value enter the op's hash only as a salted commitment."""
+        return self.digest_class > 0
+
+    @property
+    def code(self) -> int:
+        """The action and, in the upper four bits, the class: how hash and wire name them."""
+        return self.action | self.digest_class << 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,9 +115,9 @@ def op_hash(op: Op) -> bytes:
     for index, edit in enumerate(op.edits):
         if edit.is_committed:
             hidden = commitment(edit_salt(op.salt, index), edit.key, edit.value)
-            edits.append([edit.field, int(edit.action), hidden])
+            edits.append([edit.field, edit.code, hidden])
         else:
-            edits.append([edit.field, int(edit.action), edit.key, edit.value])
+            edits.append([edit.field, edit.code, edit.key, edit.value])
     said = pack(
         [
             op.id.device,

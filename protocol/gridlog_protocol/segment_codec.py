@@ -32,8 +32,8 @@ from .ops import SALT_BYTES, Action, Edit, Intent, Op, Seen, op_salt
 from .rows import Row
 from .rows import reading as row_reading
 from .segment import Segment, salt_block
+from .state import SENSITIVE
 
-_COMMITTED = 0x10
 _ROOTS_MAX = SEGMENT_OPS_MAX // SALT_BLOCK_OPS + 2
 
 
@@ -87,8 +87,8 @@ def read_segment(value: Value, device: DeviceId) -> Segment:
 
 
 def edit_row(edit: Edit) -> Value:
-    """Write one edit: field, action (16 added if committed), then key and value as the action needs them."""
-    code = edit.action | (_COMMITTED if edit.is_committed else 0)
+    """Write one edit: field, action and class, then key and value as the action needs them."""
+    code = edit.code
     if edit.key == "" and edit.action in (Action.SET, Action.COUNT):
         return [edit.field, code, edit.value]
     if edit.action is Action.REMOVE and edit.value is None:
@@ -100,18 +100,17 @@ def read_edit(value: Value) -> Edit:
     """Read one edit. Raises ProtocolError `malformed`."""
     with row_reading(value, "edit") as row:
         field = row.text(4 * FIELD_NAME_CHARACTERS_MAX)
-        code = row.whole(high=_COMMITTED | max(Action))
-        try:
-            action = Action(code & ~_COMMITTED)
-        except ValueError:
-            raise row.malformed("unknown action") from None
+        code = row.whole(high=SENSITIVE << 4 | max(Action))
+        action = Action(code & 0x0F) if code & 0x0F <= max(Action) else None
+        if action is None:
+            raise row.malformed("unknown action")
         is_short = isinstance(value, list) and len(value) == 3
         key, content = "", None
         if action is Action.REMOVE or not is_short:
             key = row.text(ELEMENT_KEY_BYTES_MAX)
         if action is not Action.REMOVE or not is_short:
             content = row.value()
-        edit = Edit(field, action, key, content, bool(code & _COMMITTED))
+        edit = Edit(field, action, key, content, code >> 4)
         if edit_row(edit) != value:
             raise row.malformed("an edit not in its shortest form")
         return edit

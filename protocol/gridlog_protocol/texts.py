@@ -13,6 +13,15 @@ Language = Literal["zh", "en"]
 LANGUAGES: tuple[Language, ...] = ("zh", "en")
 
 
+def language_of(*wishes: str | None) -> Language:
+    """Return the first language that one of the wishes names (`en`, `zh_CN.UTF-8` …), or else Chinese."""
+    for wish in wishes:
+        for language in LANGUAGES:
+            if wish and wish.lower().startswith(language):
+                return language
+    return "zh"
+
+
 @dataclass(frozen=True, slots=True)
 class Text:
     """One sentence or label in Simplified Chinese and in English."""

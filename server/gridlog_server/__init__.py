@@ -1,1 +1,1 @@
-"""placeholder"""
+"""The central server: takes in what handhelds wrote, merges it, signs for it, and sends it on."""

@@ -1,0 +1,135 @@
+"""What can go wrong with the store on the handheld, each with a sentence for the worker.
+
+The docstring of an error is its help text: what happened and what to do next. `text` is the short sentence that the
+screen shows. Errors carry facts (which file, which entry), never keys and never what the worker wrote.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from pathlib import Path
+
+from gridlog_protocol.texts import Text
+
+
+class StorePart(Enum):
+    """A file of the store, as the worker is told of it."""
+
+    KEYS = Text("密钥文件", "key file")
+    JOURNAL = Text("日志", "journal")
+
+
+class GridlogError(Exception):
+    """Something that the worker or the administrator must know about; see `text`."""
+
+    def __init__(self, text: Text) -> None:
+        super().__init__(text.en)
+        self.text = text
+
+
+class WrongPassphraseError(GridlogError):
+    """The passphrase does not open this store. Check the keyboard language and capital letters, then try again."""
+
+    def __init__(self) -> None:
+        super().__init__(Text("口令不对，请再试一次。", "The passphrase is wrong. Please try again."))
+
+
+class WeakPassphraseError(GridlogError):
+    """The passphrase is too short to protect the records if the device is stolen. Choose a longer one."""
+
+    def __init__(self, characters_min: int) -> None:
+        text = Text(
+            "口令太短：至少需要 {characters} 个字符。",
+            "The passphrase is too short: it needs at least {characters} characters.",
+        )
+        super().__init__(text.filled(characters=characters_min))
+        self.characters_min = characters_min
+
+
+class StoreMissingError(GridlogError):
+    """There is no complete store in this directory. Check the path, or make a store there first."""
+
+    def __init__(self, directory: Path) -> None:
+        text = Text("这里还没有数据：{directory}。", "There is no store in {directory}.")
+        super().__init__(text.filled(directory=directory))
+        self.directory = directory
+
+
+class StoreExistsError(GridlogError):
+    """This directory already has a store, and a store is never overwritten. Open it, or choose another directory."""
+
+    def __init__(self, directory: Path) -> None:
+        text = Text(
+            "这里已经有数据，不会覆盖：{directory}。",
+            "{directory} already has a store; it was left as it is.",
+        )
+        super().__init__(text.filled(directory=directory))
+        self.directory = directory
+
+
+class StoreInUseError(GridlogError):
+    """Another program has this store open, and two writers would harm it. Close the other one, then try again."""
+
+    def __init__(self, directory: Path) -> None:
+        text = Text(
+            "数据正被另一个程序使用，请先关闭它：{directory}。",
+            "Another program is using the store in {directory}. Close it first.",
+        )
+        super().__init__(text.filled(directory=directory))
+        self.directory = directory
+
+
+class StoreDamagedError(GridlogError):
+    """A file of the store is not what this device wrote: it was damaged or changed.
+
+    Nothing was altered or repaired. Keep the device as it is and take it to the administrator; what was already sent
+    is safe on the server.
+    """
+
+    def __init__(self, where: StorePart, position: int | None = None) -> None:
+        if position is None:
+            text = Text("本机的{zh}已损坏，请联系管理员。", "The {en} is damaged. Please ask your administrator.")
+        else:
+            text = Text(
+                "本机的{zh}从第 {position} 条起已损坏，请联系管理员。",
+                "The {en} is damaged from entry {position} on. Please ask your administrator.",
+            )
+        super().__init__(text.filled(zh=where.value.zh, en=where.value.en, position=position))
+        self.where = where
+        self.position = position
+
+
+class StoreTooNewError(GridlogError):
+    """A newer version of the program wrote this store. Update the program; the records are untouched."""
+
+    def __init__(self, where: StorePart) -> None:
+        text = Text(
+            "本机的{zh}由更新的版本写成，请先升级程序。",
+            "The {en} was made by a newer version. Please update the program.",
+        )
+        super().__init__(text.filled(zh=where.value.zh, en=where.value.en))
+        self.where = where
+
+
+class DiskFullError(GridlogError):
+    """The storage is full, so the last entry was not saved. Free some space, then save it again."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            Text(
+                "存储空间已满，刚才的内容没有保存。请清理空间后重新保存。",
+                "The storage is full; the last entry was not saved. Free some space and save again.",
+            )
+        )
+
+
+class DiskFailedError(GridlogError):
+    """The storage reported a fault, so the last entry may not be saved. Open the store again and look for it."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            Text(
+                "存储出现故障，刚才的内容可能没有保存。请重新打开后检查。",
+                "The storage failed; the last entry may not be saved. Open the store again and check.",
+            )
+        )

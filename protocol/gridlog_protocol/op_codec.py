@@ -1,0 +1,59 @@
+"""One op at rest: complete in itself, as journals and the server's op table keep it.
+
+On the air ops travel in segments, as differences (`segment_codec`); both forms restore the same op.
+"""
+
+from __future__ import annotations
+
+from .canonical import Value, pack, unpack
+from .clock import BOOT_ID_BYTES, ClockFacts, Hlc
+from .ids import DeviceId, Epoch, Incarnation, OpId, Position, RecordId, UserId
+from .limits import EDITS_MAX, KIND_NAME_CHARACTERS_MAX
+from .ops import SALT_BYTES, Intent, Op, Seen
+from .rows import reading
+from .segment_codec import edit_row, read_edit
+
+
+def pack_op(op: Op) -> bytes:
+    """Write an op with everything that its hash needs."""
+    clock, seen = op.clock, op.seen
+    edits: list[Value] = [edit_row(edit) for edit in op.edits]
+    return pack(
+        [
+            op.id.device,
+            op.id.incarnation,
+            op.id.seq,
+            op.author,
+            op.record,
+            op.kind,
+            op.schema,
+            int(op.intent),
+            seen.epoch,
+            seen.position,
+            seen.own_seq,
+            clock.hlc,
+            clock.wall_ms,
+            clock.boot,
+            clock.monotonic_ms,
+            clock.server_ms,
+            edits,
+            op.salt,
+        ]
+    )
+
+
+def unpack_op(raw: bytes) -> Op:
+    """Read what `pack_op` wrote. Raises ProtocolError `malformed` or NotCanonicalError on damage."""
+    with reading(unpack(raw), "stored op") as row:
+        return Op(
+            OpId(DeviceId(row.blob(16)), Incarnation(row.blob(8)), row.whole(low=1)),
+            UserId(row.blob(16)),
+            RecordId(row.blob(16)),
+            row.text(KIND_NAME_CHARACTERS_MAX),
+            row.whole(low=1),
+            Intent(row.whole(high=max(Intent))),
+            Seen(Epoch(row.blob(8)), Position(row.whole()), row.whole()),
+            ClockFacts(Hlc(row.whole()), row.whole(), row.blob(BOOT_ID_BYTES), row.whole(), row.whole()),
+            tuple(read_edit(edit) for edit in row.items(EDITS_MAX)),
+            row.blob(SALT_BYTES),
+        )

@@ -1,0 +1,80 @@
+"""The local door: commands typed on the server's machine reach the running server through a Unix socket.
+
+Only one process may write the database, so a command beside a running server asks it. The socket's file permissions
+are the access control: whoever owns the data directory is the administrator.
+"""
+
+from __future__ import annotations
+
+import binascii
+from typing import Any
+
+from aiohttp import web
+from gridlog_protocol.canonical import Value
+from gridlog_protocol.ids import RecordId, is_record_id, read
+from gridlog_protocol.kinds import Identity, KindSet
+from gridlog_sync.writing import InvalidRecordError
+
+from gridlog_server.service.enrolment import Enrolment
+from gridlog_server.service.importing import Given, Importing
+
+IMPORT_BYTES_MAX = 64 << 20
+
+
+class LocalCommands:
+    """What a command may ask, as plain JSON values: over the socket, or directly if no server runs."""
+
+    def __init__(self, enrolment: Enrolment, importing: Importing, kinds: KindSet) -> None:
+        self._enrolment = enrolment
+        self._importing = importing
+        self._kinds = kinds
+
+    async def run(self, name: str, facts: dict[str, Any]) -> dict[str, Any]:
+        """Carry out one command. Raises ValueError with a sentence if it cannot be done."""
+        match name:
+            case "enroll":
+                return await self._enroll(**facts)
+            case "import":
+                return await self._import(**facts)
+            case _:
+                raise ValueError(f"no command {name!r}")
+
+    async def _enroll(self, staff_no: str, name: str, grids: list[str]) -> dict[str, Any]:
+        person, invitation = await self._enrolment.invite(staff_no, name, grids)
+        return {"code": invitation.code(), "name": person.name, "staff_no": staff_no, "grids": sorted(person.scopes)}
+
+    async def _import(self, records: list[dict[str, Any]]) -> dict[str, Any]:
+        given = [self._given(index, row) for index, row in enumerate(records, start=1)]
+        return {"written": await self._importing.write(given), "read": len(given)}
+
+    def _given(self, number: int, row: dict[str, Any]) -> Given:
+        try:
+            record, kind, values = read(row["id"]), str(row["kind"]), dict(row["values"])
+        except (KeyError, TypeError, ValueError, binascii.Error):
+            raise ValueError(f"record {number}: wants id, kind and values") from None
+        if not is_record_id(record):
+            raise ValueError(f"record {number}: {row['id']!r} is not a UUIDv7")
+        return Given(RecordId(record), kind, {name: self._value(kind, name, each) for name, each in values.items()})
+
+    def _value(self, kind_name: str, name: str, value: Value) -> Value:
+        # JSON has no bytes: a file writes 16-byte identities as hex.
+        kind = self._kinds.get(kind_name)
+        field = kind.fields.get(name) if kind else None
+        if field and isinstance(field.type, Identity) and isinstance(value, str):
+            return read(value)
+        return value
+
+
+def routes(commands: LocalCommands) -> list[web.RouteDef]:
+    """Return the routes of the local door."""
+
+    async def command(request: web.Request) -> web.Response:
+        try:
+            answer = await commands.run(request.match_info["name"], await request.json())
+        except InvalidRecordError as wrong:
+            return web.json_response({"zh": wrong.text.zh, "en": wrong.text.en}, status=422)
+        except (ValueError, TypeError) as reason:
+            return web.json_response({"zh": str(reason), "en": str(reason)}, status=422)
+        return web.json_response(answer)
+
+    return [web.post("/{name}", command)]

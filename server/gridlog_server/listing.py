@@ -1,0 +1,221 @@
+"""Tables for people at a terminal: records, conflicts, held ops."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, TypeVar
+
+from gridlog_protocol.canonical import Value
+from gridlog_protocol.clock import milliseconds_of
+from gridlog_protocol.errors import HOLDS
+from gridlog_protocol.ids import UserId, shown
+from gridlog_protocol.kinds import Kind, shipped_kinds
+from gridlog_protocol.texts import Language, Text
+from gridlog_sync.view import Conflict
+from gridlog_sync.writing import InvalidRecordError
+from rich.console import Group, RenderableType
+from rich.markup import escape
+from rich.table import Table
+
+from .service.inspection import RecordLine
+from .store.contract import StoredOp
+
+T = TypeVar("T")
+_WIDTH = 48
+_COUNTS = {
+    "log_position": Text("日志位置", "Log position"),
+    "records": Text("记录", "Records"),
+    "ops": Text("修改", "Ops"),
+    "held": Text("暂存待核对", "Held"),
+    "in_conflict": Text("有冲突的记录", "Records in conflict"),
+    "people": Text("人员", "People"),
+    "devices": Text("终端", "Devices"),
+    "quarantine": Text("隔离的请求", "Quarantined requests"),
+}
+
+
+class CommandError(Exception):
+    """A command could not be carried out; `text` says why."""
+
+    def __init__(self, text: Text) -> None:
+        self.text = text
+        super().__init__(text.en)
+
+
+async def spoken(work: Awaitable[T]) -> T:
+    """Await a command, and turn what was wrong with its facts into a CommandError."""
+    try:
+        return await work
+    except InvalidRecordError as wrong:
+        raise CommandError(wrong.text) from None
+    except (ValueError, TypeError) as reason:
+        raise CommandError(Text(str(reason), str(reason))) from None
+
+
+def counts_table(counts: Mapping[str, int], language: Language) -> RenderableType:
+    """Return the table of `status`."""
+    table = Table(show_header=False)
+    for name, number in counts.items():
+        table.add_row(_COUNTS[name].spoken(language), str(number))
+    return table
+
+
+def records_table(lines: Sequence[RecordLine], language: Language) -> RenderableType:
+    """Return the table of `records`."""
+    table = _table(
+        language, "记录|Record", "种类|Kind", "网格|Grid", "登记人|Author", "摘要|Summary", "冲突|Conflicts"
+    )
+    for line in lines:
+        kind = shipped_kinds().get(line.stored.state.kind)
+        table.add_row(
+            shown(line.stored.state.id),
+            _kind_label(line, language),
+            "、".join(sorted(line.stored.scopes)),
+            escape(line.author),
+            _short(_title(line, kind)),
+            str(len(line.conflicts) or ""),
+        )
+    return table
+
+
+def record_page(
+    line: RecordLine, history: Sequence[StoredOp], names: Mapping[UserId, str], language: Language
+) -> RenderableType:
+    """Return the page of `record`."""
+    kind = shipped_kinds().get(line.stored.state.kind)
+    values = _table(language, "项目|Field", "内容|Value", title=_kind_label(line, language))
+    for name, value in line.values.items():
+        field = kind.fields.get(name) if kind else None
+        values.add_row(field.label.spoken(language) if field else name, escape(_plain(value)))
+    past = _table(
+        language, "位置|Position", "时间|Time", "谁|Who", "修改|Edits", title=Text("来历", "History").spoken(language)
+    )
+    for each in history:
+        stamp = each.stamp if each.stamp is not None else each.op.clock.hlc
+        past.add_row(
+            str(each.position or f"({each.hold})"),
+            _time(milliseconds_of(stamp)),
+            escape(names.get(each.op.author, "—")),
+            ", ".join(edit.field for edit in each.op.edits),
+        )
+    return Group(values, past)
+
+
+def conflicts_table(lines: Sequence[RecordLine], names: Mapping[UserId, str], language: Language) -> RenderableType:
+    """Return the table of `conflicts`: each value with who wrote it and when; ▶ marks what is shown meanwhile."""
+    table = _table(language, "记录|Record", "项目|Field", "等谁|Waits for", "内容|Values")
+    for line in lines:
+        kind = shipped_kinds().get(line.stored.state.kind)
+        for conflict in line.conflicts:
+            field = kind.fields.get(conflict.field) if kind else None
+            waits = (
+                Text("督导决定", "a decision") if conflict.severity == "hard" else Text("告知作者", "nobody; told")
+            )
+            table.add_row(
+                shown(conflict.record),
+                field.label.spoken(language) if field else conflict.field,
+                waits.spoken(language),
+                "\n".join(_head_line(conflict, index, names) for index in range(len(conflict.heads))),
+            )
+    return table
+
+
+def conflict_rows(line: RecordLine, names: Mapping[UserId, str]) -> list[dict[str, Any]]:
+    """Return a record's conflicts as plain JSON values."""
+    return [
+        {
+            "record": shown(conflict.record),
+            "kind": line.stored.state.kind,
+            "field": conflict.field,
+            "key": conflict.key,
+            "severity": conflict.severity.value,
+            "shown": _plain(conflict.shown),
+            "values": [
+                {"value": _plain(head.value), "author": names.get(head.author, ""), "position": head.position}
+                for head in conflict.heads
+            ],
+        }
+        for conflict in line.conflicts
+    ]
+
+
+def held_table(ops: Sequence[StoredOp], names: Mapping[UserId, str], language: Language) -> RenderableType:
+    """Return the table of `held`."""
+    table = _table(language, "记录|Record", "谁|Who", "原因|Reason", "项目|Field")
+    for each in ops:
+        hold = HOLDS.get(each.hold or "")
+        reason = hold.worker_reads.spoken(language) if hold else str(each.hold)
+        table.add_row(shown(each.op.record), escape(names.get(each.op.author, "—")), reason, each.hold_field or "")
+    return table
+
+
+def as_json(line: RecordLine) -> dict[str, Any]:
+    """Return a record as plain JSON values."""
+    return {
+        "id": shown(line.stored.state.id),
+        "kind": line.stored.state.kind,
+        "grids": sorted(line.stored.scopes),
+        "author": line.author,
+        "changed": line.stored.changed,
+        "conflicts": len(line.conflicts),
+        "values": {name: _json_value(value) for name, value in line.values.items()},
+    }
+
+
+def _json_value(value: Value) -> Any:
+    match value:
+        case bytes():
+            return value.hex()
+        case list():
+            return [_json_value(each) for each in value]
+        case dict():
+            return {key: _json_value(each) for key, each in value.items()}
+        case _:
+            return value
+
+
+def _table(language: Language, *columns: str, title: str | None = None) -> Table:
+    table = Table(title=title, title_justify="left")
+    for column in columns:
+        zh, en = column.split("|")
+        table.add_column(Text(zh, en).spoken(language), overflow="fold")
+    return table
+
+
+def _kind_label(line: RecordLine, language: Language) -> str:
+    kind = shipped_kinds().get(line.stored.state.kind)
+    return kind.label.spoken(language) if kind else line.stored.state.kind
+
+
+def _title(line: RecordLine, kind: Kind | None) -> str:
+    fields = kind.title_fields if kind else ()
+    return " · ".join(_plain(line.values[name]) for name in fields if name in line.values)
+
+
+def _head_line(conflict: Conflict, index: int, names: Mapping[UserId, str]) -> str:
+    head = conflict.heads[index]
+    mark = "▶" if head.value == conflict.shown else " "
+    when = _time(milliseconds_of(head.stamp))
+    return f"{mark} {escape(_short(_plain(head.value)))}  — {escape(names.get(head.author, '—'))}, {when}"
+
+
+def _plain(value: Value) -> str:
+    match value:
+        case bytes():
+            return shown(value)
+        case list():
+            return "；".join(_plain(each) for each in value)
+        case dict():
+            return ", ".join(f"{key}={_plain(each)}" for key, each in value.items() if key != "id")
+        case _:
+            # Control and direction characters are shown, not obeyed.
+            return "".join(each if each.isprintable() else f"\\u{ord(each):04x}" for each in str(value))
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _WIDTH else text[: _WIDTH - 1] + "…"
+
+
+def _time(milliseconds: int) -> str:
+    return datetime.fromtimestamp(milliseconds / 1000).astimezone().strftime("%Y-%m-%d %H:%M:%S")

@@ -1,0 +1,245 @@
+"""One exchange with a device: open its request, store what it pushes, answer with what changed.
+
+The rule it keeps: load, decide, commit, and only then speak. A receipt is signed after the commit that makes it true.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
+from gridlog_protocol.clock import Stamp
+from gridlog_protocol.codec import decode, encode
+from gridlog_protocol.envelope import Header, Purpose, open_sealed, read_header, reply_address, seal
+from gridlog_protocol.errors import ProtocolError
+from gridlog_protocol.ids import TENANT_SCOPE, DeviceHandle, Position, ScopeId
+from gridlog_protocol.kinds import KindSet
+from gridlog_protocol.messages import (
+    Accepted,
+    HeldOp,
+    ReceiptNote,
+    Refused,
+    SyncRequest,
+    SyncResponse,
+    cursor_token,
+)
+from gridlog_protocol.receipts import Receipt, sign_receipt
+from gridlog_sync.admission import Author
+
+from gridlog_server.store.contract import Device, LogHead, Person, Store, StoredOp, Transaction
+
+from .keys import ServerKeys
+from .pulling import Pulled, pull
+from .pushing import Pushed, push
+
+_CONTACT_EVERY_MS = 60_000
+_GENERATION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who sent a request, and what it may hold."""
+
+    device: Device
+    person: Person
+
+    @property
+    def scopes(self) -> tuple[ScopeId, ...]:
+        """The scopes of the device, reference data first."""
+        return (TENANT_SCOPE, *sorted(self.person.scopes))
+
+
+class Exchange:
+    """The use case behind `POST /v1/sync`."""
+
+    def __init__(self, store: Store, keys: ServerKeys, kinds: KindSet, now_ms: Callable[[], int]) -> None:
+        self._store = store
+        self._keys = keys
+        self._kinds = kinds
+        self._now_ms = now_ms
+
+    async def answer(self, raw: bytes) -> bytes:
+        """Take a sealed request and return the sealed answer.
+
+        Raises ProtocolError for whom no answer can be sealed: unknown, forged or unreadable. A known device gets its
+        refusals sealed. Raises StoreUnavailableError if nothing can be stored.
+        """
+        header = read_header(raw)
+        if header.purpose is not Purpose.SYNC_REQUEST:
+            raise ProtocolError("malformed", detail="not a sync request")
+        opened = open_sealed(raw, reader=self._keys.reader(header.key_id))
+        caller = await self._caller(header)
+        opened.verify(Ed25519PublicKey.from_public_bytes(caller.device.signing_key))
+        try:
+            _check_standing(caller)
+            request = _sync_request(opened.body, caller)
+            response: SyncResponse | Refused = await self._respond(caller, request, opened.body)
+        except ProtocolError as refusal:
+            response = Refused(refusal.code, refusal.detail)
+        return seal(
+            encode(response),
+            purpose=Purpose.SYNC_RESPONSE,
+            address=reply_address(raw),
+            reader=X25519PublicKey.from_public_bytes(caller.device.exchange_key),
+            sender=self._keys.signing,
+            context=raw,
+        )
+
+    async def _caller(self, header: Header) -> Caller:
+        async with self._store.reading() as snapshot:
+            device = await snapshot.registry.device(DeviceHandle(header.address))
+            person = await snapshot.registry.person(device.person) if device else None
+        if device is None or person is None:
+            raise ProtocolError("unknown_device")
+        return Caller(device, person)
+
+    async def _respond(self, caller: Caller, request: SyncRequest, body: bytes) -> SyncResponse:
+        now_ms = self._now_ms()
+        since = await self._since(request)
+        pushed = await self._push(caller, request, since, body, now_ms)
+        async with self._store.reading() as snapshot:
+            own_push = pushed.own_push if pushed else range(0)
+            pulled = await pull(
+                snapshot, scopes=caller.scopes, since=since, fetches=request.fetches, own_push=own_push
+            )
+            receipt = await self._receipt(snapshot, caller, pushed, now_ms) if pushed else None
+        return self._response(request, pulled, pushed, receipt, now_ms)
+
+    async def _since(self, request: SyncRequest) -> LogHead:
+        """Return the log entry behind the cursor. Only a device that was served up to it can know its token."""
+        async with self._store.reading() as snapshot:
+            hashed = await snapshot.ledger.log_hash(request.position)
+        if hashed is None or cursor_token(self._store.tenancy.epoch, hashed) != request.token:
+            raise ProtocolError("unknown_cursor", detail=str(request.position))
+        return LogHead(request.position, hashed)
+
+    async def _push(
+        self, caller: Caller, request: SyncRequest, since: LogHead, body: bytes, now_ms: int
+    ) -> Pushed | None:
+        if not request.segments and request.status is None and not _is_stale(caller.device, now_ms):
+            return None
+
+        async def work(transaction: Transaction) -> Pushed | None:
+            await _note_contact(transaction, caller.device, request, now_ms)
+            if not request.segments:
+                return None
+            return await push(
+                transaction,
+                request.segments,
+                device=caller.device.id,
+                key=Ed25519PublicKey.from_public_bytes(caller.device.signing_key),
+                author=Author(caller.person.scopes, since.position),
+                kinds=self._kinds,
+                tenancy=self._store.tenancy,
+                now_ms=now_ms,
+            )
+
+        try:
+            return await self._store.commit(work)
+        except ProtocolError as refusal:
+            if refusal.code == "fork":
+                await self._store.commit(
+                    lambda transaction: transaction.quarantine(caller.device.id, "fork", body, now_ms=now_ms)
+                )
+            raise
+
+    async def _receipt(self, snapshot: Transaction, caller: Caller, pushed: Pushed, now_ms: int) -> ReceiptNote:
+        head = await snapshot.ledger.log_head()
+        receipt = Receipt(
+            self._store.tenancy.tenant,
+            caller.device.id,
+            pushed.incarnation,
+            pushed.chain.known_seq,
+            pushed.chain.head,
+            head.position,
+            head.hash,
+            now_ms,
+        )
+        return ReceiptNote(
+            receipt.up_to_seq, head.position, head.hash, now_ms, sign_receipt(receipt, self._keys.signing)
+        )
+
+    def _response(
+        self,
+        request: SyncRequest,
+        pulled: Pulled,
+        pushed: Pushed | None,
+        receipt: ReceiptNote | None,
+        now_ms: int,
+    ) -> SyncResponse:
+        accepted, held = _acknowledged(pushed.stored if pushed else ())
+        return SyncResponse(
+            server_ms=now_ms,
+            epoch=b"",
+            token=cursor_token(self._store.tenancy.epoch, pulled.to.hash),
+            from_position=request.position,
+            to_position=pulled.to.position,
+            generation=_GENERATION,
+            digest=pulled.digest,
+            has_more=pulled.has_more,
+            known_seq=pushed.chain.known_seq if pushed else 0,
+            accepted=accepted,
+            held=held,
+            changes=pulled.changes,
+            left=pulled.left,
+            pages=pulled.pages,
+            receipt=receipt,
+        )
+
+
+def _check_standing(caller: Caller) -> None:
+    if caller.device.status != "active" or caller.person.status != "active":
+        raise ProtocolError("revoked")
+
+
+def _sync_request(body: bytes, caller: Caller) -> SyncRequest:
+    request = decode(body, device=caller.device.id)
+    if not isinstance(request, SyncRequest):
+        raise ProtocolError("malformed", detail="not a sync request")
+    return request
+
+
+def _is_stale(device: Device, now_ms: int) -> bool:
+    return now_ms - device.contact_ms > _CONTACT_EVERY_MS
+
+
+async def _note_contact(transaction: Transaction, device: Device, request: SyncRequest, now_ms: int) -> None:
+    # A request may come late or twice; what it says of the device counts only if it is the newest.
+    is_newest = request.counter > device.counter
+    report = request.status if request.status is not None and is_newest else device.report
+    counter = max(request.counter, device.counter)
+    await transaction.registry.put_device(replace(device, contact_ms=now_ms, counter=counter, report=report))
+
+
+def _acknowledged(stored: Sequence[StoredOp]) -> tuple[tuple[Accepted, ...], tuple[HeldOp, ...]]:
+    runs: list[list[StoredOp]] = []
+    held: list[HeldOp] = []
+    for each in stored:
+        if each.position is None:
+            held.append(HeldOp(each.op.id.seq, each.hold or "", each.hold_field or ""))
+        elif runs and _follows(runs[-1][-1], each):
+            runs[-1].append(each)
+        else:
+            runs.append([each])
+    return tuple(_run(run) for run in runs), tuple(held)
+
+
+def _follows(before: StoredOp, after: StoredOp) -> bool:
+    return (
+        before.position is not None
+        and after.position == before.position + 1
+        and after.op.id.seq == before.op.id.seq + 1
+        and after.op.id.incarnation == before.op.id.incarnation
+    )
+
+
+def _run(run: Sequence[StoredOp]) -> Accepted:
+    stamps = {
+        offset: Stamp(each.stamp)
+        for offset, each in enumerate(run)
+        if each.stamp is not None and int(each.stamp) != int(each.op.clock.hlc)
+    }
+    first = run[0].position
+    return Accepted(run[0].op.id.seq, len(run), Position(first if first is not None else 0), stamps)

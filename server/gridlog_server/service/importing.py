@@ -1,0 +1,121 @@
+"""Write records as the server: grids and households that an administrator brings in from a file.
+
+The rule it keeps: the server's ops go through the same log, merge and digests as everybody's. Their device is the
+zero id and their incarnation the epoch; they see by position only. Importing a file twice changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from gridlog_protocol.canonical import Value
+from gridlog_protocol.clock import ClockFacts, Hlc, reading
+from gridlog_protocol.ids import SERVER_DEVICE, Incarnation, OpId, RecordId, UserId
+from gridlog_protocol.kinds import Kind, KindSet, Merge, Violation, check_element, check_value
+from gridlog_protocol.ops import Action, Edit, Intent, Op, Seen, op_hash
+from gridlog_protocol.segment import chain_next
+from gridlog_protocol.texts import Text
+from gridlog_sync.admission import Chain
+from gridlog_sync.writing import InvalidRecordError, steps_to
+
+from gridlog_server.store.contract import Store, Transaction
+
+from .pushing import Work
+
+SERVER_USER = UserId(bytes(16))
+_BATCH = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """One record of a file."""
+
+    id: RecordId
+    kind: str
+    values: Mapping[str, Value]
+
+
+class Importing:
+    """The use case behind `gridlog-server admin import`."""
+
+    def __init__(
+        self, store: Store, kinds: KindSet, *, now_ms: Callable[[], int], entropy: Callable[[int], bytes]
+    ) -> None:
+        self._store = store
+        self._kinds = kinds
+        self._now_ms = now_ms
+        self._entropy = entropy
+
+    async def write(self, given: Sequence[Given]) -> int:
+        """Create the records that are not there yet, and return how many.
+
+        Raises InvalidRecordError if any of them is wrong; nothing is stored then.
+        """
+        edits = [(each, self._edits(each)) for each in given]
+        written = 0
+        for first in range(0, len(edits), _BATCH):
+            batch = edits[first : first + _BATCH]
+            written += await self._store.commit(partial(self._write, batch=batch))
+        return written
+
+    def _edits(self, given: Given) -> tuple[Edit, ...]:
+        kind = self._kinds.get(given.kind)
+        if kind is None:
+            zh, en = f"没有“{given.kind}”这种记录。", f'There is no kind "{given.kind}".'
+            raise InvalidRecordError([Violation("", "unknown_kind", Text(zh, en))])
+        edits, violations = [], []
+        for name, value in given.values.items():
+            edit, violation = _edit(kind, name, value)
+            edits += edit
+            violations += [violation] if violation else []
+        if violations:
+            raise InvalidRecordError(violations)
+        return tuple(edits)
+
+    async def _write(self, transaction: Transaction, *, batch: Sequence[tuple[Given, tuple[Edit, ...]]]) -> int:
+        tenancy = self._store.tenancy
+        incarnation = Incarnation(tenancy.epoch)
+        chain = await transaction.ledger.chain(SERVER_DEVICE, incarnation)
+        known = await transaction.ledger.records([each.id for each, _ in batch])
+        head = await transaction.ledger.log_head()
+        now_ms = self._now_ms()
+        new = [(each, edits) for each, edits in batch if each.id not in known]
+        ops = []
+        for index, (each, edits) in enumerate(new):
+            kind = self._kinds.get(each.kind)
+            assert kind is not None
+            clock = ClockFacts(Hlc(reading(now_ms) + index), now_ms, bytes(8), 0, now_ms)
+            op_id = OpId(SERVER_DEVICE, incarnation, chain.known_seq + 1 + index)
+            seen = Seen(tenancy.epoch, head.position, 0)
+            salt = self._entropy(16)
+            ops.append(
+                Op(op_id, SERVER_USER, each.id, each.kind, kind.version, Intent.CREATE, seen, clock, edits, salt)
+            )
+        work = await Work.load(transaction, ops, self._kinds, tenancy, now_ms)
+        link = chain.head
+        for op in ops:
+            hashed = op_hash(op)
+            link = chain_next(link, hashed)
+            work.take(op, hashed, None, None)
+        work.chains[(SERVER_DEVICE, incarnation)] = Chain(chain.known_seq + len(ops), link)
+        if ops:
+            await transaction.ledger.write(work.commit())
+        return len(ops)
+
+
+def _edit(kind: Kind, name: str, value: Value) -> tuple[list[Edit], Violation | None]:
+    field = kind.fields.get(name)
+    if field is None or field.from_op or field.merge in (Merge.DERIVED, Merge.RANK):
+        zh, en = f"不能导入“{name}”这一项。", f'The field "{name}" cannot be imported.'
+        return [], Violation(name, "unknown_field", Text(zh, en))
+    edits = [
+        Edit(name, action, key, each, field.sensitivity.digest_class) for action, key, each in steps_to(field, value)
+    ]
+    for edit in edits:
+        is_element = edit.action is Action.ADD or edit.key != ""
+        wrong = check_element(field, edit.key, edit.value) if is_element else check_value(field, edit.value)
+        if wrong and edit.action is not Action.COUNT:
+            return [], wrong
+    return edits, None

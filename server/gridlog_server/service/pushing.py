@@ -1,0 +1,220 @@
+"""Take in what a device pushes: load what its ops touch, decide op by op, write it all as one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from gridlog_protocol.clock import Stamp
+from gridlog_protocol.ids import DeviceId, Incarnation, Position, RecordId, ScopeId
+from gridlog_protocol.kinds import KindSet
+from gridlog_protocol.log_chain import EntryType, log_next
+from gridlog_protocol.ops import Intent, Op
+from gridlog_protocol.segment import Segment, verify
+from gridlog_sync.admission import Author, Chain, Held, bounded, continue_chain, judge, stamp_for
+from gridlog_sync.changes import Movement, Touch
+from gridlog_sync.digest import EMPTY, SetDigest, leaves
+from gridlog_sync.merge import Entry, apply
+from gridlog_sync.scope import scopes_of_record
+from gridlog_sync.view import conflicts_of
+
+from gridlog_server.store.contract import Commit, LoggedEntry, LogHead, StoredOp, StoredRecord, Tenancy, Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Pushed:
+    """What became of a push. `stored` has every op of its segments that the server holds now, in order."""
+
+    stored: tuple[StoredOp, ...]
+    own_push: range
+    chain: Chain
+    incarnation: Incarnation
+
+
+async def push(  # noqa: PLR0913 - each is a fact of one request.
+    transaction: Transaction,
+    segments: Sequence[Segment],
+    *,
+    device: DeviceId,
+    key: Ed25519PublicKey,
+    author: Author,
+    kinds: KindSet,
+    tenancy: Tenancy,
+    now_ms: int,
+) -> Pushed:
+    """Verify and store segments of one device.
+
+    Raises ProtocolError `bad_signature`, `fork` or `broken_chain`; nothing is stored then.
+    """
+    work = await Work.load(transaction, [op for each in segments for op in each.ops], kinds, tenancy, now_ms)
+    stored: list[StoredOp] = []
+    chain, incarnation = Chain(0, b""), segments[-1].incarnation
+    for segment in segments:
+        hashes = verify(segment, tenant=tenancy.tenant, key=key)
+        last = segment.first_seq + len(segment.ops) - 1
+        before = work.chains.get((device, segment.incarnation)) or await transaction.ledger.chain(
+            device, segment.incarnation
+        )
+        held_already = await transaction.ledger.ops(device, segment.incarnation, segment.first_seq, last)
+        known = {each.op.id.seq: each.hash for each in held_already}
+        chain, new = continue_chain(before, segment, hashes, known)
+        stored += held_already
+        if new:
+            number = await transaction.put_segment(segment, device, chain.head, now_ms=now_ms)
+            by_seq = dict(zip((op.id.seq for op in segment.ops), hashes, strict=True))
+            stored += [work.take(op, by_seq[op.id.seq], number, author) for op in new]
+            work.chains[(device, segment.incarnation)] = chain
+    if work.ops:
+        await transaction.ledger.write(work.commit())
+    return Pushed(tuple(stored), work.positions, chain, incarnation)
+
+
+@dataclass(slots=True)
+class Work:
+    """Records, log and digests as they stand while ops are taken in one after the other."""
+
+    kinds: KindSet
+    now_ms: int
+    start: LogHead
+    head: LogHead
+    records: dict[RecordId, StoredRecord]
+    history: dict[RecordId, list[StoredOp]]
+    digests: dict[tuple[ScopeId, int], SetDigest]
+    tenancy: Tenancy
+    ops: list[StoredOp] = field(default_factory=list)
+    entries: list[LoggedEntry] = field(default_factory=list)
+    touches: list[Touch] = field(default_factory=list)
+    changed: set[RecordId] = field(default_factory=set)
+    left: set[tuple[ScopeId, RecordId]] = field(default_factory=set)
+    chains: dict[tuple[DeviceId, Incarnation], Chain] = field(default_factory=dict)
+
+    @staticmethod
+    async def load(
+        transaction: Transaction, ops: Sequence[Op], kinds: KindSet, tenancy: Tenancy, now_ms: int
+    ) -> Work:
+        """Load every fact that deciding about `ops` needs."""
+        head = await transaction.ledger.log_head()
+        named = {op.record for op in ops}
+        records = await transaction.ledger.records(named) if named else {}
+        # A record with no state yet may have a held creation: its history says so.
+        known = {record for record in named if record in records or _has_edit(record, ops)}
+        history = {record: await transaction.ledger.ops_of_record(record) for record in known}
+        scopes = {scope for each in records.values() for scope in each.scopes}
+        scopes |= {ScopeId(str(edit.value)) for op in ops for edit in op.edits if _is_scope(op, edit.field, kinds)}
+        digests = await transaction.ledger.digests(scopes) if scopes else {}
+        return Work(kinds, now_ms, head, head, records, history, digests, tenancy)
+
+    @property
+    def positions(self) -> range:
+        """The positions given so far."""
+        return range(self.start.position + 1, self.head.position + 1)
+
+    def take(self, op: Op, hashed: bytes, segment: int | None, author: Author | None) -> StoredOp:
+        """Decide about one op and take note of all that follows. Without `author` the server itself wrote it."""
+        served = author.served if author else self.head.position
+        low = bounded(op, epoch=self.tenancy.epoch, served=served)
+        stamp = stamp_for(op.clock.hlc, server_ms=self.now_ms, above=self._highest_seen(low))
+        entry = Entry(low, stamp, Position(self.head.position + 1))
+        if author is not None:
+            standing = self.records.get(op.record)
+            verdict = judge(
+                entry,
+                record=standing.state if standing else None,
+                creation=self._creation_hold(op.record),
+                kind=self.kinds.get(op.kind),
+                author=author,
+            )
+            if isinstance(verdict, Held):
+                return self._keep(
+                    StoredOp(op, hashed, segment, low.seen.position, None, None, verdict.code, verdict.field)
+                )
+        self._log(entry, hashed)
+        return self._keep(StoredOp(op, hashed, segment, low.seen.position, entry.position, stamp))
+
+    def commit(self) -> Commit:
+        """Return all that was taken note of."""
+        return Commit(
+            self.ops,
+            self.entries,
+            self.touches,
+            [self.records[record] for record in sorted(self.changed)],
+            self.left,
+            self.digests,
+            self.chains,
+        )
+
+    def _keep(self, stored: StoredOp) -> StoredOp:
+        self.ops.append(stored)
+        self.history.setdefault(stored.op.record, []).append(stored)
+        return stored
+
+    def _highest_seen(self, op: Op) -> Stamp:
+        mine = (op.id.device, op.id.incarnation)
+        seen = (
+            each.stamp
+            for each in self.history.get(op.record, ())
+            if each.stamp is not None
+            and each.position is not None
+            and (
+                each.position <= op.seen.position
+                or ((each.op.id.device, each.op.id.incarnation) == mine and each.op.id.seq <= op.seen.own_seq)
+            )
+        )
+        return max(seen, default=Stamp(0))
+
+    def _creation_hold(self, record: RecordId) -> str | None:
+        creations = (each for each in self.history.get(record, ()) if each.op.intent is Intent.CREATE)
+        return next((each.hold for each in creations if each.hold), None)
+
+    def _log(self, entry: Entry, hashed: bytes) -> None:
+        op, position = entry.op, entry.position
+        link = log_next(
+            self.head.hash,
+            position=position,
+            entry_type=EntryType.ACCEPTED,
+            op=op.id,
+            op_hash=hashed,
+            stamp=entry.stamp,
+        )
+        self.head = LogHead(position, link)
+        self.entries.append(LoggedEntry(position, link, int(EntryType.ACCEPTED), op.id))
+        self._merge(entry)
+
+    def _merge(self, entry: Entry) -> None:
+        op = entry.op
+        before = self.records.get(op.record)
+        kind = self.kinds.get(op.kind)
+        state = apply(before.state if before else None, entry)
+        old_scopes = before.scopes if before else frozenset()
+        scopes = scopes_of_record(state, kind) if kind else old_scopes
+        for scope in old_scopes if before else ():
+            for digest_class, leaf in leaves(before.state).items() if before else ():
+                self._count(scope, digest_class, self._digest(scope, digest_class).minus(leaf))
+        for scope in scopes:
+            for digest_class, leaf in leaves(state).items():
+                self._count(scope, digest_class, self._digest(scope, digest_class).plus(leaf))
+        fields = tuple(sorted({edit.field for edit in op.edits}))
+        for scope in sorted(scopes | old_scopes):
+            movement = Movement.TOUCHED if scope in scopes & old_scopes else Movement.ENTERED
+            movement = Movement.LEFT if scope not in scopes else movement
+            self.touches.append(Touch(entry.position, scope, op.record, movement, fields))
+        self.left -= {(scope, op.record) for scope in scopes}
+        self.left |= {(scope, op.record) for scope in old_scopes - scopes}
+        self.records[op.record] = StoredRecord(state, entry.position, len(conflicts_of(state, kind)), scopes)
+        self.changed.add(op.record)
+
+    def _digest(self, scope: ScopeId, digest_class: int) -> SetDigest:
+        return self.digests.get((scope, digest_class), EMPTY)
+
+    def _count(self, scope: ScopeId, digest_class: int, digest: SetDigest) -> None:
+        self.digests[(scope, digest_class)] = digest
+
+
+def _has_edit(record: RecordId, ops: Sequence[Op]) -> bool:
+    return any(op.record == record and op.intent is not Intent.CREATE for op in ops)
+
+
+def _is_scope(op: Op, name: str, kinds: KindSet) -> bool:
+    kind = kinds.get(op.kind)
+    return kind is not None and kind.scope_field == name

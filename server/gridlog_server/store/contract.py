@@ -1,0 +1,282 @@
+"""What the services need of a database: two small protocols and the store that hands them out.
+
+`Ledger` has what devices wrote, `Registry` who they are. A transaction of the store offers both; nothing in it is
+visible to anyone else before it commits. Each backend passes the same contract suite.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
+
+from gridlog_protocol.canonical import Value
+from gridlog_protocol.clock import Stamp
+from gridlog_protocol.ids import (
+    DeviceHandle,
+    DeviceId,
+    Epoch,
+    Incarnation,
+    OpId,
+    Position,
+    RecordId,
+    ScopeId,
+    TenantId,
+    UserId,
+)
+from gridlog_protocol.ops import Op
+from gridlog_protocol.segment import Segment
+from gridlog_protocol.state import RecordState
+from gridlog_sync.admission import Chain
+from gridlog_sync.changes import Touch
+from gridlog_sync.digest import SetDigest
+
+
+@dataclass(frozen=True, slots=True)
+class Tenancy:
+    """Whose database this is, and which life of it."""
+
+    tenant: TenantId
+    name: str
+    epoch: Epoch
+
+
+@dataclass(frozen=True, slots=True)
+class LogHead:
+    """The last entry of the log, or the start of an empty one."""
+
+    position: Position
+    hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class StoredOp:
+    """An op as the server holds it. `position` and `stamp` are None while it is held for `hold`."""
+
+    op: Op
+    hash: bytes
+    segment: int | None
+    named: Position
+    position: Position | None
+    stamp: Stamp | None
+    hold: str | None = None
+    hold_field: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedEntry:
+    """One log entry to write: the log hash at its position, and the op it is about."""
+
+    position: Position
+    hash: bytes
+    entry_type: int
+    op: OpId
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRecord:
+    """A record's merged state with what lists need to find it."""
+
+    state: RecordState
+    changed: Position
+    conflicts: int
+    scopes: frozenset[ScopeId]
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """Everything that one push changes, written as one."""
+
+    ops: Sequence[StoredOp]
+    entries: Sequence[LoggedEntry]
+    touches: Sequence[Touch]
+    records: Sequence[StoredRecord]
+    left: Collection[tuple[ScopeId, RecordId]]
+    digests: Mapping[tuple[ScopeId, int], SetDigest]
+    chains: Mapping[tuple[DeviceId, Incarnation], Chain]
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody who writes, and the grids he works in."""
+
+    id: UserId
+    staff_no: str
+    name: str
+    status: str
+    scopes: frozenset[ScopeId]
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """An enrolled device and its holder."""
+
+    id: DeviceId
+    handle: DeviceHandle
+    person: UserId
+    signing_key: bytes
+    exchange_key: bytes
+    model: str
+    app: str
+    status: str
+    counter: int
+    enrolled_ms: int
+    contact_ms: int
+    report: Mapping[str, Value] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """An enrolment code. `secret` is the SHA-256 of the secret; `device` is None while it is unused."""
+
+    id: bytes
+    secret: bytes
+    person: UserId
+    expires_ms: int
+    device: DeviceId | None
+
+
+class Ledger(Protocol):
+    """Ops, log, records and digests. All lists come in the order of positions or ids, as named."""
+
+    async def log_head(self) -> LogHead:
+        """Return the last log entry's position and hash."""
+        ...
+
+    async def log_hash(self, position: Position) -> bytes | None:
+        """Return the log hash at a position, or None beyond the head."""
+        ...
+
+    async def chain(self, device: DeviceId, incarnation: Incarnation) -> Chain:
+        """Return how far an incarnation is held."""
+        ...
+
+    async def ops(self, device: DeviceId, incarnation: Incarnation, first: int, last: int) -> list[StoredOp]:
+        """Return the ops of an incarnation in a range of seq, both ends included, in order."""
+        ...
+
+    async def ops_of_record(self, record: RecordId) -> list[StoredOp]:
+        """Return every op of a record: accepted ones by position, then held ones."""
+        ...
+
+    async def records(self, ids: Collection[RecordId]) -> dict[RecordId, StoredRecord]:
+        """Return the records that exist among `ids`."""
+        ...
+
+    async def page(self, scope: ScopeId, after: RecordId | None, limit: int) -> list[RecordId]:
+        """Return ids of records in a scope, newest first, below `after`."""
+        ...
+
+    async def touches(self, scopes: Collection[ScopeId], since: Position, limit: int) -> list[Touch]:
+        """Return what log entries after `since` did in these scopes, by position."""
+        ...
+
+    async def digests(self, scopes: Collection[ScopeId]) -> dict[tuple[ScopeId, int], SetDigest]:
+        """Return the digests of these scopes, by scope and class."""
+        ...
+
+    async def write(self, commit: Commit) -> None:
+        """Write what one push changes."""
+        ...
+
+
+class Registry(Protocol):
+    """People, their devices, and the codes that make devices known."""
+
+    async def device(self, handle: DeviceHandle) -> Device | None:
+        """Return the device of a handle."""
+        ...
+
+    async def devices(self) -> list[Device]:
+        """Return all devices, in the order of enrolment."""
+        ...
+
+    async def put_device(self, device: Device) -> None:
+        """Write a device, new or changed."""
+        ...
+
+    async def person(self, person: UserId) -> Person | None:
+        """Return a person with the grids assigned."""
+        ...
+
+    async def people(self) -> list[Person]:
+        """Return everybody, by staff number."""
+        ...
+
+    async def put_person(self, person: Person) -> None:
+        """Write a person, new or changed, and the grids assigned."""
+        ...
+
+    async def code(self, code_id: bytes) -> Code | None:
+        """Return an enrolment code."""
+        ...
+
+    async def put_code(self, code: Code) -> None:
+        """Write an enrolment code, new or used."""
+        ...
+
+
+class Transaction(Protocol):
+    """One consistent view of the database; what it writes is seen by others after its commit."""
+
+    @property
+    def ledger(self) -> Ledger:
+        """Ops, log and records."""
+        ...
+
+    @property
+    def registry(self) -> Registry:
+        """People and devices."""
+        ...
+
+    async def put_segment(self, segment: Segment, device: DeviceId, chain_after: bytes, *, now_ms: int) -> int:
+        """Keep a segment's signature as evidence, and return its number."""
+        ...
+
+    async def quarantine(self, device: DeviceId, code: str, body: bytes, *, now_ms: int) -> None:
+        """Keep what could not be taken in."""
+        ...
+
+    async def listed(self, *, kind: str | None, in_conflict: bool, limit: int) -> list[StoredRecord]:
+        """Return records by their last change, newest first."""
+        ...
+
+    async def held(self, limit: int) -> list[StoredOp]:
+        """Return held ops."""
+        ...
+
+    async def counts(self) -> dict[str, int]:
+        """Return how many records, ops, held ops, people, devices and quarantined requests there are."""
+        ...
+
+
+T = TypeVar("T")
+
+
+class Readable(Protocol):
+    """A database that can be looked at."""
+
+    @property
+    def tenancy(self) -> Tenancy:
+        """Whose it is."""
+        ...
+
+    def reading(self) -> AbstractAsyncContextManager[Transaction]:
+        """Open a snapshot that cannot write."""
+        ...
+
+
+class Store(Readable, Protocol):
+    """One tenant's database."""
+
+    async def commit(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
+        """Run `work` in a write transaction, and return its result after the commit.
+
+        Works of different callers may share one commit; if one raises, only its own writes are undone.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Finish running commits and let go of the database."""
+        ...

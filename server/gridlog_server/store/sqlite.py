@@ -1,0 +1,323 @@
+"""One tenant in one SQLite file: one connection writes and checkpoints, a few read.
+
+The rule it keeps: works of many callers share one durable commit (group commit), and nobody hears a result before
+that commit. SQLite 3.7.0 to 3.51.2 can corrupt a WAL that two connections checkpoint; so only the writer ever does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sqlite3
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+import aiosqlite
+from gridlog_protocol.canonical import Value, pack, unpack
+from gridlog_protocol.ids import DeviceId, Epoch, TenantId
+from gridlog_protocol.segment import Segment
+
+from .contract import StoredOp, StoredRecord, Tenancy
+from .sqlite_ledger import SqliteLedger
+from .sqlite_registry import SqliteRegistry
+
+APPLICATION_ID = 0x47524C53  # "GRLS"
+_READERS = 2
+_WORKS_PER_COMMIT = 64
+_WRITE_PRAGMAS = (
+    "PRAGMA synchronous=FULL",
+    "PRAGMA foreign_keys=ON",
+    # A sort must not spill notes in clear into temporary files.
+    "PRAGMA temp_store=MEMORY",
+    "PRAGMA trusted_schema=OFF",
+)
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+
+class StoreUnavailableError(Exception):
+    """The database cannot commit (disk full, I/O error, or closed). Nothing was stored; try again later."""
+
+
+class StoreFormatError(Exception):
+    """The file is not a database of this program, or of a newer version of it."""
+
+
+class SqliteTransaction:
+    """One open transaction. See `contract.Transaction`."""
+
+    def __init__(self, connection: aiosqlite.Connection, tenancy: Tenancy) -> None:
+        self._connection = connection
+        self.ledger = SqliteLedger(connection, tenancy)
+        self.registry = SqliteRegistry(connection)
+
+    async def put_segment(self, segment: Segment, device: DeviceId, chain_after: bytes, *, now_ms: int) -> int:
+        """Keep a segment's signature as evidence, and return its number."""
+        cursor = await self._connection.execute(
+            "INSERT INTO segment (device, incarnation, first_seq, count, chain_before, chain_after, signature,"
+            " received_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                device,
+                segment.incarnation,
+                segment.first_seq,
+                len(segment.ops),
+                segment.chain_before,
+                chain_after,
+                segment.signature,
+                now_ms,
+            ),
+        )
+        assert cursor.lastrowid is not None
+        return cursor.lastrowid
+
+    async def quarantine(self, device: DeviceId, code: str, body: bytes, *, now_ms: int) -> None:
+        """Keep what could not be taken in."""
+        await self._connection.execute(
+            "INSERT INTO quarantine (device, received_ms, code, body) VALUES (?, ?, ?, ?)",
+            (device, now_ms, code, body),
+        )
+
+    async def listed(self, *, kind: str | None, in_conflict: bool, limit: int) -> list[StoredRecord]:
+        """Return records by their last change, newest first."""
+        return await self.ledger.listed(kind=kind, in_conflict=in_conflict, limit=limit)
+
+    async def held(self, limit: int) -> list[StoredOp]:
+        """Return held ops."""
+        return await self.ledger.held(limit)
+
+    async def counts(self) -> dict[str, int]:
+        """Return how many records, ops, held ops, people, devices and quarantined requests there are."""
+        row = await self._connection.execute_fetchall(
+            "SELECT (SELECT count(*) FROM record), (SELECT count(*) FROM op),"
+            " (SELECT count(*) FROM op WHERE hold IS NOT NULL), (SELECT count(*) FROM record WHERE conflicts > 0),"
+            " (SELECT count(*) FROM person), (SELECT count(*) FROM device), (SELECT count(*) FROM quarantine)"
+        )
+        names = ("records", "ops", "held", "in_conflict", "people", "devices", "quarantine")
+        return dict(zip(names, next(iter(row)), strict=True))
+
+
+@dataclass(slots=True)
+class _Work:
+    run: Callable[[SqliteTransaction], Awaitable[Any]]
+    done: asyncio.Future[Any]
+    result: Any = None
+    failure: Exception | None = None
+
+
+class SnapshotStore:
+    """A store that can only be read."""
+
+    def __init__(self, reader: aiosqlite.Connection, tenancy: Tenancy) -> None:
+        self._reader = reader
+        self.tenancy = tenancy
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[SqliteTransaction]:
+        """Open a snapshot."""
+        async with _snapshot(self._reader, self.tenancy) as transaction:
+            yield transaction
+
+
+class SqliteStore:
+    """See `contract.Store`."""
+
+    def __init__(self, writer: aiosqlite.Connection, readers: list[aiosqlite.Connection], tenancy: Tenancy) -> None:
+        self._writer = writer
+        self._readers: asyncio.Queue[aiosqlite.Connection] = asyncio.Queue()
+        self._all_readers = readers
+        for each in readers:
+            self._readers.put_nowait(each)
+        self.tenancy = tenancy
+        self._works: asyncio.Queue[_Work | None] = asyncio.Queue()
+        self._is_open = True
+        self._task = asyncio.create_task(self._commit_forever())
+
+    @staticmethod
+    def create(path: Path, tenancy: Tenancy) -> None:
+        """Make a new database file. Raises FileExistsError."""
+        path.touch(mode=0o600, exist_ok=False)
+        connection = sqlite3.connect(path, isolation_level=None)
+        try:
+            _set_wal(connection.execute("PRAGMA journal_mode=WAL").fetchone()[0])
+            connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
+            for version, script in _migrations():
+                connection.executescript(f"BEGIN; {script}; PRAGMA user_version={version}; COMMIT;")
+            facts: dict[str, Value] = {"tenant": tenancy.tenant, "tenant_name": tenancy.name, "epoch": tenancy.epoch}
+            rows = [(name, pack(value)) for name, value in facts.items()]
+            connection.executemany("INSERT INTO meta (name, value) VALUES (?, ?)", rows)
+        finally:
+            connection.close()
+
+    @staticmethod
+    async def open(path: Path) -> SqliteStore:
+        """Open the one writer and the readers of a database. Raises StoreFormatError or FileNotFoundError."""
+        writer = await _connect(path, "rw")
+        _set_wal((await _one(writer, "PRAGMA journal_mode=WAL"))[0])
+        for pragma in _WRITE_PRAGMAS:
+            await writer.execute(pragma)
+        await _check_format(writer)
+        tenancy = await _tenancy(writer)
+        log.info("sqlite %s, WAL, one writer", sqlite3.sqlite_version)
+        return SqliteStore(writer, [await _reader(path) for _ in range(_READERS)], tenancy)
+
+    @staticmethod
+    @asynccontextmanager
+    async def read_only(path: Path) -> AsyncIterator[SnapshotStore]:
+        """Open a database that another process may be writing. Raises as `open` does."""
+        reader = await _reader(path)
+        try:
+            await _check_format(reader)
+            yield SnapshotStore(reader, await _tenancy(reader))
+        finally:
+            await reader.close()
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[SqliteTransaction]:
+        """Open a snapshot that cannot write."""
+        connection = await self._readers.get()
+        try:
+            async with _snapshot(connection, self.tenancy) as transaction:
+                yield transaction
+        finally:
+            self._readers.put_nowait(connection)
+
+    async def commit(self, work: Callable[[SqliteTransaction], Awaitable[T]]) -> T:
+        """Run `work` in a write transaction; its result comes after the commit. Raises StoreUnavailableError."""
+        if not self._is_open:
+            raise StoreUnavailableError("the store is closed")
+        done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._works.put_nowait(_Work(work, done))
+        return await done
+
+    async def close(self) -> None:
+        """Finish running commits and let go of the database."""
+        self._is_open = False
+        self._works.put_nowait(None)
+        await self._task
+        for connection in (*self._all_readers, self._writer):
+            await connection.close()
+
+    async def _commit_forever(self) -> None:
+        while (work := await self._works.get()) is not None:
+            batch = [work]
+            while len(batch) < _WORKS_PER_COMMIT and not self._works.empty():
+                following = self._works.get_nowait()
+                if following is None:
+                    self._works.put_nowait(None)
+                    break
+                batch.append(following)
+            await self._commit_batch(batch)
+        self._refuse_waiting()
+
+    async def _commit_batch(self, batch: list[_Work]) -> None:
+        try:
+            await self._writer.execute("BEGIN IMMEDIATE")
+            transaction = SqliteTransaction(self._writer, self.tenancy)
+            for work in batch:
+                await self._run(work, transaction)
+            await self._writer.execute("COMMIT")
+        except sqlite3.Error as reason:
+            # After an I/O error the connection's state is unknown: undo, refuse this batch, store nothing more.
+            log.exception("commit failed: no further writes until the server is started again")
+            self._is_open = False
+            for work in batch:
+                _fail(work, StoreUnavailableError(str(reason)))
+            await self._undo()
+            self._refuse_waiting()
+            return
+        for work in batch:
+            if work.failure is not None:
+                _fail(work, work.failure)
+            elif not work.done.cancelled():
+                work.done.set_result(work.result)
+
+    async def _run(self, work: _Work, transaction: SqliteTransaction) -> None:
+        await self._writer.execute("SAVEPOINT work")
+        try:
+            work.result = await work.run(transaction)
+        except sqlite3.OperationalError:
+            raise
+        except Exception as failure:  # noqa: BLE001 - handed to the caller who gave the work; the others go on.
+            work.failure = failure
+            await self._writer.execute("ROLLBACK TO work")
+        await self._writer.execute("RELEASE work")
+
+    async def _undo(self) -> None:
+        try:
+            await self._writer.execute("ROLLBACK")
+        except sqlite3.Error:
+            log.warning("rollback failed too; the database recovers at the next start")
+
+    def _refuse_waiting(self) -> None:
+        while not self._works.empty():
+            work = self._works.get_nowait()
+            if work is not None:
+                _fail(work, StoreUnavailableError("the store is closed"))
+
+
+@asynccontextmanager
+async def _snapshot(connection: aiosqlite.Connection, tenancy: Tenancy) -> AsyncIterator[SqliteTransaction]:
+    await connection.execute("BEGIN")
+    try:
+        yield SqliteTransaction(connection, tenancy)
+    finally:
+        await connection.execute("ROLLBACK")
+
+
+def _fail(work: _Work, reason: Exception) -> None:
+    if not work.done.cancelled():
+        work.done.set_exception(reason)
+
+
+def _set_wal(mode: str) -> None:
+    # SQLite reports a refused journal mode by its answer, not by an error.
+    if mode != "wal":
+        raise StoreFormatError(f"this file system does not allow write-ahead logging (mode {mode})")
+
+
+def _migrations() -> list[tuple[int, str]]:
+    folder = files("gridlog_server.store").joinpath("migrations")
+    named = sorted(each.name for each in folder.iterdir() if each.name.endswith(".sql"))
+    return [(int(name[:4]), folder.joinpath(name).read_text(encoding="utf-8")) for name in named]
+
+
+async def _reader(path: Path) -> aiosqlite.Connection:
+    connection = await _connect(path, "ro")
+    await connection.execute("PRAGMA query_only=ON")
+    await connection.execute("PRAGMA temp_store=MEMORY")
+    return connection
+
+
+async def _connect(path: Path, mode: str) -> aiosqlite.Connection:
+    name = quote(str(path))
+    try:
+        return await aiosqlite.connect(f"file:{name}?mode={mode}", uri=True, isolation_level=None)
+    except sqlite3.OperationalError:
+        raise FileNotFoundError(path) from None
+
+
+async def _one(connection: aiosqlite.Connection, sql: str) -> Any:
+    async with connection.execute(sql) as cursor:
+        return await cursor.fetchone()
+
+
+async def _check_format(connection: aiosqlite.Connection) -> None:
+    application = (await _one(connection, "PRAGMA application_id"))[0]
+    version = (await _one(connection, "PRAGMA user_version"))[0]
+    newest = _migrations()[-1][0]
+    if application != APPLICATION_ID:
+        raise StoreFormatError("not a Gridlog server database")
+    if version != newest:
+        raise StoreFormatError(f"database format {version}, this program reads {newest}")
+
+
+async def _tenancy(connection: aiosqlite.Connection) -> Tenancy:
+    rows = await connection.execute_fetchall("SELECT name, value FROM meta")
+    facts: dict[str, Any] = {name: unpack(value) for name, value in rows}
+    return Tenancy(TenantId(facts["tenant"]), facts["tenant_name"], Epoch(facts["epoch"]))

@@ -1,0 +1,233 @@
+"""Ops, log, records and digests in SQLite. See `contract.Ledger`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable
+from typing import Any
+
+import aiosqlite
+from gridlog_protocol.canonical import Value, pack, unpack
+from gridlog_protocol.clock import Stamp
+from gridlog_protocol.ids import DeviceId, Incarnation, Position, RecordId, ScopeId
+from gridlog_protocol.log_chain import log_start
+from gridlog_protocol.op_codec import pack_op, unpack_op
+from gridlog_protocol.segment import chain_start
+from gridlog_protocol.state_codec import pack_record, unpack_record
+from gridlog_sync.admission import Chain
+from gridlog_sync.changes import Movement, Touch
+from gridlog_sync.digest import SetDigest
+
+from .contract import Commit, LogHead, StoredOp, StoredRecord, Tenancy
+
+_OP_COLUMNS = "hash, body, segment, named, position, stamp, hold, hold_field"
+_RECORD_COLUMNS = (
+    "record.id, state, changed, conflicts,"
+    " (SELECT json_group_array(scope) FROM record_scope WHERE record_scope.record = record.id)"
+)
+
+
+class SqliteLedger:
+    """Reads and writes in the transaction that the connection is in."""
+
+    def __init__(self, connection: aiosqlite.Connection, tenancy: Tenancy) -> None:
+        self._connection = connection
+        self._tenancy = tenancy
+
+    async def log_head(self) -> LogHead:
+        """Return the last log entry's position and hash."""
+        rows = await self._all("SELECT position, hash FROM log ORDER BY position DESC LIMIT 1")
+        for position, hashed in rows:
+            return LogHead(Position(position), hashed)
+        return LogHead(Position(0), log_start(self._tenancy.tenant, self._tenancy.epoch))
+
+    async def log_hash(self, position: Position) -> bytes | None:
+        """Return the log hash at a position, or None beyond the head."""
+        if position == 0:
+            return log_start(self._tenancy.tenant, self._tenancy.epoch)
+        rows = await self._all("SELECT hash FROM log WHERE position = ?", position)
+        return next((row[0] for row in rows), None)
+
+    async def chain(self, device: DeviceId, incarnation: Incarnation) -> Chain:
+        """Return how far an incarnation is held."""
+        rows = await self._all(
+            "SELECT known_seq, chain_head FROM incarnation WHERE device = ? AND incarnation = ?", device, incarnation
+        )
+        for known_seq, head in rows:
+            return Chain(known_seq, head)
+        return Chain(0, chain_start(device, incarnation))
+
+    async def ops(self, device: DeviceId, incarnation: Incarnation, first: int, last: int) -> list[StoredOp]:
+        """Return the ops of an incarnation in a range of seq, both ends included, in order."""
+        rows = await self._all(
+            f"SELECT {_OP_COLUMNS} FROM op WHERE device = ? AND incarnation = ? AND seq BETWEEN ? AND ? ORDER BY seq",
+            device,
+            incarnation,
+            first,
+            last,
+        )
+        return [_stored_op(row) for row in rows]
+
+    async def ops_of_record(self, record: RecordId) -> list[StoredOp]:
+        """Return every op of a record: accepted ones by position, then held ones."""
+        rows = await self._all(
+            f"SELECT {_OP_COLUMNS} FROM op WHERE record = ? ORDER BY position IS NULL, position, seq", record
+        )
+        return [_stored_op(row) for row in rows]
+
+    async def records(self, ids: Collection[RecordId]) -> dict[RecordId, StoredRecord]:
+        """Return the records that exist among `ids`."""
+        rows = await self._all(
+            f"SELECT {_RECORD_COLUMNS} FROM record WHERE id IN ({_marks(ids)})",
+            *ids,
+        )
+        return {RecordId(row[0]): _stored_record(row) for row in rows}
+
+    async def page(self, scope: ScopeId, after: RecordId | None, limit: int) -> list[RecordId]:
+        """Return ids of records in a scope, newest first, below `after`."""
+        below = after if after is not None else b"\xff" * 17
+        rows = await self._all(
+            "SELECT record FROM record_scope WHERE scope = ? AND record < ? ORDER BY record DESC LIMIT ?",
+            scope,
+            below,
+            limit,
+        )
+        return [RecordId(row[0]) for row in rows]
+
+    async def touches(self, scopes: Collection[ScopeId], since: Position, limit: int) -> list[Touch]:
+        """Return what log entries after `since` did in these scopes, by position."""
+        rows = await self._all(
+            "SELECT position, scope, record, movement, fields FROM touch"
+            f" WHERE scope IN ({_marks(scopes)}) AND position > ? ORDER BY position, scope LIMIT ?",
+            *scopes,
+            since,
+            limit,
+        )
+        return [
+            Touch(Position(position), ScopeId(scope), RecordId(record), Movement(movement), _names(fields))
+            for position, scope, record, movement, fields in rows
+        ]
+
+    async def digests(self, scopes: Collection[ScopeId]) -> dict[tuple[ScopeId, int], SetDigest]:
+        """Return the digests of these scopes, by scope and class."""
+        rows = await self._all(
+            f"SELECT scope, class, count, total FROM digest WHERE scope IN ({_marks(scopes)})", *scopes
+        )
+        return {
+            (ScopeId(scope), digest_class): SetDigest(count, int.from_bytes(total, "big"))
+            for scope, digest_class, count, total in rows
+        }
+
+    async def write(self, commit: Commit) -> None:
+        """Write what one push changes."""
+        await self._many(
+            "INSERT INTO op (device, incarnation, seq, record, hash, body, segment, named, position, stamp, hold,"
+            " hold_field) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (_op_row(each) for each in commit.ops),
+        )
+        await self._many(
+            "INSERT INTO log (position, hash, entry_type, device, incarnation, seq) VALUES (?, ?, ?, ?, ?, ?)",
+            ((each.position, each.hash, each.entry_type, *each.op) for each in commit.entries),
+        )
+        await self._many(
+            "INSERT INTO touch (scope, position, record, movement, fields) VALUES (?, ?, ?, ?, ?)",
+            (
+                (each.scope, each.position, each.record, int(each.movement), pack([*each.fields]))
+                for each in commit.touches
+            ),
+        )
+        await self._write_records(commit)
+        await self._many(
+            "INSERT INTO digest (scope, class, count, total) VALUES (?, ?, ?, ?)"
+            " ON CONFLICT DO UPDATE SET count = excluded.count, total = excluded.total",
+            ((*key, each.count, each.total.to_bytes(32, "big")) for key, each in commit.digests.items()),
+        )
+        await self._many(
+            "INSERT INTO incarnation (device, incarnation, known_seq, chain_head) VALUES (?, ?, ?, ?)"
+            " ON CONFLICT DO UPDATE SET known_seq = excluded.known_seq, chain_head = excluded.chain_head",
+            ((*key, chain.known_seq, chain.head) for key, chain in commit.chains.items()),
+        )
+
+    async def listed(self, *, kind: str | None, in_conflict: bool, limit: int) -> list[StoredRecord]:
+        """Return records by their last change, newest first."""
+        rows = await self._all(
+            f"SELECT {_RECORD_COLUMNS} FROM record WHERE (? IS NULL OR kind = ?) AND (NOT ? OR conflicts > 0)"
+            " ORDER BY changed DESC LIMIT ?",
+            kind,
+            kind,
+            in_conflict,
+            limit,
+        )
+        return [_stored_record(row) for row in rows]
+
+    async def held(self, limit: int) -> list[StoredOp]:
+        """Return held ops."""
+        rows = await self._all(f"SELECT {_OP_COLUMNS} FROM op WHERE hold IS NOT NULL LIMIT ?", limit)
+        return [_stored_op(row) for row in rows]
+
+    async def _write_records(self, commit: Commit) -> None:
+        await self._many(
+            "INSERT INTO record (id, kind, changed, conflicts, state) VALUES (?, ?, ?, ?, ?)"
+            " ON CONFLICT DO UPDATE SET changed = excluded.changed, conflicts = excluded.conflicts,"
+            " state = excluded.state",
+            (
+                (each.state.id, each.state.kind, each.changed, each.conflicts, pack_record(each.state))
+                for each in commit.records
+            ),
+        )
+        await self._many(
+            "INSERT OR IGNORE INTO record_scope (scope, record) VALUES (?, ?)",
+            ((scope, each.state.id) for each in commit.records for scope in each.scopes),
+        )
+        await self._many("DELETE FROM record_scope WHERE scope = ? AND record = ?", commit.left)
+
+    async def _all(self, sql: str, *values: Any) -> Iterable[Any]:
+        return await self._connection.execute_fetchall(sql, values)
+
+    async def _many(self, sql: str, rows: Iterable[Any]) -> None:
+        listed = [*rows]
+        if listed:
+            await self._connection.executemany(sql, listed)
+
+
+def _marks(items: Collection[Any]) -> str:
+    return ", ".join("?" * len(items))
+
+
+def _op_row(stored: StoredOp) -> tuple[Any, ...]:
+    return (
+        *stored.op.id,
+        stored.op.record,
+        stored.hash,
+        pack_op(stored.op),
+        stored.segment,
+        stored.named,
+        stored.position,
+        stored.stamp,
+        stored.hold,
+        stored.hold_field,
+    )
+
+
+def _stored_op(row: Any) -> StoredOp:
+    hashed, body, segment, named, position, stamp, hold, hold_field = row
+    return StoredOp(
+        unpack_op(body),
+        hashed,
+        segment,
+        Position(named),
+        None if position is None else Position(position),
+        None if stamp is None else Stamp(stamp),
+        hold,
+        hold_field,
+    )
+
+
+def _stored_record(row: Any) -> StoredRecord:
+    _, state, changed, conflicts, scopes = row
+    return StoredRecord(unpack_record(state), Position(changed), conflicts, frozenset(json.loads(scopes)))
+
+
+def _names(raw: bytes) -> tuple[str, ...]:
+    names: Value = unpack(raw)
+    return tuple(str(name) for name in names) if isinstance(names, list) else ()

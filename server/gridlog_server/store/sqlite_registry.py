@@ -1,0 +1,114 @@
+"""People, devices and enrolment codes in SQLite. See `contract.Registry`."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import aiosqlite
+from gridlog_protocol.canonical import pack, unpack
+from gridlog_protocol.ids import DeviceHandle, DeviceId, ScopeId, UserId
+
+from .contract import Code, Device, Person
+
+_DEVICE_FACTS = ("signing_key", "exchange_key", "model", "app", "status", "counter", "enrolled_ms", "contact_ms")
+_DEVICE_COLUMNS = ", ".join(("id", "handle", "person", *_DEVICE_FACTS, "report"))
+_PERSON_COLUMNS = (
+    "id, staff_no, name, status, (SELECT json_group_array(scope) FROM assignment WHERE assignment.person = person.id)"
+)
+
+
+class SqliteRegistry:
+    """Reads and writes in the transaction that the connection is in."""
+
+    def __init__(self, connection: aiosqlite.Connection) -> None:
+        self._connection = connection
+
+    async def device(self, handle: DeviceHandle) -> Device | None:
+        """Return the device of a handle."""
+        rows = await self._all(f"SELECT {_DEVICE_COLUMNS} FROM device WHERE handle = ?", handle)
+        return next((_device(row) for row in rows), None)
+
+    async def devices(self) -> list[Device]:
+        """Return all devices, in the order of enrolment."""
+        rows = await self._all(f"SELECT {_DEVICE_COLUMNS} FROM device ORDER BY enrolled_ms, id")
+        return [_device(row) for row in rows]
+
+    async def put_device(self, device: Device) -> None:
+        """Write a device, new or changed."""
+        await self._connection.execute(
+            f"INSERT INTO device ({_DEVICE_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+            " ON CONFLICT DO UPDATE SET handle = excluded.handle, person = excluded.person,"
+            " signing_key = excluded.signing_key, exchange_key = excluded.exchange_key, model = excluded.model,"
+            " app = excluded.app, status = excluded.status, counter = excluded.counter,"
+            " enrolled_ms = excluded.enrolled_ms, contact_ms = excluded.contact_ms, report = excluded.report",
+            (
+                device.id,
+                device.handle,
+                device.person,
+                device.signing_key,
+                device.exchange_key,
+                device.model,
+                device.app,
+                device.status,
+                device.counter,
+                device.enrolled_ms,
+                device.contact_ms,
+                pack(dict(device.report)),
+            ),
+        )
+
+    async def person(self, person: UserId) -> Person | None:
+        """Return a person with the grids assigned."""
+        rows = await self._all(f"SELECT {_PERSON_COLUMNS} FROM person WHERE id = ?", person)
+        return next((_person(row) for row in rows), None)
+
+    async def people(self) -> list[Person]:
+        """Return everybody, by staff number."""
+        return [_person(row) for row in await self._all(f"SELECT {_PERSON_COLUMNS} FROM person ORDER BY staff_no")]
+
+    async def put_person(self, person: Person) -> None:
+        """Write a person, new or changed, and the grids assigned."""
+        await self._connection.execute(
+            "INSERT INTO person (id, staff_no, name, status) VALUES (?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET"
+            " staff_no = excluded.staff_no, name = excluded.name, status = excluded.status",
+            (person.id, person.staff_no, person.name, person.status),
+        )
+        await self._connection.execute("DELETE FROM assignment WHERE person = ?", (person.id,))
+        await self._connection.executemany(
+            "INSERT INTO assignment (person, scope) VALUES (?, ?)",
+            [(person.id, scope) for scope in sorted(person.scopes)],
+        )
+
+    async def code(self, code_id: bytes) -> Code | None:
+        """Return an enrolment code."""
+        rows = await self._all("SELECT id, secret, person, expires_ms, device FROM code WHERE id = ?", code_id)
+        return next((Code(*row) for row in rows), None)
+
+    async def put_code(self, code: Code) -> None:
+        """Write an enrolment code, new or used."""
+        await self._connection.execute(
+            "INSERT INTO code (id, secret, person, expires_ms, device) VALUES (?, ?, ?, ?, ?)"
+            " ON CONFLICT DO UPDATE SET device = excluded.device",
+            (code.id, code.secret, code.person, code.expires_ms, code.device),
+        )
+
+    async def _all(self, sql: str, *values: Any) -> Any:
+        return await self._connection.execute_fetchall(sql, values)
+
+
+def _device(row: Any) -> Device:
+    report = unpack(row[11])
+    facts: dict[str, Any] = dict(zip(_DEVICE_FACTS, row[3:11], strict=True))
+    return Device(
+        DeviceId(row[0]),
+        DeviceHandle(row[1]),
+        UserId(row[2]),
+        **facts,
+        report=report if isinstance(report, dict) else {},
+    )
+
+
+def _person(row: Any) -> Person:
+    scopes = frozenset(ScopeId(scope) for scope in json.loads(row[4]))
+    return Person(UserId(row[0]), row[1], row[2], row[3], scopes)

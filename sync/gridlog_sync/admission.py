@@ -1,0 +1,160 @@
+"""The server's decision on what a device pushes: accepted, duplicate, fork, or held with a reason.
+
+The rule it keeps: every op that verifies is stored and answered. An op that breaks a rule is held by itself; the ops
+behind it go on, except those that edit a record whose creation is held.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from gridlog_protocol.clock import Hlc, Stamp, reading
+from gridlog_protocol.errors import ProtocolError
+from gridlog_protocol.ids import Epoch, Position, ScopeId
+from gridlog_protocol.kinds import Field, Kind, Merge
+from gridlog_protocol.limits import CLOCK_AHEAD_MS
+from gridlog_protocol.ops import Edit, Intent, Op
+from gridlog_protocol.segment import Segment, chain_next
+from gridlog_protocol.state import RecordState
+
+from .merge import Entry
+from .rules import rule_of
+from .scope import scopes_of_edit, scopes_of_record
+from .writing import wrong_value
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """How far the server holds one incarnation: the last seq, and the chain value there."""
+
+    known_seq: int
+    head: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Author:
+    """What bounds an author: the scopes that he may write, and the position served to his device at most."""
+
+    scopes: frozenset[ScopeId]
+    served: Position
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """An op that waits for a person. `code` is in the catalogue of holds; `field` may be empty."""
+
+    op: Op
+    code: str
+    field: str = ""
+
+
+def continue_chain(
+    chain: Chain, segment: Segment, hashes: Sequence[bytes], stored: Mapping[int, bytes]
+) -> tuple[Chain, tuple[Op, ...]]:
+    """Return the chain after a segment, and those of its ops that are new.
+
+    `stored` has the hashes of the ops that the server holds within the segment's range. A segment that begins
+    beyond a gap has nothing new: the answer's `known_seq` tells the device where to go on.
+    Raises ProtocolError `fork` if an op differs from the stored one, `broken_chain` if the run does not follow.
+    """
+    if segment.first_seq > chain.known_seq + 1:
+        return chain, ()
+    link, known_seq, new = segment.chain_before, chain.known_seq, []
+    if segment.first_seq == known_seq + 1 and link != chain.head:
+        raise ProtocolError("broken_chain", detail=f"before seq {segment.first_seq}")
+    for op, hashed in zip(segment.ops, hashes, strict=True):
+        link = chain_next(link, hashed)
+        if op.id.seq > chain.known_seq:
+            new.append(op)
+        elif stored.get(op.id.seq) != hashed:
+            raise ProtocolError("fork", detail=f"seq {op.id.seq}")
+        elif op.id.seq == chain.known_seq and link != chain.head:
+            raise ProtocolError("broken_chain", detail=f"at seq {op.id.seq}")
+        known_seq = max(known_seq, op.id.seq)
+    return (Chain(known_seq, link) if new else chain), tuple(new)
+
+
+def bounded(op: Op, *, epoch: Epoch, served: Position) -> Op:
+    """Return the op with its named position lowered to what its device was served, and to 0 for a foreign epoch.
+
+    Without it, a device could name any future position, and overwrite edits that it never saw.
+    """
+    position = min(op.seen.position, served) if op.seen.epoch == epoch else Position(0)
+    return op if position == op.seen.position else replace(op, seen=replace(op.seen, position=position))
+
+
+def stamp_for(claimed: Hlc, *, server_ms: int, above: Stamp) -> Stamp:
+    """Stamp an op, once: its claim, at most a minute ahead of the server, raised above all that its author saw."""
+    ceiling = reading(server_ms + CLOCK_AHEAD_MS)
+    return Stamp(max(min(claimed, ceiling), above + 1))
+
+
+def judge(
+    entry: Entry, *, record: RecordState | None, creation: str | None, kind: Kind | None, author: Author
+) -> Entry | Held:
+    """Decide about one new op against its record's state (None if there is none).
+
+    `creation` is the hold code of the record's own creation if that op is held. `entry.op` is bounded already.
+    """
+    op = entry.op
+    if kind is None:
+        return Held(op, "unknown_kind")
+    if record is None and op.intent is not Intent.CREATE:
+        return Held(op, "depends_on_held" if creation else "unknown_record")
+    if op.intent is Intent.CREATE and (record is not None or creation):
+        return Held(op, "record_exists")
+    if not _has_authority(op, record, kind, author):
+        return Held(op, "out_of_scope")
+    if record is not None and record.kind != op.kind:
+        return Held(op, "unknown_kind")
+    return _first_wrong_edit(op, record, kind) or entry
+
+
+def _has_authority(op: Op, record: RecordState | None, kind: Kind, author: Author) -> bool:
+    standing = scopes_of_record(record, kind) if record else frozenset()
+    wanted = scopes_of_edit(op, kind)
+    if record is not None and not standing & author.scopes:
+        return False
+    return wanted <= author.scopes and bool(standing or wanted)
+
+
+def _first_wrong_edit(op: Op, record: RecordState | None, kind: Kind) -> Held | None:
+    named = [(edit.field, edit.key) for edit in op.edits]
+    for index, edit in enumerate(op.edits):
+        field = kind.fields.get(edit.field)
+        if (edit.field, edit.key) in named[:index]:
+            return Held(op, "invalid_value", edit.field)
+        # A field of a newer kind than ours is kept byte for byte; there is no rule here to hold it against.
+        code = _wrong_edit(edit, field, op, record) if field else None
+        if code:
+            return Held(op, code, edit.field)
+    return None
+
+
+def _wrong_edit(edit: Edit, field: Field, op: Op, record: RecordState | None) -> str | None:
+    rule = rule_of(field)
+    if field.merge in (Merge.SERVER, Merge.DERIVED) or field.from_op:
+        return "server_decides"
+    if not rule.is_offered:
+        return "rule_unavailable"
+    if edit.digest_class != field.sensitivity.digest_class:
+        return "not_committed"
+    if edit.action not in rule.actions(field):
+        return "invalid_value"
+    if wrong_value(edit, field):
+        return "invalid_value"
+    if rule.is_write_once and _saw_a_value(edit, op, record):
+        return "immutable"
+    return None
+
+
+def _saw_a_value(edit: Edit, op: Op, record: RecordState | None) -> bool:
+    state = record.fields.get(edit.field) if record else None
+    cell = state.cells.get(edit.key) if state else None
+    mine = (op.id.device, op.id.incarnation)
+    return cell is not None and any(
+        head.position <= op.seen.position
+        or ((head.op.device, head.op.incarnation) == mine and head.op.seq <= op.seen.own_seq)
+        for head in cell.heads
+    )

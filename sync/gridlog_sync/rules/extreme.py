@@ -1,0 +1,29 @@
+"""MAX and MIN: concurrent values join to the highest or lowest of them.
+
+Only heads join: somebody who saw the value, and may write, can lower a maximum again.
+"""
+
+from __future__ import annotations
+
+from gridlog_protocol.canonical import Value
+from gridlog_protocol.kinds import Field, MapOf, join
+from gridlog_protocol.state import Head
+
+from .base import Rule, Severity
+
+
+class Extreme(Rule):
+    """The join of the heads, upwards or downwards, in the order that the field's type declares."""
+
+    def __init__(self, *, upwards: bool) -> None:
+        self._upwards = upwards
+
+    def pick(self, field: Field, heads: tuple[Head, ...]) -> Value:
+        """Join the heads."""
+        each = field.type.element if isinstance(field.type, MapOf) else field.type
+        return join(each, [head.value for head in heads], upwards=self._upwards)
+
+    def conflict(self, heads: tuple[Head, ...]) -> Severity | None:
+        """Find nothing: a join loses nothing that the rule wants kept."""
+        del heads
+        return None

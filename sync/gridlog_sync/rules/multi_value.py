@@ -1,0 +1,32 @@
+"""MV: all concurrent values are kept; a person picks one or merges them."""
+
+from __future__ import annotations
+
+from gridlog_protocol.canonical import Value
+from gridlog_protocol.kinds import Field
+from gridlog_protocol.ops import Action
+from gridlog_protocol.state import Head
+
+from .base import Rule, Severity, differ
+
+
+class MultiValue(Rule):
+    """The latest stamp is shown first, and the conflict with it, until somebody decides."""
+
+    def pick(self, field: Field, heads: tuple[Head, ...]) -> Value:
+        """Show the latest."""
+        del field
+        return heads[-1].value
+
+    def conflict(self, heads: tuple[Head, ...]) -> Severity | None:
+        """Ask a person."""
+        return Severity.HARD if differ(heads) else None
+
+
+class Unknown(MultiValue):
+    """A field that this replica's kind does not have: kept whole, shown, never judged."""
+
+    def actions(self, field: Field) -> frozenset[Action]:
+        """Take anything: a newer kind knows what it means."""
+        del field
+        return frozenset(Action)

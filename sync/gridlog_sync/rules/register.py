@@ -1,0 +1,45 @@
+"""LWW: the latest stamp is shown; whoever lost is told. SERVER and IMMUT pick otherwise from the same register."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from gridlog_protocol.canonical import Value
+from gridlog_protocol.kinds import Field
+from gridlog_protocol.state import Head
+
+from .base import Rule, Severity, differ
+
+
+class LastWriter(Rule):
+    """The latest stamp is shown. The losers stay as heads until somebody writes who has seen them."""
+
+    def pick(self, field: Field, heads: tuple[Head, ...]) -> Value:
+        """Show the latest."""
+        del field
+        return heads[-1].value
+
+    def conflict(self, heads: tuple[Head, ...]) -> Severity | None:
+        """Tell the authors whose value is not shown."""
+        return Severity.SOFT if differ(heads) else None
+
+
+class FirstWriter(LastWriter):
+    """IMMUT: set once. If two set it without knowing, the earliest stamp stands."""
+
+    is_write_once: ClassVar[bool] = True
+
+    def pick(self, field: Field, heads: tuple[Head, ...]) -> Value:
+        """Show the earliest."""
+        del field
+        return heads[0].value
+
+
+class ServerOnly(LastWriter):
+    """SERVER: only the server writes; what a device would change is held."""
+
+
+class NotOfferedYet(LastWriter):
+    """RANK: shown if an op brings it, but not edited until workflows are offered."""
+
+    is_offered: ClassVar[bool] = False

@@ -1,0 +1,203 @@
+"""The device's side of an exchange: what to ask, and what an answer changes.
+
+The rules it keeps: an answer applies only where it fits the cursor, so that a late one does no harm; an op leaves
+the pending ones only by an answer that names it; every stored prefix counts as progress.
+
+    READY --request_for--> ASKED --absorb--> READY (again, while `is_unfinished`) --> DONE
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from gridlog_protocol.canonical import Value
+from gridlog_protocol.clock import ClockFacts, Stamp
+from gridlog_protocol.errors import ProtocolError
+from gridlog_protocol.ids import Epoch, OpId, Position, RecordId, ScopeId
+from gridlog_protocol.limits import BATCH_BYTES, SEGMENT_OPS_MAX, SEGMENTS_MAX
+from gridlog_protocol.messages import Fetch, HeldOp, ReceiptNote, SyncRequest, SyncResponse
+from gridlog_protocol.ops import Op
+from gridlog_protocol.segment import Segment
+from gridlog_protocol.state import RecordState
+
+from .merge import Entry, adopt, apply
+
+_NO_STAMP = Stamp(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a device stands: its cursor, the scopes it works with, and which of them it still fetches."""
+
+    epoch: Epoch
+    position: Position
+    token: bytes
+    generation: int
+    scopes: tuple[ScopeId, ...]
+    fetches: tuple[Fetch, ...]
+
+    @staticmethod
+    def fresh(epoch: Epoch, token: bytes, scopes: tuple[ScopeId, ...], generation: int) -> Standing:
+        """Return the standing of a device that holds nothing yet."""
+        fetches = tuple(Fetch(scope, Position(0), None) for scope in scopes)
+        return Standing(epoch, Position(0), token, generation, scopes, fetches)
+
+
+@dataclass(frozen=True, slots=True)
+class Absorbed:
+    """What an answer changed. The shell makes it durable as one, and only then shows or sends anything."""
+
+    standing: Standing
+    records: Mapping[RecordId, RecordState]
+    dropped: tuple[RecordId, ...]
+    settled: Mapping[OpId, Position]
+    held: tuple[HeldOp, ...]
+    receipt: ReceiptNote | None
+    highest_stamp: Stamp
+    digest: bytes
+    is_unfinished: bool
+
+
+def batch_of(pending: Sequence[Op], size_of: Callable[[Op], int], *, bytes_max: int = BATCH_BYTES) -> list[list[Op]]:
+    """Return the runs of ops to send now, oldest first: each of one incarnation, author and epoch."""
+    runs: list[list[Op]] = []
+    room = bytes_max
+    for op in pending:
+        room -= size_of(op)
+        if runs and room < 0:
+            break
+        if not runs or not _continues(runs[-1], op):
+            if len(runs) == SEGMENTS_MAX:
+                break
+            runs.append([])
+        runs[-1].append(op)
+    return runs
+
+
+def request_for(
+    standing: Standing,
+    segments: Sequence[Segment],
+    *,
+    counter: int,
+    status: Mapping[str, Value] | None,
+    clock: ClockFacts | None,
+) -> SyncRequest:
+    """Compose one request."""
+    return SyncRequest(
+        counter,
+        standing.token,
+        standing.position,
+        standing.generation,
+        tuple(segments),
+        standing.fetches,
+        status,
+        clock if segments else None,
+    )
+
+
+def absorb(
+    standing: Standing,
+    response: SyncResponse,
+    *,
+    sent: Sequence[Op],
+    confirmed: Callable[[RecordId], RecordState | None],
+    has_more_pending: bool,
+) -> Absorbed:
+    """Work out what an answer changes. `confirmed` gives the replica's records without the pending ops.
+
+    Raises ProtocolError `malformed` if the answer does not fit the request.
+    """
+    work = _Work(confirmed)
+    settled = _settle(response, sent, work)
+    is_current = (
+        response.from_position <= standing.position <= response.to_position
+        and response.generation == standing.generation
+        and not response.epoch
+    )
+    if is_current:
+        standing = _advance(standing, response, work)
+    has_fetches = bool(standing.fetches)
+    held_seqs = {held.seq for held in response.held}
+    has_progress = bool(settled) or any(op.id.seq in held_seqs for op in sent)
+    return Absorbed(
+        standing,
+        work.changed,
+        tuple(work.dropped),
+        settled,
+        response.held,
+        response.receipt,
+        work.highest,
+        response.digest if is_current and not has_fetches else b"",
+        is_current and (response.has_more or has_fetches or (has_more_pending and has_progress)),
+    )
+
+
+@dataclass(slots=True)
+class _Work:
+    """Records as they stand while an answer is taken in."""
+
+    confirmed: Callable[[RecordId], RecordState | None]
+    changed: dict[RecordId, RecordState] = field(default_factory=dict)
+    dropped: set[RecordId] = field(default_factory=set)
+    highest: Stamp = _NO_STAMP
+
+    def record(self, record: RecordId) -> RecordState | None:
+        return self.changed.get(record) or (None if record in self.dropped else self.confirmed(record))
+
+    def put(self, record: RecordState) -> None:
+        self.dropped.discard(record.id)
+        self.changed[record.id] = record
+        for state in record.fields.values():
+            for cell in state.cells.values():
+                for head in cell.heads:
+                    self.highest = max(self.highest, head.stamp)
+
+    def drop(self, record: RecordId) -> None:
+        self.changed.pop(record, None)
+        self.dropped.add(record)
+
+
+def _settle(response: SyncResponse, sent: Sequence[Op], work: _Work) -> dict[OpId, Position]:
+    by_seq = {op.id.seq: op for op in sent}
+    settled: dict[OpId, Position] = {}
+    for run in response.accepted:
+        for offset in range(run.count):
+            op = by_seq.get(run.first_seq + offset)
+            if op is None:
+                raise ProtocolError("malformed", detail="an op acknowledged that was not sent")
+            position = Position(run.first_position + offset)
+            stamp = run.stamps.get(offset, Stamp(op.clock.hlc))
+            settled[op.id] = position
+            work.put(apply(work.record(op.record), Entry(op, stamp, position)))
+    return settled
+
+
+def _advance(standing: Standing, response: SyncResponse, work: _Work) -> Standing:
+    for record in response.changes:
+        work.put(adopt(work.record(record.id), record))
+    for record_id in response.left:
+        work.drop(record_id)
+    fetches = {fetch.scope: fetch for fetch in standing.fetches}
+    for page in response.pages:
+        for record in page.records:
+            work.put(adopt(work.record(record.id), record))
+        if page.after is None:
+            fetches.pop(page.scope, None)
+        elif page.scope in fetches:
+            fetches[page.scope] = Fetch(page.scope, page.as_of, page.after)
+    return replace(
+        standing,
+        position=response.to_position,
+        token=response.token,
+        fetches=tuple(fetches.values()),
+    )
+
+
+def _continues(run: Sequence[Op], op: Op) -> bool:
+    last = run[-1]
+    return len(run) < SEGMENT_OPS_MAX and (last.id.incarnation, last.author, last.seen.epoch) == (
+        op.id.incarnation,
+        op.author,
+        op.seen.epoch,
+    )

@@ -1,0 +1,178 @@
+"""From the values a worker wants to see to the edits that say so.
+
+The rule it keeps: a form says what the record should look like; what travels is only what the worker changed. So two
+people who each add a photo never overwrite each other's list.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from gridlog_protocol.canonical import Value
+from gridlog_protocol.errors import HOLDS
+from gridlog_protocol.kinds import (
+    Field,
+    Kind,
+    MapOf,
+    Merge,
+    Required,
+    Violation,
+    check_delta,
+    check_element,
+    check_value,
+    element_key,
+)
+from gridlog_protocol.ops import Action, Edit
+from gridlog_protocol.texts import Text
+
+from .rules import rule_of
+
+
+@dataclass(frozen=True, slots=True)
+class Add:
+    """Put elements into a set or list, whatever else is in it."""
+
+    elements: tuple[Value, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Remove:
+    """Take elements out of a set, by their value or, for structured ones, their id."""
+
+    elements: tuple[Value, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """Add a number to a counter."""
+
+    number: int
+
+
+Change: TypeAlias = "Value | Add | Remove | Count"
+
+
+class InvalidRecordError(ValueError):
+    """A value breaks a rule of its field. `violations` names each field, the rule and what to do."""
+
+    def __init__(self, violations: Sequence[Violation]) -> None:
+        self.violations = tuple(violations)
+        self.text = Text(
+            "；".join(each.text.zh for each in violations),
+            " ".join(each.text.en for each in violations),
+        )
+        super().__init__(self.text.en)
+
+
+def edits_for(
+    kind: Kind, changes: Mapping[str, Change], *, shown: Mapping[str, Value], is_creation: bool
+) -> tuple[Edit, ...]:
+    """Return the edits that bring a record from what it shows to what `changes` says.
+
+    A plain value is what the field shall show; `Add`, `Remove` and `Count` change a collection or counter without
+    saying what else is in it. Raises InvalidRecordError, which names every wrong field at once.
+    """
+    edits: list[Edit] = []
+    violations: list[Violation] = []
+    for name, change in changes.items():
+        field = kind.fields.get(name)
+        refused = _refused(name, field, shown, is_creation=is_creation)
+        if field is None or refused:
+            violations += [refused] if refused else []
+            continue
+        for action, key, value in _steps(field, change, shown.get(name)):
+            edit = Edit(name, action, key, value, field.sensitivity.digest_class)
+            wrong = wrong_value(edit, field)
+            violations += [wrong] if wrong else []
+            edits.append(edit)
+    if violations:
+        raise InvalidRecordError(violations)
+    return tuple(edits)
+
+
+def steps_to(field: Field, value: Value) -> list[tuple[Action, str, Value]]:
+    """Return the (action, key, value) steps that fill an empty field with `value`."""
+    return _plain_steps(field, value, None)
+
+
+def wrong_value(edit: Edit, field: Field) -> Violation | None:
+    """Say which rule of its field an edit's value breaks, if any."""
+    match edit.action:
+        case Action.SET if edit.key == "" and edit.value is None and field.required is not Required.YES:
+            return None
+        case Action.SET if edit.key == "" and not field.has_elements:
+            return check_value(field, edit.value)
+        case Action.SET | Action.ADD:
+            return check_element(field, edit.key, edit.value)
+        case Action.COUNT:
+            return check_delta(field, edit.value)
+        case Action.REMOVE:
+            return None
+
+
+def _refused(name: str, field: Field | None, shown: Mapping[str, Value], *, is_creation: bool) -> Violation | None:
+    if field is None:
+        zh, en = f"没有“{name}”这一项。", f'There is no field "{name}".'
+        return Violation(name, "unknown_field", Text(zh, en))
+    rule = rule_of(field)
+    code = None
+    if field.from_op or field.merge in (Merge.SERVER, Merge.DERIVED):
+        code = "server_decides"
+    elif not rule.is_offered:
+        code = "rule_unavailable"
+    elif rule.is_write_once and not is_creation and not field.has_elements and name in shown:
+        code = "immutable"
+    if code is None:
+        return None
+    says, label = HOLDS[code].worker_reads, field.label
+    return Violation(name, code, Text(f"{label.zh}：{says.zh}", f"{label.en}: {says.en}"))
+
+
+def _steps(field: Field, change: Change, shown: Value) -> list[tuple[Action, str, Value]]:
+    match change:
+        case Add(elements):
+            return [(Action.ADD, *_element(field, each)) for each in elements]
+        case Remove(elements):
+            return [(Action.REMOVE, _key(field, each), None) for each in elements]
+        case Count(number):
+            return [(Action.COUNT, "", number)]
+        case _:
+            return _plain_steps(field, change, shown)
+
+
+def _plain_steps(field: Field, value: Value, shown: Value) -> list[tuple[Action, str, Value]]:
+    if field.merge is Merge.COUNTER:
+        return _counter_steps(value, shown)
+    if isinstance(field.type, MapOf) and isinstance(value, dict):
+        before_map = shown if isinstance(shown, dict) else {}
+        return [(Action.SET, key, each) for key, each in value.items() if before_map.get(key) != each]
+    if field.has_elements and isinstance(value, list):
+        return _collection_steps(field, value, shown if isinstance(shown, list) else [])
+    return [(Action.SET, "", value)] if value != shown else []
+
+
+def _counter_steps(value: Value, shown: Value) -> list[tuple[Action, str, Value]]:
+    if isinstance(value, bool) or not isinstance(value, int):
+        return [(Action.COUNT, "", value)]
+    delta = value - (shown if isinstance(shown, int) else 0)
+    return [(Action.COUNT, "", delta)] if delta else []
+
+
+def _collection_steps(field: Field, wanted: list[Value], shown: list[Value]) -> list[tuple[Action, str, Value]]:
+    before = {_key(field, each): each for each in shown}
+    after = {_key(field, each): each for each in wanted}
+    added = [(Action.ADD, *_element(field, each)) for key, each in after.items() if before.get(key) != each]
+    if field.merge is Merge.APPEND:
+        return added
+    return added + [(Action.REMOVE, key, None) for key in before if key not in after]
+
+
+def _key(field: Field, element: Value) -> str:
+    return element if isinstance(element, str) else element_key(field, element)
+
+
+def _element(field: Field, element: Value) -> tuple[str, Value]:
+    key = element_key(field, element)
+    return key, element if isinstance(element, dict) else None
