@@ -6,9 +6,11 @@ screen shows. Errors carry facts (which file, which entry), never keys and never
 
 from __future__ import annotations
 
+import json
 from enum import Enum
 from pathlib import Path
 
+from gridlog_protocol.errors import REFUSALS
 from gridlog_protocol.texts import Text
 
 
@@ -133,3 +135,86 @@ class DiskFailedError(GridlogError):
                 "The storage failed; the last entry may not be saved. Open the store again and check.",
             )
         )
+
+
+class NotEnrolledError(GridlogError):
+    """This store does not know its server yet. Ask the administrator for an enrolment code and enrol first."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            Text(
+                "这台手机还没有登记，请先输入登记码。",
+                "This phone is not enrolled yet. Enter an enrolment code first.",
+            )
+        )
+
+
+class AlreadyEnrolledError(GridlogError):
+    """This store is enrolled already, and a store belongs to one server. Make another store for another server."""
+
+    def __init__(self) -> None:
+        super().__init__(Text("这台手机已经登记过了。", "This phone is enrolled already."))
+
+
+class ForeignServerError(GridlogError):
+    """The server that answers is not the one that made the enrolment code, or somebody stands between.
+
+    Nothing was sent to it. Check the network, and ask the administrator for a new code.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(
+            Text(
+                "应答的不是发放登记码的服务器，请换一个网络，或联系管理员。",
+                "The server that answers is not the one the code is for. Try another network, or ask for a new code.",
+            )
+        )
+
+
+class UnknownKindError(GridlogError):
+    """There is no such kind of record in this version of the app."""
+
+    def __init__(self, kind: str) -> None:
+        text = Text("没有“{kind}”这种记录。", 'There is no kind of record called "{kind}".')
+        super().__init__(text.filled(kind=kind))
+        self.kind = kind
+
+
+class UnknownRecordError(GridlogError):
+    """This phone does not hold the record: it was never here, or it has left the grids of this phone."""
+
+    def __init__(self) -> None:
+        super().__init__(Text("本机没有这条记录。", "This phone does not hold the record."))
+
+
+class UnreachableError(GridlogError):
+    """The server could not be reached. Everything is saved on the phone; it goes out with the next connection."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            Text(
+                "连不上服务器。内容都已存在本机，有信号后会再发送。",
+                "The server cannot be reached. Everything is saved here and goes out with the next connection.",
+            )
+        )
+        self.reason = reason
+
+
+class RefusedError(GridlogError):
+    """The server turned the request away; `code` says why, and `text` what it means for the worker."""
+
+    def __init__(self, code: str, detail: str = "") -> None:
+        refusal = REFUSALS.get(code) or REFUSALS["malformed"]
+        super().__init__(refusal.worker_reads)
+        self.code = code
+        self.detail = detail
+        self.recovery = refusal.recovery
+
+    @staticmethod
+    def from_problem(content: bytes) -> RefusedError:
+        """Read a refusal that came in the clear (RFC 9457). Nobody signed it, so it is advice, never an order."""
+        try:
+            problem = json.loads(content)
+            return RefusedError(str(problem["code"]), str(problem.get("detail", "")))
+        except (ValueError, KeyError, TypeError):
+            return RefusedError("malformed", "an answer that is not the protocol's")

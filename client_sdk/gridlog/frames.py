@@ -19,9 +19,9 @@ from enum import IntEnum
 import zstandard
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from gridlog_protocol.ids import Incarnation
 
 from gridlog.keyfile import StoreId
+from gridlog_protocol.ids import Incarnation
 
 PAYLOAD_BYTES_MAX = 8 << 20
 """More than any op or answer may be; what claims to be larger is refused before memory is taken for it."""

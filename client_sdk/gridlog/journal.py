@@ -24,8 +24,6 @@ from types import TracebackType
 from typing import NamedTuple, Self
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from gridlog_protocol.canonical import INTEGER_MAX, INTEGER_MIN
-from gridlog_protocol.ids import Incarnation
 
 from gridlog.errors import DiskFailedError, GridlogError, StoreDamagedError, StorePart, StoreTooNewError
 from gridlog.frames import (
@@ -43,6 +41,8 @@ from gridlog.frames import (
 )
 from gridlog.journal_file import JOURNAL_FILE, database_errors, make_file, open_file
 from gridlog.vault import Vault
+from gridlog_protocol.canonical import INTEGER_MAX, INTEGER_MIN
+from gridlog_protocol.ids import Incarnation
 
 __all__ = ["JOURNAL_FILE", "PAYLOAD_BYTES_MAX", "Frame", "FrameType", "Journal"]
 

@@ -22,11 +22,10 @@ from enum import IntEnum
 from itertools import pairwise
 from typing import NewType
 
-from gridlog_protocol.canonical import NotCanonicalError, Value, pack, unpack
-from gridlog_protocol.ids import ID_BYTES, SHORT_ID_BYTES, DeviceId, Incarnation
-
 from gridlog.errors import StoreDamagedError, StorePart, StoreTooNewError
 from gridlog.kdf import KEY_BYTES, SALT_BYTES, CostOutOfBoundsError, KdfCost
+from gridlog_protocol.canonical import NotCanonicalError, Value, pack, unpack
+from gridlog_protocol.ids import ID_BYTES, SHORT_ID_BYTES, DeviceId, Incarnation
 
 StoreId = NewType("StoreId", bytes)
 """16 bytes, random, drawn when a store is made: what every sealed thing in the store is bound to."""

@@ -21,7 +21,6 @@ from typing import Self
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
-from gridlog_protocol.ids import ID_BYTES, SHORT_ID_BYTES, DeviceId, Incarnation
 
 from gridlog.disk import (
     StoreLock,
@@ -56,6 +55,7 @@ from gridlog.keyslots import (
     unwrap_master_key,
     wrap_master_key,
 )
+from gridlog_protocol.ids import ID_BYTES, SHORT_ID_BYTES, DeviceId, Incarnation
 
 __all__ = ["KEYS_FILE", "PASSPHRASE_CHARACTERS_MIN", "Entropy", "KdfProfile", "Vault", "exists"]
 

@@ -8,6 +8,7 @@ content, and survive.
 from __future__ import annotations
 
 import zstandard
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 
 from .canonical import NotCanonicalError, Value, pack, unpack
 from .clock import ClockFacts, Hlc, Stamp, counter_of, milliseconds_of, reading
@@ -44,6 +45,7 @@ _PLAIN, _ZSTD = 0, 1
 _COMPRESSION_LEVEL = 9
 _NAME_BYTES_MAX = 256
 _COUNT_MAX = 1 << 17
+_PROBE = X25519PrivateKey.from_private_bytes(bytes(32))
 
 
 def encode(message: Message) -> bytes:
@@ -139,10 +141,20 @@ def _read_enrol_request(row: Row) -> EnrolRequest:
         row.blob(16),
         DeviceId(row.blob(16)),
         row.blob(32),
-        row.blob(32),
+        _read_exchange_key(row),
         row.text(_NAME_BYTES_MAX),
         row.text(_NAME_BYTES_MAX),
     )
+
+
+def _read_exchange_key(row: Row) -> bytes:
+    # All-zero and other degenerate keys: nothing can be sealed to them, so the answer would fail after the commit.
+    raw = row.blob(32)
+    try:
+        _PROBE.exchange(X25519PublicKey.from_public_bytes(raw))
+    except ValueError:
+        raise row.malformed("no answer can be sealed to this key") from None
+    return raw
 
 
 def _read_enrol_response(row: Row) -> EnrolResponse:

@@ -8,8 +8,8 @@ a slip of the finger before anything is sent.
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
+import unicodedata
 from dataclasses import dataclass
 
 from .texts import Text
@@ -58,8 +58,8 @@ def code_id(secret: bytes) -> bytes:
 
 
 def read_invitation(text: str) -> Invitation:
-    """Read an enrolment code, forgiving spaces, hyphens and small letters. Raises InvitationError."""
-    letters = "".join(text.upper().split()).replace("-", "")
+    """Read an enrolment code, forgiving spaces, hyphens, small and full-width letters. Raises InvitationError."""
+    letters = "".join(unicodedata.normalize("NFKC", text).upper().split()).replace("-", "")
     if not letters.startswith(PREFIX):
         raise InvitationError("no enrolment code")
     body = letters[len(PREFIX) :]
@@ -67,7 +67,7 @@ def read_invitation(text: str) -> Invitation:
         raw = base64.b32decode(body + "=" * (-len(body) % 8))
         plain, check = raw[:-4], raw[-4:]
         address = plain[SECRET_BYTES + FINGERPRINT_BYTES :].decode()
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:
         raise InvitationError("not base32 text") from None
     if check != _check(plain) or not 0 < len(address) <= ADDRESS_BYTES_MAX:
         raise InvitationError("check bytes differ")

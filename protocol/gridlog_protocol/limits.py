@@ -26,21 +26,35 @@ SEGMENTS_MAX = 64
 SALT_BLOCK_OPS = 256
 """Ops that share one salt root. A segment carries one root for each block it touches."""
 
+SEQ_MAX = (1 << 53) - 1
+"""The highest `seq`: every language holds it exactly, and one more never leaves 64 bits."""
+
 EDITS_MAX = 512
 """Edits in one op: a patrol with every checkpoint and reading stays far below."""
 
 OP_BYTES_MAX = 128 << 10
 """One op, packed: several times the longest mediation note."""
 
+VALUE_DEPTH_MAX = 6
+"""Arrays and maps inside one another in a value: what came up in an op must also fit into a page going down."""
+
 FIELD_NAME_CHARACTERS_MAX = 64
+"""A field's name. On the air the bound is four bytes for each character."""
+
 ELEMENT_KEY_BYTES_MAX = 256
+"""The key of an element of a set, list or map: an id, a code or a short text."""
+
 KIND_NAME_CHARACTERS_MAX = 64
+"""A kind's name: ASCII, so on the air as many bytes."""
+
 TEXT_BYTES_MAX = 64 << 10
+"""One text that a worker writes: a very long mediation note is 20 KB. Checked by kinds, not by the codec."""
 
 SCOPES_MAX = 64
-"""Scopes one device may hold."""
+"""Scopes one device may hold, and fetches in one request."""
 
 STATUS_BYTES_MAX = 2048
+"""What a device says about itself: battery, storage, versions, clock warnings."""
 
 CLOCK_AHEAD_MS = 60_000
 """A stamp is at most this far ahead of the server's clock when it is accepted."""
@@ -49,3 +63,4 @@ CLOCK_FINE_MS = 120_000
 """A clock within two minutes is fine; beyond, the worker is warned."""
 
 ENROLMENT_CODE_HOURS = 24
+"""An enrolment code is handed over in person: a day is enough, and a lost slip of paper soon worthless."""

@@ -34,8 +34,13 @@ class Receipt:
 
     @property
     def number(self) -> str:
-        """The receipt number that people read, e.g. `1042-3f9c`: log position and the log hash's first 4 digits."""
-        return f"{self.log_position}-{self.log_hash[:2].hex()}"
+        """The receipt number that people read."""
+        return receipt_number(self.log_position, self.log_hash)
+
+
+def receipt_number(log_position: Position, log_hash: bytes) -> str:
+    """Return what people read off a receipt, e.g. `1042-3f9c`: log position, first four digits of the log hash."""
+    return f"{log_position}-{log_hash[:2].hex()}"
 
 
 def sign_receipt(receipt: Receipt, key: Ed25519PrivateKey) -> bytes:

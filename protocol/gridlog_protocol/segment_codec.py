@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .canonical import Value, pack
+from .canonical import Value, is_nested_within, pack
 from .clock import (
     BOOT_ID_BYTES,
     MILLISECONDS_MAX,
@@ -27,6 +27,8 @@ from .limits import (
     OP_BYTES_MAX,
     SALT_BLOCK_OPS,
     SEGMENT_OPS_MAX,
+    SEQ_MAX,
+    VALUE_DEPTH_MAX,
 )
 from .ops import SALT_BYTES, Action, Edit, Intent, Op, Seen, op_salt
 from .rows import Row
@@ -71,19 +73,22 @@ def read_segment(value: Value, device: DeviceId) -> Segment:
     """Read a segment sent by `device`. Raises ProtocolError `malformed`; the signature is not checked here."""
     with row_reading(value, "segment") as row:
         incarnation = Incarnation(row.blob(8))
-        first_seq = row.whole(low=1)
+        first_seq = row.whole(low=1, high=SEQ_MAX)
         chain_before = row.blob(32)
         epoch = Epoch(row.blob(8))
         author = UserId(row.blob(16))
-        roots = {pair.whole(): pair.blob(SALT_BYTES) for pair in row.rows("salt root", _ROOTS_MAX)}
+        roots = [_read_root(pair) for pair in row.rows("salt root", _ROOTS_MAX)]
         boots = [Row([boot], "boot id").blob(BOOT_ID_BYTES) for boot in row.items(SEGMENT_OPS_MAX)]
         rows = row.items(SEGMENT_OPS_MAX)
         signature = row.blob(64)
         if not rows:
             raise row.malformed("no ops")
-        reader = _OpReader(device, incarnation, epoch, author, roots, boots)
+        last_seq = first_seq + len(rows) - 1
+        if [block for block, _ in roots] != [*range(salt_block(first_seq), salt_block(last_seq) + 1)]:
+            raise row.malformed("not one salt root for each block")
+        reader = _OpReader(device, incarnation, epoch, author, dict(roots), boots)
         ops = tuple(reader.read(item, first_seq + index) for index, item in enumerate(rows))
-    return Segment(incarnation, first_seq, chain_before, epoch, author, roots, ops, signature)
+    return Segment(incarnation, first_seq, chain_before, epoch, author, dict(roots), ops, signature)
 
 
 def edit_row(edit: Edit) -> Value:
@@ -111,9 +116,17 @@ def read_edit(value: Value) -> Edit:
         if action is not Action.REMOVE or not is_short:
             content = row.value()
         edit = Edit(field, action, key, content, code >> 4)
+        if not is_nested_within(content, VALUE_DEPTH_MAX):
+            raise row.malformed("a value nested too deep")
         if edit_row(edit) != value:
             raise row.malformed("an edit not in its shortest form")
         return edit
+
+
+def _read_root(row: Row) -> tuple[int, bytes]:
+    block, root = row.whole(), row.blob(SALT_BYTES)
+    row.end()
+    return block, root
 
 
 def _op_row(op: Op, index: int, previous: _Previous, boots: list[bytes], records: dict[RecordId, int]) -> Value:
@@ -180,13 +193,10 @@ class _OpReader:
             own_seq = seq - 1 - row.whole(high=seq - 1)
             clock = self._clock(row)
             edits = tuple(read_edit(edit) for edit in row.items(EDITS_MAX))
-            root = self._roots.get(salt_block(seq))
-            if root is None:
-                raise row.malformed("no salt root for its block")
         self._previous.position = position
         op_id = OpId(device, incarnation, seq)
         seen = Seen(epoch, Position(position), own_seq)
-        salt = op_salt(root, seq)
+        salt = op_salt(self._roots[salt_block(seq)], seq)
         return Op(op_id, author, record, kind, schema, intent, seen, clock, edits, salt)
 
     def _record(self, row: Row) -> RecordId:

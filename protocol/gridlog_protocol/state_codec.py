@@ -20,7 +20,7 @@ from .limits import (
 )
 from .rows import Row
 from .rows import reading as row_reading
-from .state import SENSITIVE, Cell, Covered, FieldState, Head, Origin, RecordState
+from .state import PENDING, SENSITIVE, Cell, Covered, FieldState, Head, Origin, RecordState
 
 _COUNT_MAX = 1 << 17
 
@@ -103,8 +103,10 @@ def read_record(value: Value, authors: Authors, *, at_rest: bool = False) -> Rec
         fields: dict[str, FieldState] = {}
         for each in row.rows("field", _COUNT_MAX):
             name = each.text(4 * FIELD_NAME_CHARACTERS_MAX)
+            if name in fields:
+                raise each.malformed("occurs twice")
             digest_class = each.whole(high=SENSITIVE)
-            changed = Position(authors.base_position - each.signed())
+            changed = _read_position(each, authors)
             cells = _read_cells(each, writes, authors, at_rest=at_rest)
             each.end()
             fields[name] = FieldState(digest_class, changed, cells)
@@ -142,9 +144,16 @@ def _read_write(row: Row, authors: Authors) -> Head:
         stamp = Stamp(reading(authors.base_ms - row.signed(), row.whole(high=0xFFFF)))
     except ValueError:
         raise row.malformed("stamp out of range") from None
-    position = Position(authors.base_position - row.signed())
+    position = _read_position(row, authors)
     row.end()
     return Head(OpId(device, incarnation, seq), author, stamp, position, None)
+
+
+def _read_position(row: Row, authors: Authors) -> Position:
+    position = authors.base_position - row.signed()
+    if not 0 <= position <= PENDING:
+        raise row.malformed("position out of range")
+    return Position(position)
 
 
 def _read_cells(row: Row, writes: list[Head], authors: Authors, *, at_rest: bool) -> MappingProxyType[str, Cell]:
@@ -152,6 +161,8 @@ def _read_cells(row: Row, writes: list[Head], authors: Authors, *, at_rest: bool
     items = Row(row.items(_COUNT_MAX), "cells")
     while items.has_more:
         key = items.text(ELEMENT_KEY_BYTES_MAX)
+        if key in cells:
+            raise items.malformed("an element occurs twice")
         heads = []
         pairs = Row(items.items(_COUNT_MAX), "heads")
         while pairs.has_more:

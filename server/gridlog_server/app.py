@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
+
 from gridlog_protocol.ids import Epoch, TenantId
 from gridlog_protocol.kinds import KindSet, shipped_kinds
 from gridlog_protocol.limits import MESSAGE_BYTES_MAX

@@ -12,9 +12,10 @@ from typing import Annotated, Any, NoReturn, TypeVar
 
 import aiohttp
 import typer
+from rich.console import Console
+
 from gridlog_protocol.ids import RecordId, TenantId, read
 from gridlog_protocol.texts import Text, language_of
-from rich.console import Console
 
 from . import app, listing
 from .keyfile import KeyFileError

@@ -6,6 +6,10 @@ from collections.abc import Awaitable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
+from rich.console import Group, RenderableType
+from rich.markup import escape
+from rich.table import Table
+
 from gridlog_protocol.canonical import Value
 from gridlog_protocol.clock import milliseconds_of
 from gridlog_protocol.errors import HOLDS
@@ -14,9 +18,6 @@ from gridlog_protocol.kinds import Kind, shipped_kinds
 from gridlog_protocol.texts import Language, Text
 from gridlog_sync.view import Conflict
 from gridlog_sync.writing import InvalidRecordError
-from rich.console import Group, RenderableType
-from rich.markup import escape
-from rich.table import Table
 
 from .service.inspection import RecordLine
 from .store.contract import StoredOp

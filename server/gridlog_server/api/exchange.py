@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from aiohttp import web
+
 from gridlog_protocol.errors import REFUSALS, ProtocolError
 from gridlog_protocol.versions import SPOKEN
-
 from gridlog_server.service import Unavailable
 from gridlog_server.service.enrolment import Enrolment
 from gridlog_server.service.exchange import Exchange

@@ -10,13 +10,13 @@ import binascii
 from typing import Any
 
 from aiohttp import web
+
 from gridlog_protocol.canonical import Value
 from gridlog_protocol.ids import RecordId, is_record_id, read
 from gridlog_protocol.kinds import Identity, KindSet
-from gridlog_sync.writing import InvalidRecordError
-
 from gridlog_server.service.enrolment import Enrolment
 from gridlog_server.service.importing import Given, Importing
+from gridlog_sync.writing import InvalidRecordError
 
 IMPORT_BYTES_MAX = 64 << 20
 

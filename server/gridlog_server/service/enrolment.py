@@ -13,6 +13,7 @@ from dataclasses import replace
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
+
 from gridlog_protocol.codec import decode, encode
 from gridlog_protocol.envelope import Purpose, open_sealed, read_header, reply_address, seal
 from gridlog_protocol.errors import ProtocolError
@@ -20,7 +21,6 @@ from gridlog_protocol.ids import TENANT_SCOPE, DeviceHandle, ScopeId, UserId
 from gridlog_protocol.invitation import SECRET_BYTES, Invitation, code_id
 from gridlog_protocol.limits import ENROLMENT_CODE_HOURS
 from gridlog_protocol.messages import EnrolRequest, EnrolResponse
-
 from gridlog_server.store.contract import Code, Device, Person, Store, Transaction
 
 from .keys import ServerKeys

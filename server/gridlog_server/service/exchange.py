@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
+
 from gridlog_protocol.clock import Stamp
 from gridlog_protocol.codec import decode, encode
 from gridlog_protocol.envelope import Header, Purpose, open_sealed, read_header, reply_address, seal
@@ -26,9 +27,8 @@ from gridlog_protocol.messages import (
     cursor_token,
 )
 from gridlog_protocol.receipts import Receipt, sign_receipt
-from gridlog_sync.admission import Author
-
 from gridlog_server.store.contract import Device, LogHead, Person, Store, StoredOp, Transaction
+from gridlog_sync.admission import Author
 
 from .keys import ServerKeys
 from .pulling import Pulled, pull

@@ -17,10 +17,9 @@ from gridlog_protocol.kinds import Kind, KindSet, Merge, Violation, check_elemen
 from gridlog_protocol.ops import Action, Edit, Intent, Op, Seen, op_hash
 from gridlog_protocol.segment import chain_next
 from gridlog_protocol.texts import Text
+from gridlog_server.store.contract import Store, Transaction
 from gridlog_sync.admission import Chain
 from gridlog_sync.writing import InvalidRecordError, steps_to
-
-from gridlog_server.store.contract import Store, Transaction
 
 from .pushing import Work
 

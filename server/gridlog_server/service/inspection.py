@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from gridlog_protocol.canonical import Value
 from gridlog_protocol.ids import RecordId, UserId, shown
 from gridlog_protocol.kinds import KindSet
-from gridlog_sync.view import Conflict, conflicts_of, values_of
-
 from gridlog_server.store.contract import Readable, StoredOp, StoredRecord, Transaction
+from gridlog_sync.view import Conflict, conflicts_of, values_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+
 from gridlog_protocol.envelope import key_id
 from gridlog_protocol.errors import ProtocolError
 from gridlog_protocol.invitation import fingerprint

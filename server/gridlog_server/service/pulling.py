@@ -10,10 +10,9 @@ from gridlog_protocol.limits import PAGE_BYTES
 from gridlog_protocol.messages import Fetch, Page
 from gridlog_protocol.state import RecordState
 from gridlog_protocol.state_codec import pack_record
+from gridlog_server.store.contract import LogHead, StoredRecord, Transaction
 from gridlog_sync.changes import Touch, left_records, part_of, wanted_records
 from gridlog_sync.digest import combined
-
-from gridlog_server.store.contract import LogHead, StoredRecord, Transaction
 
 _TOUCHES_MAX = 4096
 _PAGE_RECORDS = 256

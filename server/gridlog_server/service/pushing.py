@@ -6,20 +6,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
 from gridlog_protocol.clock import Stamp
 from gridlog_protocol.ids import DeviceId, Incarnation, Position, RecordId, ScopeId
 from gridlog_protocol.kinds import KindSet
 from gridlog_protocol.log_chain import EntryType, log_next
 from gridlog_protocol.ops import Intent, Op
 from gridlog_protocol.segment import Segment, verify
+from gridlog_server.store.contract import Commit, LoggedEntry, LogHead, StoredOp, StoredRecord, Tenancy, Transaction
 from gridlog_sync.admission import Author, Chain, Held, bounded, continue_chain, judge, stamp_for
 from gridlog_sync.changes import Movement, Touch
 from gridlog_sync.digest import EMPTY, SetDigest, leaves
 from gridlog_sync.merge import Entry, apply
 from gridlog_sync.scope import scopes_of_record
 from gridlog_sync.view import conflicts_of
-
-from gridlog_server.store.contract import Commit, LoggedEntry, LogHead, StoredOp, StoredRecord, Tenancy, Transaction
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 from urllib.parse import quote
 
 import aiosqlite
+
 from gridlog_protocol.canonical import Value, pack, unpack
 from gridlog_protocol.ids import DeviceId, Epoch, TenantId
 from gridlog_protocol.segment import Segment

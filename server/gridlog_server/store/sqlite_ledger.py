@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable
 from typing import Any
 
 import aiosqlite
+
 from gridlog_protocol.canonical import Value, pack, unpack
 from gridlog_protocol.clock import Stamp
 from gridlog_protocol.ids import DeviceId, Incarnation, Position, RecordId, ScopeId

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import aiosqlite
+
 from gridlog_protocol.canonical import pack, unpack
 from gridlog_protocol.ids import DeviceHandle, DeviceId, ScopeId, UserId
 

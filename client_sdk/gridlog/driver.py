@@ -1,0 +1,233 @@
+"""Carry out an exchange: compose the request, send it, make what the answer changes durable, and only then show it.
+
+What to ask and what an answer means is decided in `gridlog_sync.session`; this is its thin shell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
+
+from gridlog_protocol.codec import decode, encode
+from gridlog_protocol.envelope import Purpose, open_sealed, read_header, reply_address, seal
+from gridlog_protocol.errors import ProtocolError
+from gridlog_protocol.ids import Incarnation
+from gridlog_protocol.invitation import Invitation, code_id, fingerprint
+from gridlog_protocol.messages import (
+    EnrolRequest,
+    EnrolResponse,
+    Message,
+    ReceiptNote,
+    Refused,
+    SyncResponse,
+)
+from gridlog_protocol.op_codec import pack_op
+from gridlog_protocol.ops import Op
+from gridlog_protocol.receipts import Receipt, verify_receipt
+from gridlog_protocol.segment import Segment, cut
+from gridlog_sync.session import Absorbed, absorb, batch_of, request_for
+
+from .device_clock import DeviceClock
+from .entries import Enrolled, HeldEntry, TakenAnswer
+from .errors import ForeignServerError, NotEnrolledError, RefusedError
+from .memory import Memory
+from .transport import Transport
+from .vault import Vault
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request on its way: its sealed bytes, the ops in it, and what it reported."""
+
+    raw: bytes
+    sent: tuple[Op, ...]
+    counter: int
+    status: dict[str, int | str]
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What an answer changes: `taken` goes to the journal first, then to memory."""
+
+    absorbed: Absorbed
+    taken: TakenAnswer
+
+
+class Driver:
+    """Speaks for one store. Except for `enrol` its methods read memory: call them on the store's thread."""
+
+    def __init__(self, memory: Memory, vault: Vault, clock: DeviceClock) -> None:
+        self._memory = memory
+        self._vault = vault
+        self._clock = clock
+        self._status_sent: dict[str, int | str] | None = None
+
+    async def enrol(self, transport: Transport, invitation: Invitation, *, model: str) -> Enrolled:
+        """Introduce this device to the server that a code names.
+
+        Raises ForeignServerError, RefusedError or UnreachableError.
+        """
+        signing_key, exchange_key = await transport.identity()
+        if fingerprint(signing_key, exchange_key) != invitation.fingerprint:
+            raise ForeignServerError
+        vault = self._vault
+        request = EnrolRequest(
+            invitation.secret,
+            vault.device_id,
+            vault.signing_key.public_key().public_bytes_raw(),
+            vault.exchange_key.public_key().public_bytes_raw(),
+            model,
+            version("gridlog"),
+        )
+        raw = seal(
+            encode(request),
+            purpose=Purpose.ENROL_REQUEST,
+            address=code_id(invitation.secret),
+            reader=X25519PublicKey.from_public_bytes(exchange_key),
+            sender=vault.signing_key,
+        )
+        answer = await transport.post("/v1/enroll", raw)
+        response = self._opened(answer, raw, Purpose.ENROL_RESPONSE, signing_key)
+        if not isinstance(response, EnrolResponse):
+            raise RefusedError("malformed", "not an enrolment answer")
+        return Enrolled(
+            invitation.address,
+            signing_key,
+            exchange_key,
+            response.handle,
+            response.tenant,
+            response.tenant_name,
+            response.user,
+            response.user_name,
+            response.epoch,
+            response.scopes,
+            response.generation,
+            response.server_ms,
+            response.recovery_key,
+        )
+
+    def ask(self) -> Asked:
+        """Compose and seal the next request. Raises NotEnrolledError."""
+        memory = self._memory
+        if memory.enrolled is None or memory.standing is None:
+            raise NotEnrolledError
+        pending = [written.op for written in memory.pending.values()]
+        runs = batch_of(pending, lambda op: len(pack_op(op)))
+        segments = [self._segment(run, memory.enrolled) for run in runs]
+        status = self._status()
+        counter = max(memory.counter + 1, self._clock.wall_ms())
+        request = request_for(
+            memory.standing,
+            segments,
+            counter=counter,
+            status=None if status == self._status_sent else {**status},
+            clock=self._clock.facts(memory.hlc, server_ms=memory.server_ms),
+        )
+        raw = seal(
+            encode(request),
+            purpose=Purpose.SYNC_REQUEST,
+            address=memory.enrolled.handle,
+            reader=X25519PublicKey.from_public_bytes(memory.enrolled.server_exchange_key),
+            sender=self._vault.signing_key,
+        )
+        return Asked(raw, tuple(op for run in runs for op in run), counter, status)
+
+    def take(self, asked: Asked, answer: bytes) -> Answered:
+        """Open an answer and work out what it changes. Raises RefusedError or ForeignServerError."""
+        memory = self._memory
+        if memory.enrolled is None or memory.standing is None:
+            raise NotEnrolledError
+        response = self._response(answer, asked.raw, memory.enrolled)
+        absorbed = absorb(
+            memory.standing,
+            response,
+            sent=asked.sent,
+            confirmed=memory.projection.confirmed,
+            has_more_pending=len(asked.sent) < len(memory.pending),
+        )
+        self._status_sent = asked.status
+        return Answered(absorbed, self._taken(absorbed, response, asked))
+
+    def _segment(self, run: Sequence[Op], enrolled: Enrolled) -> Segment:
+        first = run[0].id
+        return cut(
+            run,
+            tenant=enrolled.tenant,
+            chain_before=self._memory.pending[first].chain_before,
+            roots=self._memory.roots(first.incarnation),
+            key=self._vault.signing_key,
+        )
+
+    def _status(self) -> dict[str, int | str]:
+        return {"app": version("gridlog"), "held": len(self._memory.held)}
+
+    def _response(self, answer: bytes, raw: bytes, enrolled: Enrolled) -> SyncResponse:
+        response = self._opened(answer, raw, Purpose.SYNC_RESPONSE, enrolled.server_signing_key)
+        if isinstance(response, Refused):
+            raise RefusedError(response.code, response.detail)
+        if not isinstance(response, SyncResponse):
+            raise RefusedError("malformed", "not a sync answer")
+        return response
+
+    def _opened(self, answer: bytes, raw: bytes, purpose: Purpose, signing_key: bytes) -> Message:
+        """Open an answer, and make sure that it is the pinned server's answer to this very request."""
+        try:
+            header = read_header(answer)
+            if header.purpose is not purpose or header.address != reply_address(raw):
+                raise ForeignServerError
+            opened = open_sealed(answer, reader=self._vault.exchange_key, context=raw)
+            opened.verify(Ed25519PublicKey.from_public_bytes(signing_key))
+            return decode(opened.body)
+        except ProtocolError as reason:
+            if reason.code in ("malformed", "bad_signature"):
+                raise ForeignServerError from None
+            raise RefusedError(reason.code, reason.detail) from None
+
+    def _taken(self, absorbed: Absorbed, response: SyncResponse, asked: Asked) -> TakenAnswer:
+        incarnations = {op.id.seq: op.id.incarnation for op in asked.sent}
+        receipt = None
+        if absorbed.receipt is not None and asked.sent:
+            receipt = (asked.sent[-1].id.incarnation, absorbed.receipt)
+            self._verify(*receipt)
+        return TakenAnswer(
+            absorbed.standing,
+            asked.counter,
+            response.server_ms,
+            self._clock.wall_ms(),
+            absorbed.highest_stamp,
+            tuple(absorbed.records.values()),
+            absorbed.dropped,
+            {(op.incarnation, op.seq): position for op, position in absorbed.settled.items()},
+            tuple(
+                HeldEntry(incarnations[held.seq], held.seq, held.code, held.field)
+                for held in absorbed.held
+                if held.seq in incarnations
+            ),
+            receipt,
+        )
+
+    def _verify(self, incarnation: Incarnation, note: ReceiptNote) -> None:
+        """Check a receipt against our own chain. A server that signs another history is not the one we trust."""
+        enrolled, memory = self._memory.enrolled, self._memory
+        assert enrolled is not None
+        chain_head = memory.chain_at(incarnation, note.up_to_seq)
+        if chain_head is None:
+            raise RefusedError("fork", "a receipt for ops that this store never wrote")
+        receipt = Receipt(
+            enrolled.tenant,
+            memory.device,
+            incarnation,
+            note.up_to_seq,
+            chain_head,
+            note.log_position,
+            note.log_hash,
+            note.server_ms,
+        )
+        try:
+            verify_receipt(receipt, note.signature, Ed25519PublicKey.from_public_bytes(enrolled.server_signing_key))
+        except ProtocolError:
+            raise ForeignServerError from None

@@ -1,0 +1,266 @@
+"""What the journal's entries say: ops written here, answers taken in, who we are enrolled as.
+
+Each entry is canonical msgpack with its version first; the journal seals it. An answer is kept as what it changed,
+not as it came, so that reading it again needs no network keys.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from gridlog_protocol.canonical import NotCanonicalError, Value, pack, unpack
+from gridlog_protocol.clock import Stamp
+from gridlog_protocol.errors import ProtocolError
+from gridlog_protocol.ids import (
+    DeviceHandle,
+    Epoch,
+    Incarnation,
+    Position,
+    RecordId,
+    ScopeId,
+    TenantId,
+    UserId,
+)
+from gridlog_protocol.messages import Fetch, ReceiptNote
+from gridlog_protocol.op_codec import pack_op, unpack_op
+from gridlog_protocol.ops import Op
+from gridlog_protocol.rows import Row, reading
+from gridlog_protocol.state import RecordState
+from gridlog_protocol.state_codec import pack_record, unpack_record
+from gridlog_sync.session import Standing
+
+_VERSION = 1
+_COUNT_MAX = 1 << 20
+_NAME_BYTES_MAX = 512
+
+
+class EntryError(Exception):
+    """An entry does not say what an entry says: the program that wrote it was not ours, or had a bug."""
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenOp:
+    """An op of this device, the salt root of its block, and the chain value before it."""
+
+    op: Op
+    root: bytes
+    chain_before: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolled:
+    """Who we are to the server, and its keys: pinned at enrolment, and trusted alone."""
+
+    address: str
+    server_signing_key: bytes
+    server_exchange_key: bytes
+    handle: DeviceHandle
+    tenant: TenantId
+    tenant_name: str
+    user: UserId
+    user_name: str
+    epoch: Epoch
+    scopes: tuple[ScopeId, ...]
+    generation: int
+    server_ms: int
+    recovery_key: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class HeldEntry:
+    """An op of ours that the server holds."""
+
+    incarnation: Incarnation
+    seq: int
+    code: str
+    field: str
+
+
+@dataclass(frozen=True, slots=True)
+class TakenAnswer:
+    """What one answer changed."""
+
+    standing: Standing
+    counter: int
+    server_ms: int
+    contact_ms: int
+    highest_stamp: Stamp
+    records: tuple[RecordState, ...]
+    dropped: tuple[RecordId, ...]
+    settled: Mapping[tuple[Incarnation, int], Position]
+    held: tuple[HeldEntry, ...]
+    receipt: tuple[Incarnation, ReceiptNote] | None
+
+    def is_idle(self, before: Standing | None) -> bool:
+        """Tell whether the exchange changed nothing but the time of the last contact."""
+        has_content = self.records or self.dropped or self.settled or self.held or self.receipt
+        return not has_content and self.standing == before
+
+
+def pack_written(written: WrittenOp) -> bytes:
+    """Write the entry of an op."""
+    return pack([_VERSION, pack_op(written.op), written.root, written.chain_before])
+
+
+def read_written(raw: bytes) -> WrittenOp:
+    """Read the entry of an op. Raises EntryError."""
+    with _entry(raw, "op") as row:
+        return WrittenOp(unpack_op(_bytes(row)), row.blob(16), row.blob(32))
+
+
+def pack_enrolled(enrolled: Enrolled) -> bytes:
+    """Write the entry of an enrolment."""
+    return pack(
+        [
+            _VERSION,
+            enrolled.address,
+            enrolled.server_signing_key,
+            enrolled.server_exchange_key,
+            enrolled.handle,
+            enrolled.tenant,
+            enrolled.tenant_name,
+            enrolled.user,
+            enrolled.user_name,
+            enrolled.epoch,
+            [*enrolled.scopes],
+            enrolled.generation,
+            enrolled.server_ms,
+            enrolled.recovery_key,
+        ]
+    )
+
+
+def read_enrolled(raw: bytes) -> Enrolled:
+    """Read the entry of an enrolment. Raises EntryError."""
+    with _entry(raw, "enrolment") as row:
+        return Enrolled(
+            row.text(_NAME_BYTES_MAX),
+            row.blob(32),
+            row.blob(32),
+            DeviceHandle(row.blob(8)),
+            TenantId(row.text(_NAME_BYTES_MAX)),
+            row.text(_NAME_BYTES_MAX),
+            UserId(row.blob(16)),
+            row.text(_NAME_BYTES_MAX),
+            Epoch(row.blob(8)),
+            _scopes(row),
+            row.whole(),
+            row.whole(),
+            row.blob(0, 32),
+        )
+
+
+def pack_answer(answer: TakenAnswer) -> bytes:
+    """Write the entry of an answer."""
+    standing = answer.standing
+    receipt: Value = None
+    if answer.receipt is not None:
+        incarnation, note = answer.receipt
+        receipt = [incarnation, note.up_to_seq, note.log_position, note.log_hash, note.server_ms, note.signature]
+    return pack(
+        [
+            _VERSION,
+            [
+                standing.epoch,
+                standing.position,
+                standing.token,
+                standing.generation,
+                [*standing.scopes],
+                [[fetch.scope, fetch.as_of, fetch.after] for fetch in standing.fetches],
+            ],
+            answer.counter,
+            answer.server_ms,
+            answer.contact_ms,
+            answer.highest_stamp,
+            [pack_record(record) for record in answer.records],
+            [*answer.dropped],
+            [[incarnation, seq, position] for (incarnation, seq), position in answer.settled.items()],
+            [[held.incarnation, held.seq, held.code, held.field] for held in answer.held],
+            receipt,
+        ]
+    )
+
+
+def read_answer(raw: bytes) -> TakenAnswer:
+    """Read the entry of an answer. Raises EntryError."""
+    with _entry(raw, "answer") as row:
+        standing = _standing(Row(row.value(), "standing"))
+        counter, server_ms, contact_ms = row.whole(), row.whole(), row.whole()
+        highest = Stamp(row.whole())
+        records = tuple(unpack_record(_bytes(Row([each], "record"))) for each in row.items(_COUNT_MAX))
+        dropped = tuple(RecordId(Row([each], "record").blob(16)) for each in row.items(_COUNT_MAX))
+        settled = {
+            (Incarnation(each.blob(8)), each.whole()): Position(each.whole())
+            for each in row.rows("settled", _COUNT_MAX)
+        }
+        held = tuple(
+            HeldEntry(Incarnation(each.blob(8)), each.whole(), each.text(_NAME_BYTES_MAX), each.text(_NAME_BYTES_MAX))
+            for each in row.rows("held", _COUNT_MAX)
+        )
+        receipt = _receipt(row.value())
+    return TakenAnswer(standing, counter, server_ms, contact_ms, highest, records, dropped, settled, held, receipt)
+
+
+def pack_reincarnated(old: Incarnation) -> bytes:
+    """Write the entry which says that all pending ops of an incarnation follow again under a new one."""
+    return pack([_VERSION, "reincarnated", old])
+
+
+def read_reincarnated(raw: bytes) -> Incarnation:
+    """Read that entry. Raises EntryError."""
+    with _entry(raw, "fact") as row:
+        if row.text(_NAME_BYTES_MAX) != "reincarnated":
+            raise row.malformed("unknown fact")
+        return Incarnation(row.blob(8))
+
+
+class _entry:  # noqa: N801 - reads as the statement it is used in.
+    """Open an entry: check its version, and turn whatever is wrong with it into an EntryError."""
+
+    def __init__(self, raw: bytes, what: str) -> None:
+        self._raw = raw
+        self._what = what
+
+    def __enter__(self) -> Row:
+        try:
+            self._row = Row(unpack(self._raw), self._what)
+            if self._row.whole() != _VERSION:
+                raise self._row.malformed("unknown version")
+        except (ProtocolError, NotCanonicalError) as reason:
+            raise EntryError(str(reason)) from None
+        return self._row
+
+    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
+        if isinstance(error, (ProtocolError, NotCanonicalError)):
+            raise EntryError(str(error)) from None
+
+
+def _bytes(row: Row) -> bytes:
+    value = row.value()
+    if not isinstance(value, bytes):
+        raise row.malformed("not bytes")
+    return value
+
+
+def _scopes(row: Row) -> tuple[ScopeId, ...]:
+    return tuple(ScopeId(Row([each], "scope").text(_NAME_BYTES_MAX)) for each in row.items(_COUNT_MAX))
+
+
+def _standing(row: Row) -> Standing:
+    epoch, position, token = Epoch(row.blob(8)), Position(row.whole()), row.blob(8)
+    generation, scopes = row.whole(), _scopes(row)
+    fetches = []
+    for each in row.rows("fetch", _COUNT_MAX):
+        scope, as_of, after = ScopeId(each.text(_NAME_BYTES_MAX)), Position(each.whole()), each.value()
+        fetches.append(Fetch(scope, as_of, RecordId(after) if isinstance(after, bytes) else None))
+    return Standing(epoch, position, token, generation, scopes, tuple(fetches))
+
+
+def _receipt(value: Value) -> tuple[Incarnation, ReceiptNote] | None:
+    if value is None:
+        return None
+    with reading(value, "receipt") as row:
+        incarnation = Incarnation(row.blob(8))
+        note = ReceiptNote(row.whole(), Position(row.whole()), row.blob(32), row.whole(), row.blob(64))
+        return incarnation, note

@@ -1,0 +1,212 @@
+"""Everything an open store knows, and how each journal entry changes it.
+
+The rule it keeps: live writing and reading the journal again go through the same three methods, so that a store that
+was killed comes back exactly as it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from gridlog_protocol.clock import Hlc, observe
+from gridlog_protocol.ids import DeviceId, Incarnation, OpId, Position, RecordId
+from gridlog_protocol.kinds import KindSet
+from gridlog_protocol.log_chain import log_start
+from gridlog_protocol.messages import Fetch, ReceiptNote, cursor_token
+from gridlog_protocol.ops import Op, Seen, op_hash
+from gridlog_protocol.receipts import receipt_number
+from gridlog_protocol.segment import chain_next, chain_start, salt_block
+from gridlog_protocol.state import RecordState
+from gridlog_sync.merge import overlay
+from gridlog_sync.session import Standing
+
+from .entries import (
+    Enrolled,
+    HeldEntry,
+    TakenAnswer,
+    WrittenOp,
+    read_answer,
+    read_enrolled,
+    read_reincarnated,
+    read_written,
+)
+from .frames import Frame, FrameType
+from .projection import Projection
+from .records import Whereabouts
+
+
+class Memory:
+    """The state of one open store. Changed only by entries that are on the disk."""
+
+    def __init__(self, device: DeviceId, incarnation: Incarnation, kinds: KindSet) -> None:
+        self.device = device
+        self.incarnation = incarnation
+        self.kinds = kinds
+        self.projection = Projection(kinds)
+        self.enrolled: Enrolled | None = None
+        self.standing: Standing | None = None
+        self.hlc = Hlc(0)
+        self.counter = 0
+        self.server_ms = 0
+        self.contact_ms = 0
+        self.pending: dict[OpId, WrittenOp] = {}
+        self.held: dict[OpId, HeldEntry] = {}
+        self.receipts: dict[Incarnation, ReceiptNote] = {}
+        self._by_record: dict[RecordId, list[OpId]] = {}
+        self._own: dict[RecordId, OpId] = {}
+        self._records_of: dict[OpId, RecordId] = {}
+        self._tails: dict[Incarnation, tuple[int, bytes]] = {}
+        self._roots: dict[tuple[Incarnation, int], bytes] = {}
+
+    def replay(self, frames: Iterable[Frame]) -> None:
+        """Take in a whole journal, then show every record once. Raises EntryError."""
+        touched: set[RecordId] = set()
+        for frame in frames:
+            match frame.type:
+                case FrameType.OP:
+                    touched.add(self._take_op(read_written(frame.payload)))
+                case FrameType.ANSWER:
+                    touched |= self._take_answer(read_answer(frame.payload))
+                case FrameType.ENROLMENT:
+                    self.take_enrolment(read_enrolled(frame.payload))
+                case FrameType.FACT:
+                    touched |= self._forget_pending(read_reincarnated(frame.payload))
+        for record in touched:
+            self._show(record)
+
+    def take_op(self, written: WrittenOp) -> None:
+        """Take in an op that this device wrote."""
+        self._show(self._take_op(written))
+
+    def take_answer(self, answer: TakenAnswer) -> None:
+        """Take in what an answer changed."""
+        for record in self._take_answer(answer):
+            self._show(record)
+
+    def take_enrolment(self, enrolled: Enrolled) -> None:
+        """Take in who we are."""
+        self.enrolled = enrolled
+        self.server_ms = enrolled.server_ms
+        token = cursor_token(enrolled.epoch, log_start(enrolled.tenant, enrolled.epoch))
+        self.standing = Standing.fresh(enrolled.epoch, token, enrolled.scopes, enrolled.generation)
+        self.projection.hold_scopes(enrolled.scopes)
+
+    def take_reincarnation(self, old: Incarnation, written: Iterable[WrittenOp]) -> None:
+        """Take in that the pending ops of `old` follow again under a new incarnation."""
+        touched = self._forget_pending(old)
+        touched |= {self._take_op(each) for each in written}
+        for record in touched:
+            self._show(record)
+
+    def next_place(self, incarnation: Incarnation) -> tuple[int, bytes]:
+        """Return the seq of the next op of an incarnation, and the chain value before it."""
+        seq, head = self._tails.get(incarnation, (0, chain_start(self.device, incarnation)))
+        return seq + 1, head
+
+    def root(self, incarnation: Incarnation, seq: int) -> bytes | None:
+        """Return the salt root of an op's block, if one was drawn already."""
+        return self._roots.get((incarnation, salt_block(seq)))
+
+    def roots(self, incarnation: Incarnation) -> dict[int, bytes]:
+        """Return all salt roots of an incarnation, by block."""
+        return {block: root for (each, block), root in self._roots.items() if each == incarnation}
+
+    def chain_at(self, incarnation: Incarnation, seq: int) -> bytes | None:
+        """Return the chain value after an op of ours that is pending, or the newest; None if there is none such."""
+        tail_seq, tail = self._tails.get(incarnation, (0, chain_start(self.device, incarnation)))
+        following = self.pending.get(OpId(self.device, incarnation, seq + 1))
+        return tail if seq == tail_seq else following.chain_before if following else None
+
+    def with_op(self, op: Op) -> RecordState:
+        """Return what a record would show with one op more."""
+        state = overlay(self.projection.confirmed(op.record), [*self.pending_of(op.record), op])
+        assert state is not None
+        return state
+
+    def fetch_again(self) -> None:
+        """Ask for every record of every scope with the next request: the digests differ."""
+        assert self.standing is not None
+        fetches = tuple(Fetch(scope, Position(0), None) for scope in self.standing.scopes)
+        self.standing = replace(self.standing, fetches=fetches)
+
+    def pending_of(self, record: RecordId) -> list[Op]:
+        """Return the pending ops of a record, oldest first."""
+        return [self.pending[op].op for op in self._by_record.get(record, ())]
+
+    def shown(self, record: RecordId) -> RecordState | None:
+        """Return a record as the screen shows it."""
+        return overlay(self.projection.confirmed(record), self.pending_of(record))
+
+    def seen(self, record: RecordId) -> Seen:
+        """Return what somebody who opens a form on `record` now has in view."""
+        assert self.standing is not None
+        is_held_here = self.projection.confirmed(record) is not None
+        position = self.standing.position if is_held_here else Position(0)
+        return Seen(self.standing.epoch, position, self.next_place(self.incarnation)[0] - 1)
+
+    def whereabouts(self, record: RecordId) -> tuple[Whereabouts, str | None]:
+        """Return where this device's newest edit of a record is, and the number of its receipt."""
+        if self._by_record.get(record):
+            return Whereabouts.ON_DEVICE, None
+        own = self._own.get(record)
+        note = self.receipts.get(own.incarnation) if own else None
+        receipt = receipt_number(note.log_position, note.log_hash) if note else None
+        if own is not None and own in self.held:
+            return Whereabouts.HELD, receipt
+        return Whereabouts.RECEIVED, receipt
+
+    def held_records(self) -> Iterator[tuple[OpId, RecordId, HeldEntry]]:
+        """Yield the ops of this device that the server holds for review."""
+        for op, entry in self.held.items():
+            yield op, self._records_of[op], entry
+
+    def _take_op(self, written: WrittenOp) -> RecordId:
+        op = written.op
+        self.pending[op.id] = written
+        self._by_record.setdefault(op.record, []).append(op.id)
+        self._own[op.record] = op.id
+        self._records_of[op.id] = op.record
+        self._tails[op.id.incarnation] = (op.id.seq, chain_next(written.chain_before, op_hash(op)))
+        self._roots[(op.id.incarnation, salt_block(op.id.seq))] = written.root
+        self.hlc = max(self.hlc, op.clock.hlc)
+        return op.record
+
+    def _take_answer(self, answer: TakenAnswer) -> set[RecordId]:
+        touched = {record.id for record in answer.records} | set(answer.dropped)
+        for incarnation, seq in answer.settled:
+            touched |= self._leave_pending(OpId(self.device, incarnation, seq))
+        for entry in answer.held:
+            op = OpId(self.device, entry.incarnation, entry.seq)
+            if op in self.pending:
+                self.held[op] = entry
+                touched |= self._leave_pending(op)
+        for record in answer.records:
+            self.projection.confirm(record)
+        for record_id in answer.dropped:
+            self.projection.drop(record_id)
+        if answer.receipt is not None:
+            incarnation, note = answer.receipt
+            self.receipts[incarnation] = note
+        self.standing = answer.standing
+        self.counter = answer.counter
+        self.server_ms, self.contact_ms = answer.server_ms, answer.contact_ms
+        self.hlc = observe(self.hlc, [answer.highest_stamp])
+        return touched
+
+    def _leave_pending(self, op: OpId) -> set[RecordId]:
+        written = self.pending.pop(op, None)
+        if written is None:
+            return set()
+        record = written.op.record
+        self._by_record[record] = [each for each in self._by_record[record] if each != op]
+        return {record}
+
+    def _forget_pending(self, old: Incarnation) -> set[RecordId]:
+        touched: set[RecordId] = set()
+        for op in [each for each in self.pending if each.incarnation == old]:
+            touched |= self._leave_pending(op)
+        return touched
+
+    def _show(self, record: RecordId) -> None:
+        self.projection.show(record, self.shown(record))

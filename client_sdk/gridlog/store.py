@@ -1,0 +1,416 @@
+"""`FieldStore`: the encrypted store on the handheld, and the only door to it.
+
+The rule it keeps: durable before it returns. When `create` or `edit` comes back, the op is on the disk; when `sync`
+comes back, so is everything that the server sent. A killed process loses nothing that anybody was told is saved.
+
+Keys, journal and projection block and must not overlap, so one thread of its own serves a store; the methods are
+coroutines and may be called from any number of tasks of one event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import platform
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Self, TypeVar
+
+from gridlog_protocol.canonical import Value
+from gridlog_protocol.clock import tick
+from gridlog_protocol.errors import HOLDS, Recovery
+from gridlog_protocol.ids import OpId, RecordId, UserId, record_id
+from gridlog_protocol.invitation import read_invitation
+from gridlog_protocol.kinds import KindSet, check_record, shipped_kinds
+from gridlog_protocol.ops import Intent, Op, op_hash, op_salt
+from gridlog_protocol.receipts import receipt_number
+from gridlog_protocol.segment import chain_next
+from gridlog_sync.session import Absorbed
+from gridlog_sync.view import Conflict, conflicts_of, values_of
+from gridlog_sync.writing import Change, InvalidRecordError, edits_for
+
+from .device_clock import DeviceClock
+from .driver import Asked, Driver
+from .entries import (
+    Enrolled,
+    WrittenOp,
+    pack_answer,
+    pack_enrolled,
+    pack_reincarnated,
+    pack_written,
+)
+from .errors import AlreadyEnrolledError, NotEnrolledError, RefusedError, UnknownKindError, UnknownRecordError
+from .frames import FrameType
+from .journal import Journal
+from .memory import Memory
+from .projection import Query
+from .records import HeldNote, PendingOp, Record, SyncReport, SyncStatus
+from .transport import HttpTransport
+from .vault import KdfProfile, Vault
+
+T = TypeVar("T")
+_ROUNDS_MAX = 10_000
+_CONTACT_EVERY_MS = 600_000
+
+
+class FieldStore:
+    """One worker's records on one device. Made by `make` or `open`; use it in `async with`, or `close` it."""
+
+    def __init__(self, vault: Vault, journal: Journal, memory: Memory, thread: ThreadPoolExecutor) -> None:
+        self._vault = vault
+        self._journal = journal
+        self._memory = memory
+        self._thread = thread
+        self._clock = DeviceClock()
+        self._writing = asyncio.Lock()
+        self._syncing = asyncio.Lock()
+        self._driver = Driver(memory, vault, self._clock)
+        self._contact_on_disk_ms = memory.contact_ms
+
+    @classmethod
+    async def make(cls, directory: Path | str, passphrase: str, *, profile: KdfProfile = KdfProfile.STANDARD) -> Self:
+        """Make a new, empty store. `enrol` comes next.
+
+        Raises WeakPassphraseError, StoreExistsError, StoreInUseError, DiskFullError, DiskFailedError.
+        """
+        path = Path(directory)
+
+        def made() -> tuple[Vault, Journal]:
+            vault = Vault.create(path, passphrase, profile=profile)
+            return vault, _closing_on_error(vault, lambda: Journal.create(path, vault))
+
+        return await cls._started(made)
+
+    @classmethod
+    async def open(cls, directory: Path | str, passphrase: str) -> Self:
+        """Open a store and read everything in it.
+
+        Raises StoreMissingError, WrongPassphraseError, StoreInUseError, StoreDamagedError, StoreTooNewError,
+        DiskFailedError.
+        """
+        path = Path(directory)
+
+        def opened() -> tuple[Vault, Journal]:
+            vault = Vault.unlock(path, passphrase)
+            return vault, _closing_on_error(vault, lambda: Journal.open(path, vault))
+
+        return await cls._started(opened)
+
+    @classmethod
+    async def _started(cls, begin: Callable[[], tuple[Vault, Journal]]) -> Self:
+        thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="gridlog-store")
+
+        def work() -> tuple[Vault, Journal, Memory]:
+            vault, journal = begin()
+            memory = Memory(vault.device_id, vault.incarnation, shipped_kinds())
+            _closing_on_error(vault, lambda: memory.replay(journal.replay()))
+            return vault, journal, memory
+
+        try:
+            vault, journal, memory = await asyncio.get_running_loop().run_in_executor(thread, work)
+        except BaseException:
+            thread.shutdown(wait=True)
+            raise
+        return cls(vault, journal, memory, thread)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Let go of the files and forget the keys. What is pending stays pending."""
+        async with self._writing:
+            await self._run(self._close)
+        self._thread.shutdown(wait=True)
+
+    @property
+    def kinds(self) -> KindSet:
+        """The kinds of record that this version knows."""
+        return self._memory.kinds
+
+    @property
+    def user(self) -> UserId:
+        """The worker that this device is enrolled for. Raises NotEnrolledError."""
+        return self._enrolled().user
+
+    async def enrol(self, code: str, *, model: str = "") -> SyncStatus:
+        """Make this device known to the server that handed out `code`.
+
+        Raises InvitationError, AlreadyEnrolledError, ForeignServerError, RefusedError, UnreachableError.
+        """
+        invitation = read_invitation(code)
+        async with self._syncing:
+            if self._memory.enrolled is not None:
+                raise AlreadyEnrolledError
+            transport = HttpTransport(invitation.address)
+            try:
+                enrolled = await self._driver.enrol(transport, invitation, model=model or platform.node()[:64])
+            finally:
+                await transport.close()
+            async with self._writing:
+                await self._run(lambda: self._keep_enrolment(enrolled))
+        return await self.status()
+
+    async def create(self, kind: str, values: Mapping[str, Change]) -> Record:
+        """Write a new record. It is on the disk when this returns.
+
+        Raises InvalidRecordError (naming every wrong field), UnknownKindError, NotEnrolledError, DiskFullError,
+        DiskFailedError.
+        """
+        async with self._writing:
+            record = record_id(self._clock.wall_ms(), os.urandom(10))
+            return await self._run(lambda: self._write(record, kind, values, None))
+
+    async def edit(self, record: Record | RecordId, changes: Mapping[str, Change]) -> Record:
+        """Change a record. Hand in the `Record` that the form was opened with: what it showed counts as seen.
+
+        Raises as `create`, and UnknownRecordError.
+        """
+        async with self._writing:
+            opened = await self._run(lambda: self._record(record)) if isinstance(record, bytes) else record
+            return await self._run(lambda: self._write(opened.id, opened.kind, changes, opened))
+
+    async def get(self, record: RecordId) -> Record:
+        """Return a record as the screen shows it. Raises UnknownRecordError."""
+        return await self._run(lambda: self._record(record))
+
+    async def query(
+        self,
+        kind: str,
+        *,
+        where: Mapping[str, Value] | None = None,
+        order: str | None = None,
+        limit: int = 50,
+        offset: int = 0,
+    ) -> list[Record]:
+        """Return records of a kind, newest first, or by the field `order` (`-field` for downwards).
+
+        `where` asks for fields that equal a value, or for sets and lists that contain it.
+        """
+        query = Query(kind, where or {}, order, limit, offset)
+        return await self._run(lambda: [self._record(each) for each in self._memory.projection.matching(query)])
+
+    async def pending(self) -> list[PendingOp]:
+        """Return what the server has not acknowledged yet, oldest first."""
+        return await self._run(self._pending)
+
+    async def held(self) -> list[HeldNote]:
+        """Return the ops of this device that the server holds for review, and why."""
+        return await self._run(self._held)
+
+    async def conflicts(self) -> list[Conflict]:
+        """Return what contradicts what in the records of this device."""
+        return await self._run(self._conflicts)
+
+    async def receipts(self) -> dict[str, int]:
+        """Return the newest receipt's number for each incarnation of this store, and the last op it covers."""
+        notes = self._memory.receipts.values()
+        return {receipt_number(note.log_position, note.log_hash): note.up_to_seq for note in notes}
+
+    async def status(self) -> SyncStatus:
+        """Return how the store stands. Raises NotEnrolledError."""
+        enrolled, memory = self._enrolled(), self._memory
+        records, conflicts = await self._run(memory.projection.counts)
+        return SyncStatus(
+            len(memory.pending),
+            len(memory.held),
+            records,
+            conflicts,
+            memory.contact_ms,
+            enrolled.user_name,
+            enrolled.tenant_name,
+            tuple(enrolled.scopes),
+        )
+
+    async def sync(self) -> SyncReport:
+        """Exchange with the server until nothing is left to send or to fetch.
+
+        Every answered request is progress that a later failure does not undo. Raises NotEnrolledError,
+        UnreachableError, RefusedError, ForeignServerError, DiskFullError, DiskFailedError.
+        """
+        async with self._syncing:
+            transport = HttpTransport(self._enrolled().address)
+            try:
+                return await self._exchange(transport)
+            finally:
+                await transport.close()
+
+    async def _exchange(self, transport: HttpTransport) -> SyncReport:
+        report = SyncReport(0, 0, 0, 0, 0, 0, None)
+        has_repaired = has_refetched = False
+        while report.round_trips < _ROUNDS_MAX:
+            try:
+                report, is_unfinished = await self._round_trip(transport, report)
+            except RefusedError as refused:
+                if refused.recovery is not Recovery.REPAIR or has_repaired:
+                    raise
+                has_repaired = True
+                async with self._writing:
+                    await self._run(self._reincarnate)
+                continue
+            if report.is_equal is False and not has_refetched:
+                has_refetched = True
+                await self._run(self._memory.fetch_again)
+            elif not is_unfinished:
+                break
+        return report
+
+    async def _round_trip(self, transport: HttpTransport, so_far: SyncReport) -> tuple[SyncReport, bool]:
+        asked = await self._run(self._driver.ask)
+        answer = await transport.post("/v1/sync", asked.raw)
+        async with self._writing:
+            absorbed, is_equal = await self._run(lambda: self._take(asked, answer))
+        report = SyncReport(
+            so_far.sent + len(asked.sent),
+            so_far.received + len(absorbed.records),
+            so_far.held + len(absorbed.held),
+            so_far.round_trips + 1,
+            so_far.bytes_up + len(asked.raw),
+            so_far.bytes_down + len(answer),
+            is_equal,
+        )
+        return report, absorbed.is_unfinished
+
+    def _take(self, asked: Asked, answer: bytes) -> tuple[Absorbed, bool | None]:
+        """Make durable what an answer changes, then take it into memory, then compare digests."""
+        answered = self._driver.take(asked, answer)
+        memory, taken = self._memory, answered.taken
+        # An exchange in which nothing happened leaves no trace on the disk, but for one now and then: flash wears out.
+        is_stale = taken.contact_ms - self._contact_on_disk_ms > _CONTACT_EVERY_MS
+        if is_stale or not taken.is_idle(memory.standing):
+            self._journal.append([(FrameType.ANSWER, pack_answer(taken))])
+            self._contact_on_disk_ms = taken.contact_ms
+        memory.take_answer(taken)
+        digest = answered.absorbed.digest
+        return answered.absorbed, memory.projection.digest() == digest if digest else None
+
+    def _keep_enrolment(self, enrolled: Enrolled) -> None:
+        self._journal.append([(FrameType.ENROLMENT, pack_enrolled(enrolled))])
+        self._memory.take_enrolment(enrolled)
+
+    def _write(
+        self, record: RecordId, kind_name: str, changes: Mapping[str, Change], opened: Record | None
+    ) -> Record:
+        enrolled = self._enrolled()
+        kind = self._memory.kinds.get(kind_name)
+        if kind is None:
+            raise UnknownKindError(kind_name)
+        edits = edits_for(kind, changes, shown=opened.values if opened else {}, is_creation=opened is None)
+        if opened is not None and not edits:
+            return self._record(record)
+        wall_ms = self._clock.wall_ms()
+        incarnation = self._memory.incarnation
+        seq, chain_before = self._memory.next_place(incarnation)
+        root = self._memory.root(incarnation, seq) or os.urandom(16)
+        op = Op(
+            OpId(self._memory.device, incarnation, seq),
+            enrolled.user,
+            record,
+            kind.name,
+            kind.version,
+            Intent.CREATE if opened is None else Intent.EDIT,
+            opened.seen if opened else self._memory.seen(record),
+            self._clock.facts(tick(self._memory.hlc, wall_ms), server_ms=self._memory.server_ms),
+            edits,
+            op_salt(root, seq),
+        )
+        after = values_of(self._memory.with_op(op), kind)
+        violations = check_record(
+            kind, after, now_ms=wall_ms, fields={edit.field for edit in edits}, is_creation=opened is None
+        )
+        if violations:
+            raise InvalidRecordError(violations)
+        written = WrittenOp(op, root, chain_before)
+        self._journal.append([(FrameType.OP, pack_written(written))])
+        self._memory.take_op(written)
+        return self._record(record)
+
+    def _reincarnate(self) -> None:
+        """Draw a new incarnation and sign the pending ops again: another copy of this store used the old one."""
+        old = self._memory.incarnation
+        new = self._journal.redraw_incarnation()
+        waiting = [written.op for written in self._memory.pending.values() if written.op.id.incarnation == old]
+        renamed = {op.id.seq: index for index, op in enumerate(waiting, start=1)}
+        written: list[WrittenOp] = []
+        seq, chain = 1, self._memory.next_place(new)[1]
+        root = os.urandom(16)
+        for op in waiting:
+            # What was seen of ops that the server has already is named by position; only pending ones have a new seq.
+            own_seq = max((number for was, number in renamed.items() if was <= op.seen.own_seq), default=0)
+            again = replace(
+                op,
+                id=OpId(op.id.device, new, seq),
+                seen=replace(op.seen, own_seq=own_seq),
+                salt=op_salt(root, seq),
+            )
+            written.append(WrittenOp(again, root, chain))
+            seq, chain = seq + 1, chain_next(chain, op_hash(again))
+            root = root if seq % 256 else os.urandom(16)
+        frames = [(FrameType.FACT, pack_reincarnated(old))]
+        frames += [(FrameType.OP, pack_written(each)) for each in written]
+        self._journal.append(frames)
+        self._memory.incarnation = new
+        self._memory.take_reincarnation(old, written)
+
+    def _record(self, record: RecordId) -> Record:
+        state = self._memory.shown(record)
+        if state is None:
+            raise UnknownRecordError
+        kind = self._memory.kinds.get(state.kind)
+        whereabouts, receipt = self._memory.whereabouts(record)
+        return Record(
+            record,
+            state.kind,
+            values_of(state, kind),
+            whereabouts,
+            receipt,
+            bool(conflicts_of(state, kind)),
+            state.origin.author if state.origin else None,
+            self._memory.seen(record),
+        )
+
+    def _pending(self) -> list[PendingOp]:
+        return [
+            PendingOp(op.id, op.record, op.kind, tuple(sorted({edit.field for edit in op.edits})), op.clock.wall_ms)
+            for op in (written.op for written in self._memory.pending.values())
+        ]
+
+    def _held(self) -> list[HeldNote]:
+        return [
+            HeldNote(op, record, entry.code, entry.field, HOLDS[entry.code].worker_reads)
+            for op, record, entry in self._memory.held_records()
+            if entry.code in HOLDS
+        ]
+
+    def _conflicts(self) -> list[Conflict]:
+        found: list[Conflict] = []
+        for record in self._memory.projection.in_conflict():
+            state = self._memory.shown(record)
+            if state is not None:
+                found += conflicts_of(state, self._memory.kinds.get(state.kind))
+        return found
+
+    def _enrolled(self) -> Enrolled:
+        if self._memory.enrolled is None:
+            raise NotEnrolledError
+        return self._memory.enrolled
+
+    def _close(self) -> None:
+        self._journal.close()
+        self._vault.close()
+        self._memory.projection.close()
+
+    async def _run(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+
+def _closing_on_error(vault: Vault, work: Callable[[], T]) -> T:
+    try:
+        return work()
+    except BaseException:
+        vault.close()
+        raise
