@@ -14,39 +14,36 @@ import os
 import platform
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 from typing import Self, TypeVar
 
 from gridlog_protocol.canonical import Value
-from gridlog_protocol.clock import tick
-from gridlog_protocol.errors import HOLDS, Recovery
-from gridlog_protocol.ids import OpId, RecordId, UserId, record_id
+from gridlog_protocol.errors import Recovery
+from gridlog_protocol.ids import RecordId, UserId, record_id
 from gridlog_protocol.invitation import read_invitation
-from gridlog_protocol.kinds import KindSet, check_record, shipped_kinds
-from gridlog_protocol.ops import Intent, Op, op_hash, op_salt
+from gridlog_protocol.kinds import KindSet, shipped_kinds
 from gridlog_protocol.receipts import receipt_number
-from gridlog_protocol.segment import chain_next
 from gridlog_sync.session import Absorbed
-from gridlog_sync.view import Conflict, conflicts_of, values_of
-from gridlog_sync.writing import Change, InvalidRecordError, edits_for
+from gridlog_sync.view import Conflict
+from gridlog_sync.writing import Change
 
+from .composer import Composer
 from .device_clock import DeviceClock
 from .driver import Asked, Driver
 from .entries import (
     Enrolled,
-    WrittenOp,
     pack_answer,
     pack_enrolled,
     pack_reincarnated,
     pack_written,
 )
-from .errors import AlreadyEnrolledError, NotEnrolledError, RefusedError, UnknownKindError, UnknownRecordError
+from .errors import AlreadyEnrolledError, NotEnrolledError, RefusedError
 from .frames import FrameType
 from .journal import Journal
 from .memory import Memory
 from .projection import Query
 from .records import HeldNote, PendingOp, Record, SyncReport, SyncStatus
+from .showing import conflicts, held_notes, pending_ops, record_of
 from .transport import HttpTransport
 from .vault import KdfProfile, Vault
 
@@ -67,6 +64,7 @@ class FieldStore:
         self._writing = asyncio.Lock()
         self._syncing = asyncio.Lock()
         self._driver = Driver(memory, vault, self._clock)
+        self._composer = Composer(memory, self._clock, os.urandom)
         self._contact_on_disk_ms = memory.contact_ms
 
     @classmethod
@@ -171,12 +169,12 @@ class FieldStore:
         Raises as `create`, and UnknownRecordError.
         """
         async with self._writing:
-            opened = await self._run(lambda: self._record(record)) if isinstance(record, bytes) else record
+            opened = await self._run(lambda: record_of(self._memory, record)) if isinstance(record, bytes) else record
             return await self._run(lambda: self._write(opened.id, opened.kind, changes, opened))
 
     async def get(self, record: RecordId) -> Record:
         """Return a record as the screen shows it. Raises UnknownRecordError."""
-        return await self._run(lambda: self._record(record))
+        return await self._run(lambda: record_of(self._memory, record))
 
     async def query(
         self,
@@ -192,19 +190,20 @@ class FieldStore:
         `where` asks for fields that equal a value, or for sets and lists that contain it.
         """
         query = Query(kind, where or {}, order, limit, offset)
-        return await self._run(lambda: [self._record(each) for each in self._memory.projection.matching(query)])
+        memory = self._memory
+        return await self._run(lambda: [record_of(memory, each) for each in memory.projection.matching(query)])
 
     async def pending(self) -> list[PendingOp]:
         """Return what the server has not acknowledged yet, oldest first."""
-        return await self._run(self._pending)
+        return await self._run(lambda: pending_ops(self._memory))
 
     async def held(self) -> list[HeldNote]:
         """Return the ops of this device that the server holds for review, and why."""
-        return await self._run(self._held)
+        return await self._run(lambda: held_notes(self._memory))
 
     async def conflicts(self) -> list[Conflict]:
         """Return what contradicts what in the records of this device."""
-        return await self._run(self._conflicts)
+        return await self._run(lambda: conflicts(self._memory))
 
     async def receipts(self) -> dict[str, int]:
         """Return the newest receipt's number for each incarnation of this store, and the last op it covers."""
@@ -266,7 +265,7 @@ class FieldStore:
             absorbed, is_equal = await self._run(lambda: self._take(asked, answer))
         report = SyncReport(
             so_far.sent + len(asked.sent),
-            so_far.received + len(absorbed.records),
+            so_far.received + absorbed.received,
             so_far.held + len(absorbed.held),
             so_far.round_trips + 1,
             so_far.bytes_up + len(asked.raw),
@@ -279,7 +278,7 @@ class FieldStore:
         """Make durable what an answer changes, then take it into memory, then compare digests."""
         answered = self._driver.take(asked, answer)
         memory, taken = self._memory, answered.taken
-        # An exchange in which nothing happened leaves no trace on the disk, but for one now and then: flash wears out.
+        # Flash wears out: an exchange in which nothing happened leaves a trace on the disk only now and then.
         is_stale = taken.contact_ms - self._contact_on_disk_ms > _CONTACT_EVERY_MS
         if is_stale or not taken.is_idle(memory.standing):
             self._journal.append([(FrameType.ANSWER, pack_answer(taken))])
@@ -292,107 +291,23 @@ class FieldStore:
         self._journal.append([(FrameType.ENROLMENT, pack_enrolled(enrolled))])
         self._memory.take_enrolment(enrolled)
 
-    def _write(
-        self, record: RecordId, kind_name: str, changes: Mapping[str, Change], opened: Record | None
-    ) -> Record:
-        enrolled = self._enrolled()
-        kind = self._memory.kinds.get(kind_name)
-        if kind is None:
-            raise UnknownKindError(kind_name)
-        edits = edits_for(kind, changes, shown=opened.values if opened else {}, is_creation=opened is None)
-        if opened is not None and not edits:
-            return self._record(record)
-        wall_ms = self._clock.wall_ms()
-        incarnation = self._memory.incarnation
-        seq, chain_before = self._memory.next_place(incarnation)
-        root = self._memory.root(incarnation, seq) or os.urandom(16)
-        op = Op(
-            OpId(self._memory.device, incarnation, seq),
-            enrolled.user,
-            record,
-            kind.name,
-            kind.version,
-            Intent.CREATE if opened is None else Intent.EDIT,
-            opened.seen if opened else self._memory.seen(record),
-            self._clock.facts(tick(self._memory.hlc, wall_ms), server_ms=self._memory.server_ms),
-            edits,
-            op_salt(root, seq),
-        )
-        after = values_of(self._memory.with_op(op), kind)
-        violations = check_record(
-            kind, after, now_ms=wall_ms, fields={edit.field for edit in edits}, is_creation=opened is None
-        )
-        if violations:
-            raise InvalidRecordError(violations)
-        written = WrittenOp(op, root, chain_before)
-        self._journal.append([(FrameType.OP, pack_written(written))])
-        self._memory.take_op(written)
-        return self._record(record)
+    def _write(self, record: RecordId, kind: str, changes: Mapping[str, Change], opened: Record | None) -> Record:
+        written = self._composer.compose(record, kind, changes, opened=opened, author=self._enrolled().user)
+        if written is not None:
+            self._journal.append([(FrameType.OP, pack_written(written))])
+            self._memory.take_op(written)
+        return record_of(self._memory, record)
 
     def _reincarnate(self) -> None:
         """Draw a new incarnation and sign the pending ops again: another copy of this store used the old one."""
         old = self._memory.incarnation
         new = self._journal.redraw_incarnation()
-        waiting = [written.op for written in self._memory.pending.values() if written.op.id.incarnation == old]
-        renamed = {op.id.seq: index for index, op in enumerate(waiting, start=1)}
-        written: list[WrittenOp] = []
-        seq, chain = 1, self._memory.next_place(new)[1]
-        root = os.urandom(16)
-        for op in waiting:
-            # What was seen of ops that the server has already is named by position; only pending ones have a new seq.
-            own_seq = max((number for was, number in renamed.items() if was <= op.seen.own_seq), default=0)
-            again = replace(
-                op,
-                id=OpId(op.id.device, new, seq),
-                seen=replace(op.seen, own_seq=own_seq),
-                salt=op_salt(root, seq),
-            )
-            written.append(WrittenOp(again, root, chain))
-            seq, chain = seq + 1, chain_next(chain, op_hash(again))
-            root = root if seq % 256 else os.urandom(16)
+        written = self._composer.renamed(old, new)
         frames = [(FrameType.FACT, pack_reincarnated(old))]
         frames += [(FrameType.OP, pack_written(each)) for each in written]
         self._journal.append(frames)
         self._memory.incarnation = new
         self._memory.take_reincarnation(old, written)
-
-    def _record(self, record: RecordId) -> Record:
-        state = self._memory.shown(record)
-        if state is None:
-            raise UnknownRecordError
-        kind = self._memory.kinds.get(state.kind)
-        whereabouts, receipt = self._memory.whereabouts(record)
-        return Record(
-            record,
-            state.kind,
-            values_of(state, kind),
-            whereabouts,
-            receipt,
-            bool(conflicts_of(state, kind)),
-            state.origin.author if state.origin else None,
-            self._memory.seen(record),
-        )
-
-    def _pending(self) -> list[PendingOp]:
-        return [
-            PendingOp(op.id, op.record, op.kind, tuple(sorted({edit.field for edit in op.edits})), op.clock.wall_ms)
-            for op in (written.op for written in self._memory.pending.values())
-        ]
-
-    def _held(self) -> list[HeldNote]:
-        return [
-            HeldNote(op, record, entry.code, entry.field, HOLDS[entry.code].worker_reads)
-            for op, record, entry in self._memory.held_records()
-            if entry.code in HOLDS
-        ]
-
-    def _conflicts(self) -> list[Conflict]:
-        found: list[Conflict] = []
-        for record in self._memory.projection.in_conflict():
-            state = self._memory.shown(record)
-            if state is not None:
-                found += conflicts_of(state, self._memory.kinds.get(state.kind))
-        return found
 
     def _enrolled(self) -> Enrolled:
         if self._memory.enrolled is None:

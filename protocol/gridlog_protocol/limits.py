@@ -27,7 +27,7 @@ SALT_BLOCK_OPS = 256
 """Ops that share one salt root. A segment carries one root for each block it touches."""
 
 SEQ_MAX = (1 << 53) - 1
-"""The highest `seq`: every language holds it exactly, and one more never leaves 64 bits."""
+"""The highest `seq`: every language holds it exactly, and hashing never meets a number beyond 64 bits."""
 
 EDITS_MAX = 512
 """Edits in one op: a patrol with every checkpoint and reading stays far below."""
@@ -46,9 +46,6 @@ ELEMENT_KEY_BYTES_MAX = 256
 
 KIND_NAME_CHARACTERS_MAX = 64
 """A kind's name: ASCII, so on the air as many bytes."""
-
-TEXT_BYTES_MAX = 64 << 10
-"""One text that a worker writes: a very long mediation note is 20 KB. Checked by kinds, not by the codec."""
 
 SCOPES_MAX = 64
 """Scopes one device may hold, and fetches in one request."""

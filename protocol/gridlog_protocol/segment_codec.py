@@ -73,7 +73,7 @@ def read_segment(value: Value, device: DeviceId) -> Segment:
     """Read a segment sent by `device`. Raises ProtocolError `malformed`; the signature is not checked here."""
     with row_reading(value, "segment") as row:
         incarnation = Incarnation(row.blob(8))
-        first_seq = row.whole(low=1, high=SEQ_MAX)
+        first_seq = row.whole(low=1)
         chain_before = row.blob(32)
         epoch = Epoch(row.blob(8))
         author = UserId(row.blob(16))
@@ -81,9 +81,9 @@ def read_segment(value: Value, device: DeviceId) -> Segment:
         boots = [Row([boot], "boot id").blob(BOOT_ID_BYTES) for boot in row.items(SEGMENT_OPS_MAX)]
         rows = row.items(SEGMENT_OPS_MAX)
         signature = row.blob(64)
-        if not rows:
-            raise row.malformed("no ops")
         last_seq = first_seq + len(rows) - 1
+        if not rows or last_seq > SEQ_MAX:
+            raise row.malformed("no ops, or beyond the highest seq")
         if [block for block, _ in roots] != [*range(salt_block(first_seq), salt_block(last_seq) + 1)]:
             raise row.malformed("not one salt root for each block")
         reader = _OpReader(device, incarnation, epoch, author, dict(roots), boots)

@@ -56,6 +56,7 @@ class Absorbed:
     receipt: ReceiptNote | None
     highest_stamp: Stamp
     digest: bytes
+    received: int
     is_unfinished: bool
 
 
@@ -109,7 +110,7 @@ def absorb(
     Raises ProtocolError `malformed` if the answer does not fit the request.
     """
     work = _Work(confirmed)
-    settled = _settle(response, sent, work)
+    settled = _settle(standing, response, sent, work)
     is_current = (
         response.from_position <= standing.position <= response.to_position
         and response.generation == standing.generation
@@ -129,6 +130,7 @@ def absorb(
         response.receipt,
         work.highest,
         response.digest if is_current and not has_fetches else b"",
+        len(response.changes) + sum(len(page.records) for page in response.pages),
         is_current and (response.has_more or has_fetches or (has_more_pending and has_progress)),
     )
 
@@ -158,7 +160,7 @@ class _Work:
         self.dropped.add(record)
 
 
-def _settle(response: SyncResponse, sent: Sequence[Op], work: _Work) -> dict[OpId, Position]:
+def _settle(standing: Standing, response: SyncResponse, sent: Sequence[Op], work: _Work) -> dict[OpId, Position]:
     by_seq = {op.id.seq: op for op in sent}
     settled: dict[OpId, Position] = {}
     for run in response.accepted:
@@ -169,6 +171,10 @@ def _settle(response: SyncResponse, sent: Sequence[Op], work: _Work) -> dict[OpI
             position = Position(run.first_position + offset)
             stamp = run.stamps.get(offset, Stamp(op.clock.hlc))
             settled[op.id] = position
+            # What stands at or before the cursor is in the replica already, merged with all that came after it.
+            # Only heads travel: applied again, a write that somebody has superseded would come back.
+            if position <= standing.position:
+                continue
             work.put(apply(work.record(op.record), Entry(op, stamp, position)))
     return settled
 

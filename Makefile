@@ -1,0 +1,55 @@
+# What a developer types; `make help` lists it. The set-up is made once, and again when its inputs change.
+
+VENV ?= .venv
+PYTHON ?= python3
+SEED ?=
+ARGS ?=
+
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+LOCK_VENV := build/lock-venv
+COMPILE := $(LOCK_VENV)/bin/uv --quiet pip compile --universal --generate-hashes --no-emit-index-url \
+	--no-annotate --no-header --python-version 3.11
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint lock clean
+
+help: ## Show what can be made
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(READY) ## Play a street on this machine: make demo SEED=7 ARGS="--help"
+	$(BIN)/python -m tools.demo $(if $(SEED),--seed $(SEED)) $(ARGS)
+
+test: $(READY) ## Run the tests: make test ARGS="-k proxy"
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(READY) ## Check style, types and who imports whom
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+lock: ## Write requirements/*.lock from pyproject.toml: make lock ARGS=--upgrade
+	$(PYTHON) -m venv $(LOCK_VENV)
+	$(LOCK_VENV)/bin/python -m pip --quiet --disable-pip-version-check install uv
+	$(COMPILE) $(ARGS) pyproject.toml --output-file requirements/run.lock
+	$(COMPILE) $(ARGS) pyproject.toml --extra dev --output-file requirements/dev.lock
+	rm -rf $(LOCK_VENV)
+
+clean: ## Remove what the tools leave behind; the virtual environment stays
+	rm -rf build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+
+$(READY): requirements/dev.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "Missing: Python 3.11 or newer as '$(PYTHON)'."; \
+		echo "On Debian 12 and later: apt install python3. Or name another: make PYTHON=python3.12 ..."; \
+		exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' || { \
+		echo "Missing: the venv module of '$(PYTHON)'. On Debian: apt install python3-venv"; \
+		exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install --require-hashes -r requirements/dev.lock
+	$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@

@@ -1,0 +1,101 @@
+"""Make ops from what the worker wants to see: checked, chained, and never changed afterwards.
+
+Nothing here is durable. The store puts what it gets from here on the disk before anybody is told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from gridlog_protocol.clock import tick
+from gridlog_protocol.ids import Incarnation, OpId, RecordId, UserId
+from gridlog_protocol.kinds import check_record
+from gridlog_protocol.limits import SALT_BLOCK_OPS
+from gridlog_protocol.ops import SALT_BYTES, Intent, Op, op_hash, op_salt
+from gridlog_protocol.segment import chain_next
+from gridlog_sync.view import values_of
+from gridlog_sync.writing import Change, InvalidRecordError, edits_for
+
+from .device_clock import DeviceClock
+from .entries import WrittenOp
+from .errors import UnknownKindError
+from .memory import Memory
+from .records import Record
+
+
+class Composer:
+    """Writes for one store, on the store's thread."""
+
+    def __init__(self, memory: Memory, clock: DeviceClock, entropy: Callable[[int], bytes]) -> None:
+        self._memory = memory
+        self._clock = clock
+        self._entropy = entropy
+
+    def compose(
+        self,
+        record: RecordId,
+        kind_name: str,
+        changes: Mapping[str, Change],
+        *,
+        opened: Record | None,
+        author: UserId,
+    ) -> WrittenOp | None:
+        """Return the op that makes `changes`, or None if nothing changes. `opened` is None for a new record.
+
+        Raises InvalidRecordError, which names every wrong field, or UnknownKindError.
+        """
+        memory = self._memory
+        kind = memory.kinds.get(kind_name)
+        if kind is None:
+            raise UnknownKindError(kind_name)
+        is_creation = opened is None
+        edits = edits_for(kind, changes, shown=opened.values if opened else {}, is_creation=is_creation)
+        if not edits and not is_creation:
+            return None
+        wall_ms = self._clock.wall_ms()
+        seq, chain_before = memory.next_place(memory.incarnation)
+        root = memory.root(memory.incarnation, seq) or self._entropy(SALT_BYTES)
+        op = Op(
+            OpId(memory.device, memory.incarnation, seq),
+            author,
+            record,
+            kind.name,
+            kind.version,
+            Intent.CREATE if opened is None else Intent.EDIT,
+            opened.seen if opened else memory.seen(record),
+            self._clock.facts(tick(memory.hlc, wall_ms), server_ms=memory.server_ms),
+            edits,
+            op_salt(root, seq),
+        )
+        after = values_of(memory.with_op(op), kind)
+        touched = {edit.field for edit in edits}
+        violations = check_record(kind, after, now_ms=wall_ms, fields=touched, is_creation=is_creation)
+        if violations:
+            raise InvalidRecordError(violations)
+        return WrittenOp(op, root, chain_before)
+
+    def renamed(self, old: Incarnation, new: Incarnation) -> list[WrittenOp]:
+        """Return the pending ops of `old` once more, as the first ops of `new`.
+
+        What was seen of own ops that are pending keeps its meaning; those that the server has already are no longer
+        named, so at worst a conflict with oneself is shown, and nothing is overwritten unseen.
+        """
+        waiting = [written.op for written in self._memory.pending.values() if written.op.id.incarnation == old]
+        new_seq = {op.id.seq: seq for seq, op in enumerate(waiting, start=1)}
+        chain = self._memory.next_place(new)[1]
+        root = b""
+        written: list[WrittenOp] = []
+        for seq, op in enumerate(waiting, start=1):
+            if not root or seq % SALT_BLOCK_OPS == 0:
+                root = self._entropy(SALT_BYTES)
+            own_seq = max((now for was, now in new_seq.items() if was <= op.seen.own_seq), default=0)
+            again = replace(
+                op,
+                id=OpId(op.id.device, new, seq),
+                seen=replace(op.seen, own_seq=own_seq),
+                salt=op_salt(root, seq),
+            )
+            written.append(WrittenOp(again, root, chain))
+            chain = chain_next(chain, op_hash(again))
+        return written

@@ -1,0 +1,58 @@
+"""Make what an app gets to see from what the store knows."""
+
+from __future__ import annotations
+
+from gridlog_protocol.errors import HOLDS
+from gridlog_protocol.ids import RecordId
+from gridlog_sync.view import Conflict, conflicts_of, values_of
+
+from .errors import UnknownRecordError
+from .memory import Memory
+from .records import HeldNote, PendingOp, Record
+
+
+def record_of(memory: Memory, record: RecordId) -> Record:
+    """Return a record as the screen shows it. Raises UnknownRecordError."""
+    state = memory.shown(record)
+    if state is None:
+        raise UnknownRecordError
+    kind = memory.kinds.get(state.kind)
+    whereabouts, receipt = memory.whereabouts(record)
+    return Record(
+        record,
+        state.kind,
+        values_of(state, kind),
+        whereabouts,
+        receipt,
+        bool(conflicts_of(state, kind)),
+        state.origin.author if state.origin else None,
+        memory.seen(record),
+    )
+
+
+def pending_ops(memory: Memory) -> list[PendingOp]:
+    """Return what the server has not acknowledged, oldest first."""
+    ops = (written.op for written in memory.pending.values())
+    return [
+        PendingOp(op.id, op.record, op.kind, tuple(sorted({edit.field for edit in op.edits})), op.clock.wall_ms)
+        for op in ops
+    ]
+
+
+def held_notes(memory: Memory) -> list[HeldNote]:
+    """Return the ops of this device that the server holds for review."""
+    return [
+        HeldNote(op, record, entry.code, entry.field, HOLDS[entry.code].worker_reads)
+        for op, record, entry in memory.held_records()
+        if entry.code in HOLDS
+    ]
+
+
+def conflicts(memory: Memory) -> list[Conflict]:
+    """Return what contradicts what in the records of this device, newest record first."""
+    found: list[Conflict] = []
+    for record in memory.projection.in_conflict():
+        state = memory.shown(record)
+        if state is not None:
+            found += conflicts_of(state, memory.kinds.get(state.kind))
+    return found

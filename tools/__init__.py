@@ -1,0 +1,1 @@
+"""What people who build and operate Gridlog run by hand; nothing in the product imports it."""

@@ -1,0 +1,212 @@
+"""A bad line: a TCP relay on this machine that counts, cuts, delays, slices, throttles and swallows.
+
+    client ---- up --->  Link  ---- up --->  target
+           <-- down ---        <-- down ---
+
+What is cut is cut at an exact byte, and chance comes from the dice that are handed in, so that a
+failing exchange can be played again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import Enum
+from random import Random
+from types import TracebackType
+from typing import Self
+
+READ_BYTES_MAX = 64 << 10
+THROTTLE_STEPS_PER_SECOND = 20
+_LINGER_NOT = struct.pack("ii", 1, 0)
+
+
+class Direction(Enum):
+    """Which way bytes travel."""
+
+    UP = "up"
+    DOWN = "down"
+
+
+@dataclass(frozen=True, slots=True)
+class Faults:
+    """What is wrong with the line. By default nothing is."""
+
+    cut_up_bytes: int | None = None
+    """Cut each connection when so many bytes have gone up."""
+    cut_down_bytes: int | None = None
+    """Cut each connection when so many bytes have come down."""
+    cut_within_bytes: int | None = None
+    """Cut each connection at a random byte up to this one, in a random direction."""
+    cuts_max: int | None = None
+    """After so many cuts the line holds: whoever tries again gets through."""
+    is_reset: bool = True
+    """A cut is a TCP reset, and what was on its way may be lost with it; otherwise it is an orderly end."""
+    delay_ms: int = 0
+    """Hold every piece back for so long."""
+    piece_bytes_max: int | None = None
+    """Slice what passes into random pieces up to this size."""
+    bytes_per_second: int | None = None
+    """Throttle each direction of each connection."""
+    black_hole: Direction | None = None
+    """Swallow everything that travels this way, without a word."""
+
+
+class _CutError(Exception):
+    """The planned byte was reached."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Cut:
+    direction: Direction
+    after_bytes: int
+
+
+class Link:
+    """A relay to one target. `faults` may be replaced at any time; cuts are planned per connection."""
+
+    def __init__(self, target_host: str, target_port: int, faults: Faults, rng: Random) -> None:
+        self.faults = faults
+        self.port = 0
+        self.connections = 0
+        self.cuts = 0
+        self._target = (target_host, target_port)
+        self._rng = rng
+        self._passed = dict.fromkeys(Direction, 0)
+        self._server: asyncio.Server | None = None
+        self._relays: set[asyncio.Task[None]] = set()
+
+    @property
+    def bytes_up(self) -> int:
+        """Bytes handed to the target, over all connections."""
+        return self._passed[Direction.UP]
+
+    @property
+    def bytes_down(self) -> int:
+        """Bytes handed to clients, over all connections."""
+        return self._passed[Direction.DOWN]
+
+    async def __aenter__(self) -> Self:
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+        self.port = self._server.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        reason: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        assert self._server is not None
+        self._server.close()
+        self.drop_all()
+        await asyncio.gather(*self._relays, return_exceptions=True)
+        await self._server.wait_closed()
+
+    def drop_all(self) -> None:
+        """Reset every open connection now: the worker walked into the cellar."""
+        for relay in self._relays:
+            relay.cancel()
+
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        relay = asyncio.create_task(self._relay(reader, writer))
+        self._relays.add(relay)
+        relay.add_done_callback(self._relays.discard)
+
+    async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            target_reader, target_writer = await asyncio.open_connection(*self._target)
+        except OSError:
+            await _end(writer, is_reset=True)
+            return
+        cut = self._planned_cut()
+        is_reset = True
+        try:
+            async with asyncio.TaskGroup() as pumps:
+                pumps.create_task(self._pump(reader, target_writer, Direction.UP, cut))
+                pumps.create_task(self._pump(target_reader, writer, Direction.DOWN, cut))
+            is_reset = False
+        except* _CutError:
+            self.cuts += 1
+            is_reset = self.faults.is_reset
+        except* ConnectionError:
+            pass  # One end went away by itself; the other hears of it as a reset.
+        finally:
+            await asyncio.gather(_end(writer, is_reset=is_reset), _end(target_writer, is_reset=is_reset))
+
+    def _planned_cut(self) -> _Cut | None:
+        faults = self.faults
+        if faults.cuts_max is not None and self.cuts >= faults.cuts_max:
+            return None
+        if faults.cut_up_bytes is not None:
+            return _Cut(Direction.UP, faults.cut_up_bytes)
+        if faults.cut_down_bytes is not None:
+            return _Cut(Direction.DOWN, faults.cut_down_bytes)
+        if faults.cut_within_bytes is not None:
+            direction = self._rng.choice((Direction.UP, Direction.DOWN))
+            return _Cut(direction, self._rng.randint(1, faults.cut_within_bytes))
+        return None
+
+    async def _pump(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        direction: Direction,
+        cut: _Cut | None,
+    ) -> None:
+        left = cut.after_bytes if cut is not None and cut.direction is direction else None
+        if left == 0:
+            raise _CutError
+        while piece := await self._take(reader, direction, left):
+            faults = self.faults
+            await asyncio.sleep(faults.delay_ms / 1000)
+            writer.write(piece)
+            await writer.drain()
+            self._passed[direction] += len(piece)
+            if left is not None:
+                left -= len(piece)
+                if left == 0:
+                    raise _CutError
+            if faults.bytes_per_second is not None:
+                await asyncio.sleep(len(piece) / faults.bytes_per_second)
+        writer.write_eof()
+
+    async def _take(self, reader: asyncio.StreamReader, direction: Direction, left: int | None) -> bytes:
+        """Return the next piece to pass on, or nothing at the end. A black hole never returns."""
+        while True:
+            try:
+                piece = await reader.read(self._piece_bytes(left))
+            except ConnectionError:
+                if self.faults.black_hole is not direction:
+                    raise
+                piece = b""
+            if self.faults.black_hole is not direction:
+                return piece
+            if not piece:
+                # Not even the end of the connection comes out of it.
+                await asyncio.Event().wait()
+
+    def _piece_bytes(self, left: int | None) -> int:
+        """Choose how much to take at once: never past the cut, nor more than the line carries."""
+        most = READ_BYTES_MAX if left is None else min(left, READ_BYTES_MAX)
+        if self.faults.bytes_per_second is not None:
+            most = min(most, max(1, self.faults.bytes_per_second // THROTTLE_STEPS_PER_SECOND))
+        if self.faults.piece_bytes_max is not None:
+            most = min(most, self._rng.randint(1, self.faults.piece_bytes_max))
+        return most
+
+
+async def _end(writer: asyncio.StreamWriter, *, is_reset: bool) -> None:
+    if is_reset:
+        # Linger for no time: closing then sends a reset instead of an orderly end.
+        with suppress(OSError):
+            writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NOT)
+        writer.transport.abort()
+    else:
+        writer.close()
+    with suppress(OSError):
+        await writer.wait_closed()
