@@ -166,6 +166,9 @@ async def _boring(request: web.Request, handler: Handler) -> web.StreamResponse:
         return await answer
     except web.HTTPException:
         raise
+    except ConnectionError:
+        # The radio died in mid-request: ordinary, and nobody is there to answer.
+        return exchange_api.refused("malformed", "the request was cut")
     except Exception:
         log.exception("%s %s failed", request.method, request.path)
         return exchange_api.refused("unavailable", "")

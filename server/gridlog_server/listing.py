@@ -14,7 +14,9 @@ from gridlog_protocol.canonical import Value
 from gridlog_protocol.clock import milliseconds_of
 from gridlog_protocol.errors import HOLDS
 from gridlog_protocol.ids import UserId, shown
-from gridlog_protocol.kinds import Kind, shipped_kinds
+from gridlog_protocol.kinds import Field, Kind, shipped_kinds
+from gridlog_protocol.kinds.presenting import shown_element, shown_value, title_of, visible
+from gridlog_protocol.state import Head
 from gridlog_protocol.texts import Language, Text
 from gridlog_sync.view import Conflict
 from gridlog_sync.writing import InvalidRecordError
@@ -73,8 +75,8 @@ def records_table(lines: Sequence[RecordLine], language: Language) -> Renderable
             shown(line.stored.state.id),
             _kind_label(line, language),
             "、".join(sorted(line.stored.scopes)),
-            escape(line.author),
-            _short(_title(line, kind)),
+            escape(visible(line.author)),
+            escape(_short(title_of(kind, line.values, language))),
             str(len(line.conflicts) or ""),
         )
     return table
@@ -88,7 +90,7 @@ def record_page(
     values = _table(language, "项目|Field", "内容|Value", title=_kind_label(line, language))
     for name, value in line.values.items():
         field = kind.fields.get(name) if kind else None
-        values.add_row(field.label.spoken(language) if field else name, escape(_plain(value)))
+        values.add_row(_field_label(field, name, language), escape(shown_value(field, value, language, names=names)))
     past = _table(
         language, "位置|Position", "时间|Time", "谁|Who", "修改|Edits", title=Text("来历", "History").spoken(language)
     )
@@ -97,8 +99,8 @@ def record_page(
         past.add_row(
             str(each.position or f"({each.hold})"),
             _time(milliseconds_of(stamp)),
-            escape(names.get(each.op.author, "—")),
-            ", ".join(edit.field for edit in each.op.edits),
+            _name(names, each.op.author),
+            ", ".join(_edited_labels(each, kind, language)),
         )
     return Group(values, past)
 
@@ -115,9 +117,9 @@ def conflicts_table(lines: Sequence[RecordLine], names: Mapping[UserId, str], la
             )
             table.add_row(
                 shown(conflict.record),
-                field.label.spoken(language) if field else conflict.field,
+                _field_label(field, conflict.field, language),
                 waits.spoken(language),
-                "\n".join(_head_line(conflict, index, names) for index in range(len(conflict.heads))),
+                "\n".join(_head_line(conflict, head, field, names, language) for head in conflict.heads),
             )
     return table
 
@@ -131,9 +133,9 @@ def conflict_rows(line: RecordLine, names: Mapping[UserId, str]) -> list[dict[st
             "field": conflict.field,
             "key": conflict.key,
             "severity": conflict.severity.value,
-            "shown": _plain(conflict.shown),
+            "shown": _json_value(conflict.shown),
             "values": [
-                {"value": _plain(head.value), "author": names.get(head.author, ""), "position": head.position}
+                {"value": _json_value(head.value), "author": names.get(head.author, ""), "position": head.position}
                 for head in conflict.heads
             ],
         }
@@ -147,7 +149,10 @@ def held_table(ops: Sequence[StoredOp], names: Mapping[UserId, str], language: L
     for each in ops:
         hold = HOLDS.get(each.hold or "")
         reason = hold.worker_reads.spoken(language) if hold else str(each.hold)
-        table.add_row(shown(each.op.record), escape(names.get(each.op.author, "—")), reason, each.hold_field or "")
+        kind = shipped_kinds().get(each.op.kind)
+        field = kind.fields.get(each.hold_field or "") if kind else None
+        label = _field_label(field, each.hold_field or "", language)
+        table.add_row(shown(each.op.record), _name(names, each.op.author), escape(visible(reason)), label)
     return table
 
 
@@ -189,29 +194,26 @@ def _kind_label(line: RecordLine, language: Language) -> str:
     return kind.label.spoken(language) if kind else line.stored.state.kind
 
 
-def _title(line: RecordLine, kind: Kind | None) -> str:
-    fields = kind.title_fields if kind else ()
-    return " · ".join(_plain(line.values[name]) for name in fields if name in line.values)
+def _field_label(field: Field | None, name: str, language: Language) -> str:
+    return field.label.spoken(language) if field else escape(visible(name))
 
 
-def _head_line(conflict: Conflict, index: int, names: Mapping[UserId, str]) -> str:
-    head = conflict.heads[index]
+def _edited_labels(each: StoredOp, kind: Kind | None, language: Language) -> list[str]:
+    # An op names a field once for each element; a reader wants each field once.
+    fields = dict.fromkeys(edit.field for edit in each.op.edits)
+    return [_field_label(kind.fields.get(name) if kind else None, name, language) for name in fields]
+
+
+def _name(names: Mapping[UserId, str], user: UserId) -> str:
+    return escape(visible(names.get(user, "—")))
+
+
+def _head_line(
+    conflict: Conflict, head: Head, field: Field | None, names: Mapping[UserId, str], language: Language
+) -> str:
     mark = "▶" if head.value == conflict.shown else " "
-    when = _time(milliseconds_of(head.stamp))
-    return f"{mark} {escape(_short(_plain(head.value)))}  — {escape(names.get(head.author, '—'))}, {when}"
-
-
-def _plain(value: Value) -> str:
-    match value:
-        case bytes():
-            return shown(value)
-        case list():
-            return "；".join(_plain(each) for each in value)
-        case dict():
-            return ", ".join(f"{key}={_plain(each)}" for key, each in value.items() if key != "id")
-        case _:
-            # Control and direction characters are shown, not obeyed.
-            return "".join(each if each.isprintable() else f"\\u{ord(each):04x}" for each in str(value))
+    text = _short(shown_element(field, head.value, language, names=names))
+    return f"{mark} {escape(text)}  — {_name(names, head.author)}, {_time(milliseconds_of(head.stamp))}"
 
 
 def _short(text: str) -> str:

@@ -111,11 +111,7 @@ def absorb(
     """
     work = _Work(confirmed)
     settled = _settle(standing, response, sent, work)
-    is_current = (
-        response.from_position <= standing.position <= response.to_position
-        and response.generation == standing.generation
-        and not response.epoch
-    )
+    is_current = _fits(standing, response)
     if is_current:
         standing = _advance(standing, response, work)
     has_fetches = bool(standing.fetches)
@@ -158,6 +154,15 @@ class _Work:
     def drop(self, record: RecordId) -> None:
         self.changed.pop(record, None)
         self.dropped.add(record)
+
+
+def _fits(standing: Standing, response: SyncResponse) -> bool:
+    if response.generation != standing.generation or response.epoch:
+        return False
+    # Pages list what is there, not what left since: they continue exactly one cursor.
+    if response.pages:
+        return response.from_position == standing.position
+    return response.from_position <= standing.position <= response.to_position
 
 
 def _settle(standing: Standing, response: SyncResponse, sent: Sequence[Op], work: _Work) -> dict[OpId, Position]:

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from gridlog_protocol.canonical import Value
-from gridlog_protocol.errors import HOLDS
 from gridlog_protocol.kinds import (
     Field,
     Kind,
@@ -52,6 +51,13 @@ class Count:
 
 
 Change: TypeAlias = "Value | Add | Remove | Count"
+
+
+_REFUSALS = {
+    "server_decides": Text("由后台填写，不能在这里修改。", "is filled in by the office and cannot be changed here."),
+    "rule_unavailable": Text("这个版本还不能修改。", "cannot be changed in this version yet."),
+    "immutable": Text("登记后不能再改。", "cannot be changed once it is written."),
+}
 
 
 class InvalidRecordError(ValueError):
@@ -126,8 +132,8 @@ def _refused(name: str, field: Field | None, shown: Mapping[str, Value], *, is_c
         code = "immutable"
     if code is None:
         return None
-    says, label = HOLDS[code].worker_reads, field.label
-    return Violation(name, code, Text(f"{label.zh}：{says.zh}", f"{label.en}: {says.en}"))
+    says, label = _REFUSALS[code], field.label
+    return Violation(name, code, Text(f"“{label.zh}”{says.zh}", f"“{label.en}” {says.en}"))
 
 
 def _steps(field: Field, change: Change, shown: Value) -> list[tuple[Action, str, Value]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 from random import Random
 
 from gridlog_protocol.canonical import Value
@@ -45,7 +45,8 @@ def plan_shared_edits(
 def _of_patrol(setting: Setting, record: Write) -> list[Fields]:
     """Both tell the day in their words, bring somebody along, count, and check more points."""
     grid = setting.street.grid(str(record.fields["grid_code"]))
-    minute = EDITS_MINUTE + setting.rng.randint(0, 30)
+    started = datetime.fromisoformat(str(record.fields["started_at"]))
+    minute = max(EDITS_MINUTE, started.hour * 60 + started.minute) + setting.rng.randint(5, 30)
     return [
         {
             "summary": setting.grammar.patrol_summary(setting.rng),

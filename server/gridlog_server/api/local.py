@@ -13,7 +13,7 @@ from aiohttp import web
 
 from gridlog_protocol.canonical import Value
 from gridlog_protocol.ids import RecordId, is_record_id, read
-from gridlog_protocol.kinds import Identity, KindSet
+from gridlog_protocol.kinds import Identity, KindSet, Reference
 from gridlog_server.service.enrolment import Enrolment
 from gridlog_server.service.importing import Given, Importing
 from gridlog_sync.writing import InvalidRecordError
@@ -60,9 +60,10 @@ class LocalCommands:
         # JSON has no bytes: a file writes 16-byte identities as hex.
         kind = self._kinds.get(kind_name)
         field = kind.fields.get(name) if kind else None
-        if field and isinstance(field.type, Identity) and isinstance(value, str):
-            return read(value)
-        return value
+        is_identity = field is not None and (
+            isinstance(field.type, Identity) or (isinstance(field.type, Reference) and field.type.form == "identity")
+        )
+        return read(value) if is_identity and isinstance(value, str) else value
 
 
 def routes(commands: LocalCommands) -> list[web.RouteDef]:

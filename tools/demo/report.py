@@ -1,0 +1,98 @@
+"""The table at the end of the demo: what was written, what arrived, what stands against what, what it cost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from gridlog_protocol.canonical import Value
+from tools.demo.checks import Check, ServerFacts
+from tools.demo.handheld import items
+from tools.demo.script import Script
+
+SEVERITIES = {"hard": "wait for a supervisor", "soft": "merged by rule, author told"}
+
+
+def print_report(
+    console: Console,
+    script: Script,
+    facts: ServerFacts,
+    checks: Sequence[Check],
+    inventories: Sequence[dict[str, Value]],
+    *,
+    seconds: float,
+    data: Path,
+) -> None:
+    """Print the handhelds, the conflicts, the checks, and what to try next."""
+    console.print(_handhelds(script, inventories))
+    if facts.conflicts:
+        console.print(_conflicts(facts))
+    console.print(_checks(checks))
+    kills = sum(handheld.kills for handheld in script.handhelds)
+    console.print(
+        f"{len(script.records)} records, {script.shared} of them edited by both partners; {script.cuts} lines cut, "
+        f"{kills} processes killed; {seconds:.0f} s. Seed {script.seed}."
+    )
+    console.print("Try next:", style="bold")
+    for command in (
+        f"gridlog-server conflicts --data {data / 'server'}",
+        f"gridlog-server records --kind mediation --data {data / 'server'}",
+        f"gridlog-server status --data {data / 'server'}",
+        f"make demo SEED={script.seed + 1}",
+    ):
+        console.print(f"  {command}", highlight=False, soft_wrap=True)
+
+
+def _handhelds(script: Script, inventories: Sequence[dict[str, Value]]) -> Table:
+    table = Table(title=f"{script.street.name}, {script.day}")
+    for name in (
+        "Worker",
+        "Grid",
+        "Ops",
+        "Synced",
+        "Receipt",
+        "Records",
+        "Conflicts",
+        "Round trips",
+        "Cut",
+        "Up B",
+        "Down B",
+    ):
+        table.add_column(name, justify="left" if name in ("Worker", "Grid", "Receipt") else "right")
+    for handheld, inventory in zip(script.handhelds, inventories, strict=True):
+        traffic, receipts = handheld.traffic, items(inventory["receipts"])
+        table.add_row(
+            f"{handheld.worker.name} {handheld.worker.staff_no}",
+            " ".join(handheld.worker.grids),
+            str(len(handheld.saved)),
+            str(len(handheld.saved) - len(items(inventory["pending"]))),
+            str(items(receipts[-1])[0]) if receipts else "-",
+            str(len(items(inventory["records"]))),
+            str(len(items(inventory["conflicts"]))),
+            str(traffic.round_trips),
+            str(handheld.link.cuts),
+            f"{traffic.up:,}",
+            f"{traffic.down:,}",
+        )
+    return table
+
+
+def _conflicts(facts: ServerFacts) -> Table:
+    table = Table(title="Conflicts, and how they stand")
+    for name in ("Field", "How it stands", "Count"):
+        table.add_column(name, justify="right" if name == "Count" else "left")
+    for (severity, field), count in sorted(facts.conflicts.items()):
+        table.add_row(field, SEVERITIES[severity], str(count))
+    return table
+
+
+def _checks(checks: Sequence[Check]) -> Table:
+    table = Table(title="Checks")
+    for name in ("Check", "", "Detail"):
+        table.add_column(name)
+    for check in checks:
+        table.add_row(check.name, "[green]holds[/green]" if check.is_held else "[red]FAILS[/red]", check.detail)
+    return table

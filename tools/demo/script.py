@@ -1,0 +1,193 @@
+"""What happens in the demo's day, act by act.
+
+morning   everybody enrols and fetches the street over a good line
+offline   nobody has a signal; patrols, visits and mediations are written; one handheld is killed in mid-save
+noon      lines that cut: what was written goes up, partners get each other's records
+offline   partners edit the same records, neither knowing of the other
+evening   lines that cut again; one handheld is killed in mid-sync
+night     a good line, until everybody holds the same
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date
+
+from gridlog_protocol.canonical import Value
+from gridlog_protocol.ids import UserId
+from gridlog_protocol.invitation import Invitation
+from gridlog_protocol.kinds import Field, Merge, shipped_kinds
+from gridlog_sync.rules import RULES
+from tools.demo.actors import GOOD_LINE, NO_SIGNAL, DemoError, HandheldProcess, ServerProcess, bad_line
+from tools.demo.day import Act, Load, Write, plan_day, plan_shared_edits
+from tools.demo.grammar import Grammar
+from tools.demo.handheld import items, raw_bytes
+from tools.demo.world import Street
+from tools.dice import dice
+from tools.proxy import Faults
+
+CUTS = 3
+AT_ONCE = 4
+"""Handhelds that work at the same moment: more would only wait for the same two cores."""
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(slots=True)
+class Script:
+    """The day's course, and what it has brought about so far."""
+
+    seed: int
+    day: date
+    street: Street
+    server: ServerProcess
+    handhelds: Sequence[HandheldProcess]
+    load: Load
+    progress: Progress
+    records: dict[str, bytes] = field(default_factory=dict)
+    writes: dict[str, tuple[HandheldProcess, Write]] = field(default_factory=dict)
+    shared: int = 0
+    cuts: int = 0
+    is_equal: dict[str, bool] = field(default_factory=dict)
+
+    async def play(self) -> None:
+        """Play the whole day. Raises DemoError if something cannot go on."""
+        await self._each("morning: enrol and fetch", self._enrol, GOOD_LINE)
+        await self._each("offline: write the day", self._write_day, NO_SIGNAL)
+        await self._each("noon: cut lines", self._sync, None)
+        await self._each("partners catch up", self._sync, GOOD_LINE)
+        await self._edit_shared_records()
+        await self._kill_in_mid_sync()
+        await self._each("evening: cut lines", self._sync, None)
+        await self._each("night: last exchange", self._sync, GOOD_LINE)
+        await self._each("night: everybody equal", self._sync, GOOD_LINE)
+
+    async def _each(
+        self, title: str, act: Callable[[HandheldProcess], Awaitable[None]], faults: Faults | None
+    ) -> None:
+        """Let every handheld act, a few at a time. Without `faults` the lines are cut."""
+        done = 0
+        self.progress(title, 0, len(self.handhelds))
+        gate = asyncio.Semaphore(AT_ONCE)
+
+        async def one(handheld: HandheldProcess) -> None:
+            nonlocal done
+            async with gate:
+                before = handheld.link.cuts
+                handheld.link.faults = faults or bad_line(before + CUTS)
+                handheld.link.drop_all()
+                await act(handheld)
+                self.cuts += handheld.link.cuts - before if faults is None else 0
+            done += 1
+            self.progress(title, done, len(self.handhelds))
+
+        async with asyncio.TaskGroup() as group:
+            for handheld in self.handhelds:
+                group.create_task(one(handheld))
+
+    async def _enrol(self, handheld: HandheldProcess) -> None:
+        await handheld.start()
+        invitation = await self.server.invite(handheld.worker)
+        through_the_line = Invitation(
+            f"http://127.0.0.1:{handheld.link.port}", invitation.secret, invitation.fingerprint
+        )
+        event = await handheld.ask({"do": "enrol", "code": through_the_line.code()})
+        handheld.worker = replace(handheld.worker, user_id=UserId(raw_bytes(event["user"])))
+        await handheld.sync()
+
+    async def _write_day(self, handheld: HandheldProcess) -> None:
+        worker = handheld.worker
+        rng = dice(self.seed, "day", worker.staff_no)
+        planned = plan_day(worker, self.street, rng, Grammar.load(), self.day, load=self.load)
+        acts = [act for act in map(_offered, planned) if act.fields]
+        killed_at = len(acts) // 2 if handheld is self.handhelds[0] else None
+        for index, act in enumerate(acts):
+            if index == killed_at:
+                await self._kill_in_mid_save(handheld, act)
+            else:
+                await self._act(handheld, act)
+
+    async def _act(self, handheld: HandheldProcess, act: Act) -> None:
+        record = await handheld.save(self._command(act))
+        self._note(handheld, act, record)
+
+    def _command(self, act: Act) -> dict[str, Value]:
+        if isinstance(act, Write):
+            return {"do": "write", "kind": act.kind, "values": act.fields}
+        return {"do": "change", "record": self.records[act.key], "values": act.fields}
+
+    def _note(self, handheld: HandheldProcess, act: Act, record: bytes) -> None:
+        self.records[act.key] = record
+        if isinstance(act, Write):
+            self.writes[act.key] = (handheld, act)
+
+    async def _kill_in_mid_save(self, handheld: HandheldProcess, act: Act) -> None:
+        """Kill the process while it saves, start it again, and see that everything it called saved is there."""
+        handheld.tell(self._command(act))
+        await asyncio.sleep(dice(self.seed, "kill").uniform(0.0, 0.01))
+        await handheld.kill()
+        await handheld.start()
+        pending = [items(each) for each in items((await handheld.ask({"do": "inventory"}))["pending"])]
+        found = {(each[0], each[1], each[2]) for each in pending}
+        lost = [each for each in handheld.saved if each not in found]
+        if lost:
+            raise DemoError(f"{handheld.worker.staff_no}: {len(lost)} saved ops are gone after SIGKILL")
+        if len(pending) > len(handheld.saved):
+            # It was on the disk already, only nobody had been told: count it, and do not write it twice.
+            last = pending[-1]
+            handheld.saved.append((raw_bytes(last[0]), raw_bytes(last[1]), int(str(last[2]))))
+            self._note(handheld, act, raw_bytes(last[3]))
+        else:
+            await self._act(handheld, act)
+
+    async def _edit_shared_records(self) -> None:
+        """Let partners open the same forms, and only then write, so that neither has seen the other's edit."""
+        by_staff_no = {each.worker.staff_no: each for each in self.handhelds}
+        chosen = [
+            (key, handheld, write)
+            for key, (handheld, write) in sorted(self.writes.items())
+            if handheld.worker.partner in by_staff_no and dice(self.seed, "shared", key).random() < 0.25
+        ]
+        title = "offline: partners edit the same records"
+        for number, (key, handheld, write) in enumerate(chosen):
+            self.progress(title, number, len(chosen))
+            partner = by_staff_no[handheld.worker.partner]
+            pair = (handheld.worker, partner.worker)
+            rng = dice(self.seed, "shared edits", key)
+            mine, theirs = plan_shared_edits(write, pair, self.street, rng, Grammar.load(), self.day)
+            for each in (handheld, partner):
+                await each.ask({"do": "open", "record": self.records[key]})
+            for each, changes in ((handheld, mine), (partner, theirs)):
+                for change in map(_offered, changes):
+                    if change.fields:
+                        await self._act(each, change)
+            self.shared += 1
+        self.progress(title, len(chosen), len(chosen))
+
+    async def _kill_in_mid_sync(self) -> None:
+        """Kill a handheld while its request is on the way; it starts again and has lost nothing."""
+        victim = self.handhelds[-1]
+        victim.link.faults = Faults(delay_ms=120, piece_bytes_max=900)
+        victim.tell({"do": "sync"})
+        await asyncio.sleep(dice(self.seed, "kill in mid-sync").uniform(0.02, 0.4))
+        await victim.kill()
+        await victim.start()
+
+    async def _sync(self, handheld: HandheldProcess) -> None:
+        self.is_equal[handheld.worker.staff_no] = await handheld.sync()
+
+
+def _offered(act: Act) -> Act:
+    """Leave out what cannot be edited yet: steps of a workflow."""
+    offered = {rule for rule in Merge if RULES[rule].is_offered}
+    kinds = [act.kind] if isinstance(act, Write) else [kind.name for kind in shipped_kinds()]
+    fields = {name: field for kind in kinds for name, field in _fields(kind).items()}
+    return replace(act, fields={name: act.fields[name] for name in act.fields if fields[name].merge in offered})
+
+
+def _fields(kind_name: str) -> Mapping[str, Field]:
+    kind = shipped_kinds().get(kind_name)
+    assert kind is not None
+    return kind.fields
