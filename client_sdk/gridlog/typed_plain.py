@@ -72,12 +72,8 @@ def read_plain(type_: ValueType, text: str, label: Text, typist: Typist) -> Valu
             return _option(type_, text, label)
         case Flag():
             return _flag(text, label)
-        case Whole():
-            if not _WHOLE.fullmatch(text):
-                raise wrong("not_a_number", label)
-            return int(text)
-        case Amount():
-            return _amount(type_, text, label)
+        case Whole() | Amount():
+            return _number(type_, text, label)
         case Moment() | Day():
             return _time(type_, text, label, typist.now)
         case Point():
@@ -88,16 +84,40 @@ def read_plain(type_: ValueType, text: str, label: Text, typist: Typist) -> Valu
             return text
 
 
+def read_point(parts: Sequence[str], label: Text) -> list[Value]:
+    """Return the place of a latitude and a longitude in degrees. Raises WrongValueError."""
+    place: list[Value] = [hundred_thousandths(part) for part in parts]
+    if len(place) != 2 or None in place:
+        raise WrongValueError(
+            Text(
+                f"“{label.zh}”请填纬度和经度，如“30.54321, 114.31234”。",
+                f"Enter “{label.en}” as latitude and longitude, such as “30.54321, 114.31234”.",
+            )
+        )
+    return place
+
+
+def hundred_thousandths(degrees: str) -> int | None:
+    """Return degrees in units of 1e-5 degrees, or None if it is not a plain decimal number."""
+    text = degrees.strip()
+    return round(Decimal(text) * _UNITS_A_DEGREE) if _DECIMAL.fullmatch(text) else None
+
+
+def wrong(rule: str, label: Text, **facts: Text | str | int) -> WrongValueError:
+    """Return the error for a broken rule about the field called `label`."""
+    return WrongValueError(sentence(rule, label, **facts))
+
+
 def _option(type_: Choice, text: str, label: Text) -> str:
     wanted = text.casefold()
     for option in type_.options:
         names = (option.value, option.label.zh, option.label.en)
         if wanted in (unicodedata.normalize("NFKC", name).casefold() for name in names):
             return option.value
-    wrong = sentence("not_an_option", label)
+    refusal = sentence("not_an_option", label)
     zh = "、".join(f"{option.label.zh}（{option.value}）" for option in type_.options)
     en = ", ".join(option.value for option in type_.options)
-    raise WrongValueError(Text(f"{wrong.zh}有：{zh}。", f"{wrong.en} They are: {en}."))
+    raise WrongValueError(Text(f"{refusal.zh}有：{zh}。", f"{refusal.en} They are: {en}."))
 
 
 def _flag(text: str, label: Text) -> bool:
@@ -107,7 +127,11 @@ def _flag(text: str, label: Text) -> bool:
     return wanted in _YES
 
 
-def _amount(type_: Amount, text: str, label: Text) -> str:
+def _number(type_: Whole | Amount, text: str, label: Text) -> int | str:
+    if isinstance(type_, Whole):
+        if not _WHOLE.fullmatch(text):
+            raise wrong("not_a_number", label)
+        return int(text)
     if _DECIMAL.fullmatch(text):
         number = Decimal(text)
         rounded = round(number, type_.scale)
@@ -178,26 +202,3 @@ def _name(type_: Identity | Reference | Digest32, text: str, label: Text, me: by
     if isinstance(type_, Reference) and type_.to == "user":
         zh, en = f"{zh}本人可填“我”。", f"{en} For yourself, say “me”."
     raise WrongValueError(Text(zh, en))
-
-
-def read_point(parts: Sequence[str], label: Text) -> list[Value]:
-    """Return the place of a latitude and a longitude in degrees. Raises WrongValueError."""
-    degrees = [part.strip() for part in parts]
-    if len(degrees) != 2 or not all(_DECIMAL.fullmatch(each) for each in degrees):
-        raise WrongValueError(
-            Text(
-                f"“{label.zh}”请填纬度和经度，如“30.54321, 114.31234”。",
-                f"Enter “{label.en}” as latitude and longitude, such as “30.54321, 114.31234”.",
-            )
-        )
-    return [units(each) for each in degrees]
-
-
-def units(degrees: str) -> int:
-    """Return degrees in units of 1e-5 degrees. Raises decimal.InvalidOperation."""
-    return round(Decimal(degrees) * _UNITS_A_DEGREE)
-
-
-def wrong(rule: str, label: Text, **facts: Text | str | int) -> WrongValueError:
-    """Return the error for a broken rule about the field called `label`."""
-    return WrongValueError(sentence(rule, label, **facts))

@@ -11,7 +11,6 @@ import json
 import os
 import re
 from collections.abc import Mapping
-from decimal import InvalidOperation
 
 from gridlog_protocol.canonical import Value
 from gridlog_protocol.kinds import (
@@ -31,7 +30,7 @@ from gridlog_protocol.kinds import (
 from gridlog_protocol.kinds.sentences import part_of
 from gridlog_protocol.texts import Text
 
-from .typed_plain import BETWEEN_ITEMS, Typist, WrongValueError, read_plain, read_point, units, wrong
+from .typed_plain import BETWEEN_ITEMS, Typist, WrongValueError, hundred_thousandths, read_plain, read_point, wrong
 
 
 def typed(field: Field, text: str, *, me: bytes, now: str) -> Value:
@@ -200,10 +199,10 @@ def _shape(value: Mapping[str, object], label: Text) -> Value:
     def in_units(part: object) -> Value:
         if isinstance(part, list):
             return [in_units(each) for each in part]
-        try:
-            return units(str(part))
-        except InvalidOperation:
-            raise wrong("not_a_shape", label) from None
+        number = hundred_thousandths(str(part))
+        if number is None:
+            raise wrong("not_a_shape", label)
+        return number
 
     return {"type": str(value.get("type")), "coordinates": in_units(value.get("coordinates"))}
 

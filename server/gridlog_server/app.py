@@ -32,6 +32,7 @@ from .store.contract import Store, Tenancy
 from .store.sqlite import SqliteStore
 
 log = logging.getLogger(__name__)
+_START_PATIENCE_S = 10.0
 
 
 class InUseError(Exception):
@@ -67,13 +68,21 @@ def create(settings: Settings, tenant: TenantId, name: str) -> None:
 
 
 @contextmanager
-def sole_writer(settings: Settings) -> Iterator[None]:
-    """Hold the data directory's lock. Raises InUseError. A killed process lets go of it by itself."""
+def sole_writer(settings: Settings, *, patience_s: float = 0.0) -> Iterator[None]:
+    """Hold the data directory's lock. A killed process lets go of it by itself.
+
+    Raises InUseError if another process still has it after `patience_s`: a command holds it only for a moment.
+    """
+    until = time.monotonic() + patience_s
     with settings.lock.open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise InUseError(settings.data) from None
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() >= until:
+                    raise InUseError(settings.data) from None
+                time.sleep(0.05)
         yield
 
 
@@ -127,7 +136,7 @@ async def run(settings: Settings, announce: Callable[[str], None]) -> None:
     loop = asyncio.get_running_loop()
     for each in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(each, stop.set)
-    with sole_writer(settings):
+    with sole_writer(settings, patience_s=_START_PATIENCE_S):
         async with services(settings) as opened, _serving(settings, opened) as address:
             announce(address)
             await stop.wait()

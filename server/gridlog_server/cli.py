@@ -47,6 +47,7 @@ Data = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help=_say("输出 JSON。", "Print JSON."))]
 Limit = Annotated[int, typer.Option(min=1, max=100_000, help=_say("最多几条。", "At most so many."))]
+_CONNECT_TRIES, _CONNECT_PAUSE_S = 100, 0.1
 DEFAULT_DATA = Path("gridlog-server-data")
 
 
@@ -224,6 +225,17 @@ async def _carry_out(settings: Settings, name: str, facts: dict[str, Any]) -> di
 
 
 async def _ask_running(settings: Settings, name: str, facts: dict[str, Any]) -> dict[str, Any]:
+    for _ in range(_CONNECT_TRIES):
+        try:
+            return await _post(settings, name, facts)
+        except aiohttp.ClientConnectorError:
+            # It has the lock already, and listens in a moment.
+            await asyncio.sleep(_CONNECT_PAUSE_S)
+    zh, en = "正在使用数据目录的进程没有应答。", "The process that uses the data directory does not answer."
+    raise listing.CommandError(Text(zh, en))
+
+
+async def _post(settings: Settings, name: str, facts: dict[str, Any]) -> dict[str, Any]:
     connector = aiohttp.UnixConnector(str(settings.socket))
     async with (
         aiohttp.ClientSession(connector=connector) as session,

@@ -16,8 +16,8 @@ from gridlog_protocol.clock import ClockFacts, Stamp
 from gridlog_protocol.errors import ProtocolError
 from gridlog_protocol.ids import Epoch, OpId, Position, RecordId, ScopeId
 from gridlog_protocol.limits import BATCH_BYTES, SEGMENT_OPS_MAX, SEGMENTS_MAX
-from gridlog_protocol.messages import Fetch, HeldOp, ReceiptNote, SyncRequest, SyncResponse
-from gridlog_protocol.ops import Op
+from gridlog_protocol.messages import Fetch, HeldOp, Page, ReceiptNote, SyncRequest, SyncResponse
+from gridlog_protocol.ops import Intent, Op
 from gridlog_protocol.segment import Segment
 from gridlog_protocol.state import RecordState
 
@@ -112,6 +112,8 @@ def absorb(
     work = _Work(confirmed)
     settled = _settle(standing, response, sent, work)
     is_current = _fits(standing, response)
+    # After an answer that overlaps what is here already, the replica may be ahead of the digest in it.
+    is_comparable = is_current and response.from_position == standing.position
     if is_current:
         standing = _advance(standing, response, work)
     has_fetches = bool(standing.fetches)
@@ -125,7 +127,7 @@ def absorb(
         response.held,
         response.receipt,
         work.highest,
-        response.digest if is_current and not has_fetches else b"",
+        response.digest if is_comparable and not has_fetches else b"",
         len(response.changes) + sum(len(page.records) for page in response.pages),
         is_current and (response.has_more or has_fetches or (has_more_pending and has_progress)),
     )
@@ -159,10 +161,16 @@ class _Work:
 def _fits(standing: Standing, response: SyncResponse) -> bool:
     if response.generation != standing.generation or response.epoch:
         return False
-    # Pages list what is there, not what left since: they continue exactly one cursor.
+    # Pages list what is there, not what left since: they go on from one cursor, and only with the fetch they belong to.
     if response.pages:
-        return response.from_position == standing.position
+        fetches = {fetch.scope: fetch for fetch in standing.fetches}
+        are_awaited = all(_is_next(fetches.get(page.scope), page) for page in response.pages)
+        return response.from_position == standing.position and are_awaited
     return response.from_position <= standing.position <= response.to_position
+
+
+def _is_next(fetch: Fetch | None, page: Page) -> bool:
+    return fetch is not None and (fetch.after is None or fetch.as_of == page.as_of)
 
 
 def _settle(standing: Standing, response: SyncResponse, sent: Sequence[Op], work: _Work) -> dict[OpId, Position]:
@@ -176,12 +184,17 @@ def _settle(standing: Standing, response: SyncResponse, sent: Sequence[Op], work
             position = Position(run.first_position + offset)
             stamp = run.stamps.get(offset, Stamp(op.clock.hlc))
             settled[op.id] = position
-            # What stands at or before the cursor is in the replica already, merged with all that came after it.
-            # Only heads travel: applied again, a write that somebody has superseded would come back.
-            if position <= standing.position:
-                continue
-            work.put(apply(work.record(op.record), Entry(op, stamp, position)))
+            if _is_new(op, position, standing, work):
+                work.put(apply(work.record(op.record), Entry(op, stamp, position)))
     return settled
+
+
+def _is_new(op: Op, position: Position, standing: Standing, work: _Work) -> bool:
+    # What stands at or before the cursor is in the replica already, merged with all that came after it. Only heads
+    # travel: applied again, a write that somebody has superseded would come back. And an edit alone makes no record:
+    # one that has left this device meanwhile stays away.
+    is_held_here = op.intent is Intent.CREATE or work.record(op.record) is not None
+    return position > standing.position and is_held_here
 
 
 def _advance(standing: Standing, response: SyncResponse, work: _Work) -> Standing:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
@@ -47,26 +48,16 @@ def print_report(
 
 
 def _handhelds(script: Script, inventories: Sequence[dict[str, Value]]) -> Table:
-    table = Table(title=f"{script.street.name}, {script.day}")
-    for name in (
-        "Worker",
-        "Grid",
-        "Ops",
-        "Synced",
-        "Receipt",
-        "Records",
-        "Conflicts",
-        "Round trips",
-        "Cut",
-        "Up B",
-        "Down B",
-    ):
-        table.add_column(name, justify="left" if name in ("Worker", "Grid", "Receipt") else "right")
+    title = f"{script.street.name}, {script.day}: what each handheld wrote, and what it cost"
+    table = Table(title=title, box=SIMPLE, padding=(0, 1), collapse_padding=True, pad_edge=False)
+    columns = ("Worker", "Ops", "Synced", "Receipt", "Records", "Conflicts", "Trips", "Cuts", "Up B", "Down B")
+    for name in columns:
+        is_words = name in ("Worker", "Receipt")
+        table.add_column(name, justify="left" if is_words else "right", no_wrap=True)
     for handheld, inventory in zip(script.handhelds, inventories, strict=True):
         traffic, receipts = handheld.traffic, items(inventory["receipts"])
         table.add_row(
-            f"{handheld.worker.name} {handheld.worker.staff_no}",
-            " ".join(handheld.worker.grids),
+            handheld.worker.name,
             str(len(handheld.saved)),
             str(len(handheld.saved) - len(items(inventory["pending"]))),
             str(items(receipts[-1])[0]) if receipts else "-",
@@ -74,8 +65,8 @@ def _handhelds(script: Script, inventories: Sequence[dict[str, Value]]) -> Table
             str(len(items(inventory["conflicts"]))),
             str(traffic.round_trips),
             str(handheld.link.cuts),
-            f"{traffic.up:,}",
-            f"{traffic.down:,}",
+            str(traffic.up),
+            str(traffic.down),
         )
     return table
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+
 from gridlog_protocol.canonical import Value
 from gridlog_protocol.clock import ClockFacts, reading
 from gridlog_protocol.ids import DeviceId, Epoch, Incarnation, OpId, Position, TenantId, UserId, record_id

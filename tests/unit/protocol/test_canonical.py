@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgpack
 import pytest
+
 from gridlog_protocol.canonical import (
     DEPTH_MAX,
     INTEGER_MAX,
@@ -22,7 +23,16 @@ from gridlog_protocol.canonical import (
 )
 
 EDGE_CASES = json.loads((Path(__file__).parents[2] / "data" / "edge_cases.json").read_text("utf-8"))
-TEXTS = [*EDGE_CASES["round_trip"], "a\0b", "\u202egpj.exe\u202c", "\u2066x\u2069", "𱁬𠀀𰻝", "👩🏽‍🚒", "\ufeff", "\u0301e"]
+TEXTS = [
+    *EDGE_CASES["round_trip"],
+    "a\0b",
+    "\u202egpj.exe\u202c",
+    "\u2066x\u2069",
+    "𱁬𠀀𰻝",
+    "👩🏽‍🚒",
+    "\ufeff",
+    "\u0301e",
+]
 MEBIBYTE = 1 << 20
 
 

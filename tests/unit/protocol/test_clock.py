@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from gridlog_protocol.canonical import INTEGER_MAX
 from gridlog_protocol.clock import (
     MILLISECONDS_MAX,
@@ -14,8 +17,6 @@ from gridlog_protocol.clock import (
     reading,
     tick,
 )
-from hypothesis import given
-from hypothesis import strategies as st
 
 READINGS = st.builds(reading, st.integers(0, MILLISECONDS_MAX), st.integers(0, 0xFFFF))
 

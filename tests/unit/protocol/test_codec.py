@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 import zstandard
+
 from gridlog_protocol.canonical import Value, pack, unpack
 from gridlog_protocol.clock import Stamp, reading
 from gridlog_protocol.codec import decode, encode
@@ -30,7 +31,6 @@ from gridlog_protocol.messages import (
     SyncResponse,
     cursor_token,
 )
-
 from tests.unit.protocol.samples import (
     AUTHOR,
     DEVICE,
@@ -86,6 +86,7 @@ RESPONSE = SyncResponse(
     receipt=ReceiptNote(3, Position(44), bytes(32), START_MS, bytes(64)),
     directives=(Directive(9, "wipe", {"reason": "lost"}),),
 )
+WRONG: list[Value] = [-1, [0], {"k": 0}]
 MESSAGES: list[Message] = [ENROL, ENROLLED, REQUEST, RESPONSE, Refused("revoked", "")]
 
 
@@ -129,8 +130,8 @@ def test_a_message_with_an_element_more_or_less_is_refused(message: Message) -> 
 def test_an_element_of_another_type_is_refused(message: Message) -> None:
     row = row_of(message)
     for index in range(len(row)):
-        for wrong in (-1, [0], {"k": 0}):
-            if type(wrong) is type(row[index]) is dict:
+        for wrong in WRONG:
+            if isinstance(wrong, dict) and isinstance(row[index], dict):
                 continue
             assert refusal(plain([*row[:index], wrong, *row[index + 1 :]])) == "malformed"
 
@@ -207,7 +208,6 @@ def test_a_frame_that_does_not_declare_its_size_is_refused() -> None:
     body = b"\1" + zstandard.ZstdCompressor(write_content_size=False).compress(pack([9, "revoked", ""]))
 
     assert refusal(body) == "too_large"
-
 
 
 def test_a_frame_that_asks_for_a_large_window_is_refused() -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+
 from gridlog_protocol import envelope
 from gridlog_protocol.envelope import (
     HEADER_BYTES,
@@ -21,7 +22,6 @@ from gridlog_protocol.envelope import (
 )
 from gridlog_protocol.errors import ProtocolError
 from gridlog_protocol.limits import MESSAGE_BYTES_MAX
-
 from tests.unit.protocol.samples import (
     DEVICE_EXCHANGE_KEY,
     DEVICE_SIGNING_KEY,

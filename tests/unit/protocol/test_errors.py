@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+
 from gridlog_protocol.errors import HOLDS, REFUSALS, Hold, ProtocolError, Recovery, Refusal
 from gridlog_protocol.texts import Text
 from gridlog_protocol.versions import SPOKEN, negotiate

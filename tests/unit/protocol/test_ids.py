@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 
 import pytest
+
 from gridlog_protocol.ids import is_record_id, read, record_id, shown
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from gridlog_protocol.invitation import (
     ADDRESS_BYTES_MAX,
     Invitation,
@@ -11,10 +14,8 @@ from gridlog_protocol.invitation import (
     fingerprint,
     read_invitation,
 )
-from hypothesis import given
-from hypothesis import strategies as st
 
-INVITATION = Invitation("https://wg.example.cn", bytes(range(16)), fingerprint(b"s" * 32, b"x" * 32))
+INVITATION = Invitation("https://grid.example.com", bytes(range(16)), fingerprint(b"s" * 32, b"x" * 32))
 CODE = INVITATION.code()
 FULL_WIDTH = str.maketrans({chr(c): chr(c + 0xFEE0) for c in range(0x21, 0x7F)})
 
@@ -53,7 +54,19 @@ def test_one_wrong_letter_is_found(at: int) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "GL1", "GL1-AAAAA", "GL2" + CODE[3:], CODE[4:], CODE[:-1], CODE + "A", CODE + "登", "GL1-登记码", "GL1-=", "GL1\0"],
+    [
+        "",
+        "GL1",
+        "GL1-AAAAA",
+        "GL2" + CODE[3:],
+        CODE[4:],
+        CODE[:-1],
+        CODE + "A",
+        CODE + "登",
+        "GL1-登记码",
+        "GL1-=",
+        "GL1\0",
+    ],
 )
 def test_other_text_is_no_code(text: str) -> None:
     with pytest.raises(InvitationError):

@@ -6,11 +6,11 @@ import hashlib
 from dataclasses import replace
 
 import pytest
+
 from gridlog_protocol.canonical import Value, pack
 from gridlog_protocol.clock import Hlc
 from gridlog_protocol.ids import DeviceId, Epoch, Incarnation, Position, RecordId, UserId
 from gridlog_protocol.ops import Action, Edit, Intent, Op, commitment, edit_salt, op_hash, op_salt
-
 from tests.unit.protocol.samples import op, root, run, text_edit
 
 PUBLIC = text_edit("楼道堆物", field="finding")

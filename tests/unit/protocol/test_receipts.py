@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+
 from gridlog_protocol.clock import Stamp, reading
 from gridlog_protocol.errors import ProtocolError
 from gridlog_protocol.ids import DeviceId, Epoch, Incarnation, OpId, Position, TenantId
 from gridlog_protocol.log_chain import EntryType, log_next, log_start
 from gridlog_protocol.messages import cursor_token
 from gridlog_protocol.receipts import Receipt, sign_receipt, verify_receipt
-
 from tests.unit.protocol.samples import (
     DEVICE,
     EPOCH,
@@ -26,12 +26,13 @@ RECEIPT = Receipt(TENANT, DEVICE, INCARNATION, 17, b"c" * 32, Position(1042), b"
 KEY = SERVER_SIGNING_KEY.public_key()
 OP = OpId(DEVICE, INCARNATION, 17)
 STAMP = Stamp(reading(START_MS))
+FIRST = Position(1)
 
 
 def linked(
     before: bytes,
     *,
-    position: Position = Position(1),
+    position: Position = FIRST,
     op: OpId = OP,
     op_hash: bytes = bytes(32),
     stamp: Stamp = STAMP,

@@ -6,6 +6,7 @@ from dataclasses import replace
 from types import MappingProxyType
 
 import pytest
+
 from gridlog_protocol.canonical import NotCanonicalError, Value, pack, unpack
 from gridlog_protocol.clock import Stamp, reading
 from gridlog_protocol.errors import ProtocolError
@@ -14,14 +15,14 @@ from gridlog_protocol.op_codec import pack_op, unpack_op
 from gridlog_protocol.ops import op_hash
 from gridlog_protocol.state import PENDING, Cell, Covered, FieldState, Head, Origin, RecordState
 from gridlog_protocol.state_codec import Authors, pack_record, read_record, record_row, unpack_record
-
 from tests.unit.protocol.samples import AUTHOR, DEVICE, INCARNATION, RECORD, START_MS, op, text_edit
 
 OTHER = OpId(DeviceId(b"another handheld"), Incarnation(b"2nd life"), 5)
 MINE = OpId(DEVICE, INCARNATION, 3)
+HERE = Position(44)
 
 
-def head(op_id: OpId, value: Value, *, after_ms: int = 0, position: Position = Position(44)) -> Head:
+def head(op_id: OpId, value: Value, *, after_ms: int = 0, position: Position = HERE) -> Head:
     return Head(op_id, AUTHOR, Stamp(reading(START_MS + after_ms, 2)), position, value)
 
 
@@ -36,7 +37,9 @@ def plain(*heads: Head, covered: Covered | None = None, digest_class: int = 0) -
 
 NOTE = plain(head(OTHER, "乙"), head(MINE, "甲", after_ms=5))
 TAGS = FieldState(
-    2, Position(50), MappingProxyType({"a": Cell((head(MINE, None),)), "b": Cell((), Covered()), "c": Cell(())})
+    2,
+    Position(50),
+    MappingProxyType({"a": Cell((head(MINE, None, after_ms=5),)), "b": Cell((), Covered()), "c": Cell(())}),
 )
 SEEN = Covered(40, MappingProxyType({(DEVICE, INCARNATION): 2, (OTHER.device, OTHER.incarnation): 4}))
 RECORDS = [

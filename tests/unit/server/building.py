@@ -15,7 +15,6 @@ from gridlog_protocol.clock import ClockFacts, Stamp, reading
 from gridlog_protocol.codec import decode, encode
 from gridlog_protocol.envelope import Purpose, open_sealed, read_header, reply_address, seal
 from gridlog_protocol.ids import (
-    TENANT_SCOPE,
     DeviceHandle,
     DeviceId,
     Epoch,
@@ -176,6 +175,7 @@ class Handset:
     seq: int = 0
     written: dict[int, Op] = field(default_factory=dict)
     replica: dict[RecordId, RecordState] = field(default_factory=dict)
+    _last: bytes = b""
 
     def ask_to_enrol(self, invitation: Invitation) -> bytes:
         """Seal the request of a device that has a code."""
@@ -196,8 +196,6 @@ class Handset:
         assert isinstance(response, EnrolResponse)
         self.handle, self.user, self.scopes = response.handle, response.user, response.scopes
         return response
-
-    _last: bytes = b""
 
     def sealed(self, body: bytes, purpose: Purpose, address: bytes) -> bytes:
         """Seal a body to the server, and remember the bytes: the answer is bound to them."""
@@ -320,5 +318,3 @@ def first_fetch(*scopes: str) -> list[Fetch]:
     """Ask for scopes from their beginning."""
     return [Fetch(ScopeId(scope), Position(0), None) for scope in scopes]
 
-
-__all__ = ["TENANT_SCOPE"]
