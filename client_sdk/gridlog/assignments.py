@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from gridlog_protocol.canonical import Value
-from gridlog_protocol.kinds import Field, Kind, KindSet, MapOf, Merge
+from gridlog_protocol.kinds import Field, Kind, KindSet, MapOf, Merge, SetOf, Struct
 from gridlog_protocol.kinds.presenting import visible
 from gridlog_protocol.ops import Action
 from gridlog_protocol.texts import Text
@@ -19,7 +19,7 @@ from gridlog_sync.rules import rule_of
 from gridlog_sync.writing import Add, Change, Count, Remove
 
 from .errors import UnknownKindError
-from .typed_plain import WrongValueError
+from .typed_plain import BETWEEN_ITEMS, WrongValueError
 from .typed_values import typed, typed_elements
 
 _ASSIGNMENT = re.compile(r"([^=＝]+?)\s*([+＋-])?[=＝](.*)", re.DOTALL)
@@ -62,12 +62,12 @@ def field_named(kind: Kind, name: str) -> Field:
     found = kind.fields.get(wanted) or next((each for each in kind.fields.values() if wanted in _names(each)), None)
     if found is not None:
         return found
-    near_zh = _nearest(wanted, {each.label.zh.casefold(): each.label.zh for each in kind.fields.values()})
-    near_en = _nearest(wanted, {each.name: each.name for each in kind.fields.values()})
     zh = f"没有“{visible(name.strip())}”这一项。"
     en = f'There is no field "{visible(name.strip())}".'
-    if near_zh or near_en:
-        zh, en = f"{zh}您是不是要写：{'、'.join(near_zh or near_en)}？", f"{en} Did you mean {' or '.join(near_en)}?"
+    near = _nearest(wanted, kind)
+    if near:
+        zh += f"您是不是要写：{'、'.join(f'{each.label.zh}（{each.name}）' for each in near)}？"
+        en += f" Did you mean {' or '.join(each.name for each in near)}?"
     raise WrongValueError(
         Text(
             f"{zh}运行 gridlog kinds {kind.name} 可以看到全部。",
@@ -95,6 +95,9 @@ def _change(field: Field, sign: str, text: str, *, me: bytes, now: str) -> Chang
     if sign == "+" and Action.ADD in actions:
         return Add(tuple(typed_elements(field, text, me=me, now=now)))
     if sign == "-" and Action.REMOVE in actions:
+        if isinstance(field.type, SetOf) and isinstance(field.type.element, Struct):
+            # A structured element is known by its id.
+            return Remove(tuple(BETWEEN_ITEMS.split(text.strip())))
         return Remove(tuple(typed_elements(field, text, me=me, now=now)))
     raise WrongValueError(_misused(field, sign, can_add=Action.ADD in actions))
 
@@ -143,5 +146,7 @@ def _names(named: Kind | Field) -> tuple[str, ...]:
     return named.name.casefold(), named.label.zh.casefold(), named.label.en.casefold()
 
 
-def _nearest(wanted: str, names: dict[str, str]) -> Iterable[str]:
-    return [names[each] for each in difflib.get_close_matches(wanted, names, n=2, cutoff=0.6)]
+def _nearest(wanted: str, kind: Kind) -> list[Field]:
+    spelled = {spelling: field for field in kind.fields.values() for spelling in _names(field)}
+    close = difflib.get_close_matches(wanted, spelled, n=2, cutoff=0.6)
+    return list({spelled[each].name: spelled[each] for each in close}.values())

@@ -120,8 +120,8 @@ class FieldStore:
         await self.close()
 
     async def close(self) -> None:
-        """Let go of the files and forget the keys. What is pending stays pending."""
-        async with self._writing:
+        """Let go of the files and forget the keys, after a running exchange. What is pending stays pending."""
+        async with self._syncing, self._writing:
             await self._run(self._close)
         self._thread.shutdown(wait=True)
 

@@ -17,6 +17,7 @@ Value: TypeAlias = "bool | int | str | bytes | list[Value] | dict[str, Value] | 
 INTEGER_MIN = -(1 << 63)
 INTEGER_MAX = (1 << 63) - 1
 DEPTH_MAX = 16
+"""Arrays and maps inside one another: a page of records nests nine deep around its values."""
 ITEMS_MAX = 1 << 17
 """Elements of all arrays and maps of one message together: a full batch of small ops has 80,000."""
 

@@ -197,6 +197,9 @@ def _read_sync_request(row: Row, device: DeviceId) -> SyncRequest:
     position = Position(row.whole())
     generation = row.whole()
     segments = tuple(read_segment(each, device) for each in row.items(SEGMENTS_MAX))
+    if len({segment.incarnation for segment in segments}) > 1:
+        # The answer names ops by `seq` alone.
+        raise row.malformed("segments of two incarnations")
     fetches = []
     for each in row.rows("fetch", SCOPES_MAX):
         fetches.append(Fetch(_scope(each), Position(each.whole()), _record_or_none(each)))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from gridlog_protocol.invitation import ADDRESS_BYTES_MAX
 from gridlog_protocol.texts import Text
@@ -55,9 +57,9 @@ class Settings:
         """Return the settings file's content."""
         return (
             "# Gridlog server. Each setting can be overridden by the environment, e.g. GRIDLOG_SERVER_PORT.\n"
-            f'host = "{self.host}"        # address to listen on\n'
+            f"host = {_quoted(self.host)}        # address to listen on\n"
             f"port = {self.port}             # port to listen on; 0 picks a free one\n"
-            f'address = "{self.address}"  # how handhelds reach this server; enrolment codes carry it\n'
+            f"address = {_quoted(self.address)}  # how handhelds reach this server; enrolment codes carry it\n"
         )
 
 
@@ -85,11 +87,23 @@ def load(data: Path, environment: Mapping[str, str]) -> Settings:
 
 def checked_address(address: str) -> str:
     """Return an address that a handheld can be told. Raises SettingsError."""
-    is_web = address.startswith(("http://", "https://"))
+    is_web = address.startswith(("http://", "https://")) and _has_host(address)
     if not is_web or len(address.encode()) > ADDRESS_BYTES_MAX or any(letter.isspace() for letter in address):
         zh = f"应为 http:// 或 https:// 开头的网址，不超过 {ADDRESS_BYTES_MAX} 字节。"
         raise SettingsError("address", zh, f"a URL with http:// or https://, at most {ADDRESS_BYTES_MAX} bytes")
     return address.rstrip("/")
+
+
+def _quoted(text: str) -> str:
+    # A JSON string is a TOML basic string.
+    return json.dumps(text, ensure_ascii=False)
+
+
+def _has_host(address: str) -> bool:
+    try:
+        return bool(urlsplit(address).hostname)
+    except ValueError:
+        return False
 
 
 def _text(found: Mapping[str, object], name: str) -> str:
@@ -101,7 +115,8 @@ def _text(found: Mapping[str, object], name: str) -> str:
 
 def _port(found: Mapping[str, object]) -> int:
     value = found.get("port")
-    is_number = isinstance(value, int) or (isinstance(value, str) and value.isdigit())
+    # `isdigit` would take "²" as well, which is no number.
+    is_number = isinstance(value, int) or (isinstance(value, str) and value.isascii() and value.isdecimal())
     if not is_number or isinstance(value, bool) or not 0 <= int(str(value)) <= 65535:
         raise SettingsError("port", "应为 0 到 65535 的整数。", "a whole number from 0 to 65535")
     return int(str(value))

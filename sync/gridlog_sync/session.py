@@ -61,12 +61,15 @@ class Absorbed:
 
 
 def batch_of(pending: Sequence[Op], size_of: Callable[[Op], int], *, bytes_max: int = BATCH_BYTES) -> list[list[Op]]:
-    """Return the runs of ops to send now, oldest first: each of one incarnation, author and epoch."""
+    """Return the runs of ops to send now, oldest first: each of one author and epoch, all of one incarnation.
+
+    An answer names ops by `seq` alone, so ops of another incarnation wait for the next request.
+    """
     runs: list[list[Op]] = []
     room = bytes_max
     for op in pending:
         room -= size_of(op)
-        if runs and room < 0:
+        if runs and (room < 0 or op.id.incarnation != runs[0][0].id.incarnation):
             break
         if not runs or not _continues(runs[-1], op):
             if len(runs) == SEGMENTS_MAX:
@@ -161,7 +164,7 @@ class _Work:
 def _fits(standing: Standing, response: SyncResponse) -> bool:
     if response.generation != standing.generation or response.epoch:
         return False
-    # Pages list what is there, not what left since: they go on from one cursor, and only with the fetch they belong to.
+    # Pages list what is there, not what left since: they fit one cursor only, and the fetch that they continue.
     if response.pages:
         fetches = {fetch.scope: fetch for fetch in standing.fetches}
         are_awaited = all(_is_next(fetches.get(page.scope), page) for page in response.pages)
@@ -220,8 +223,4 @@ def _advance(standing: Standing, response: SyncResponse, work: _Work) -> Standin
 
 def _continues(run: Sequence[Op], op: Op) -> bool:
     last = run[-1]
-    return len(run) < SEGMENT_OPS_MAX and (last.id.incarnation, last.author, last.seen.epoch) == (
-        op.id.incarnation,
-        op.author,
-        op.seen.epoch,
-    )
+    return len(run) < SEGMENT_OPS_MAX and (last.author, last.seen.epoch) == (op.author, op.seen.epoch)

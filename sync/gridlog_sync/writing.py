@@ -16,7 +16,6 @@ from gridlog_protocol.kinds import (
     Kind,
     MapOf,
     Merge,
-    Required,
     Violation,
     check_delta,
     check_element,
@@ -56,6 +55,7 @@ Change: TypeAlias = "Value | Add | Remove | Count"
 _REFUSALS = {
     "server_decides": Text("由后台填写，不能在这里修改。", "is filled in by the office and cannot be changed here."),
     "rule_unavailable": Text("这个版本还不能修改。", "cannot be changed in this version yet."),
+    "wrong_change": Text("不能这样修改。", "cannot be changed in this way."),
     "immutable": Text("登记后不能再改。", "cannot be changed once it is written."),
 }
 
@@ -88,9 +88,13 @@ def edits_for(
         if field is None or refused:
             violations += [refused] if refused else []
             continue
+        nameless = _nameless(field, change)
+        if nameless:
+            violations.append(nameless)
+            continue
         for action, key, value in _steps(field, change, shown.get(name)):
             edit = Edit(name, action, key, value, field.sensitivity.digest_class)
-            wrong = wrong_value(edit, field)
+            wrong = _wrong_step(edit, field, shown.get(name))
             violations += [wrong] if wrong else []
             edits.append(edit)
     if violations:
@@ -106,8 +110,6 @@ def steps_to(field: Field, value: Value) -> list[tuple[Action, str, Value]]:
 def wrong_value(edit: Edit, field: Field) -> Violation | None:
     """Say which rule of its field an edit's value breaks, if any."""
     match edit.action:
-        case Action.SET if edit.key == "" and edit.value is None and field.required is not Required.YES:
-            return None
         case Action.SET if edit.key == "" and not field.has_elements:
             return check_value(field, edit.value)
         case Action.SET | Action.ADD:
@@ -130,18 +132,52 @@ def _refused(name: str, field: Field | None, shown: Mapping[str, Value], *, is_c
         code = "rule_unavailable"
     elif rule.is_write_once and not is_creation and not field.has_elements and name in shown:
         code = "immutable"
-    if code is None:
-        return None
+    return _refusal(field, code) if code else None
+
+
+def _refusal(field: Field, code: str) -> Violation:
     says, label = _REFUSALS[code], field.label
-    return Violation(name, code, Text(f"“{label.zh}”{says.zh}", f"“{label.en}” {says.en}"))
+    return Violation(field.name, code, Text(f"“{label.zh}”{says.zh}", f"“{label.en}” {says.en}"))
+
+
+def _wrong_step(edit: Edit, field: Field, shown: Value) -> Violation | None:
+    rule = rule_of(field)
+    # What is refused here, the server would hold: the worker learns of it while the form is still open.
+    if edit.action is not Action.SET and edit.action not in rule.actions(field):
+        return _refusal(field, "wrong_change")
+    is_shown = edit.action is Action.ADD and isinstance(shown, list) and edit.key in {_key(field, it) for it in shown}
+    if rule.is_write_once and is_shown:
+        return _refusal(field, "immutable")
+    return wrong_value(edit, field)
+
+
+def _nameless(field: Field, change: Change) -> Violation | None:
+    """Say what is wrong with the first element that has no key, so that no edit could name it."""
+    match change:
+        case Add(elements) | Remove(elements):
+            named: Sequence[Value] = elements
+        case list() if field.merge in (Merge.AWSET, Merge.APPEND):
+            named = change
+        case _:
+            return None
+    nameless = [each for each in named if not _has_key(each)]
+    if not nameless:
+        return None
+    return check_value(field, [nameless[0]]) or _refusal(field, "wrong_change")
+
+
+def _has_key(element: Value) -> bool:
+    name = element.get("id") if isinstance(element, dict) else element
+    return isinstance(name, str) or (isinstance(name, bytes) and not isinstance(element, dict))
 
 
 def _steps(field: Field, change: Change, shown: Value) -> list[tuple[Action, str, Value]]:
     match change:
         case Add(elements):
-            return [(Action.ADD, *_element(field, each)) for each in elements]
+            added = dict(_element(field, each) for each in elements)
+            return [(Action.ADD, key, each) for key, each in added.items()]
         case Remove(elements):
-            return [(Action.REMOVE, _key(field, each), None) for each in elements]
+            return [(Action.REMOVE, key, None) for key in dict.fromkeys(_key(field, each) for each in elements)]
         case Count(number):
             return [(Action.COUNT, "", number)]
         case _:
@@ -154,6 +190,8 @@ def _plain_steps(field: Field, value: Value, shown: Value) -> list[tuple[Action,
     if isinstance(field.type, MapOf) and isinstance(value, dict):
         before_map = shown if isinstance(shown, dict) else {}
         return [(Action.SET, key, each) for key, each in value.items() if before_map.get(key) != each]
+    if field.merge is Merge.AWSET and value is None:
+        value = []
     if field.has_elements and isinstance(value, list):
         return _collection_steps(field, value, shown if isinstance(shown, list) else [])
     return [(Action.SET, "", value)] if value != shown else []

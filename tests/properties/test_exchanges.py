@@ -7,13 +7,12 @@ from dataclasses import dataclass, field
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gridlog_protocol.canonical import Value
-from gridlog_protocol.ids import TENANT_SCOPE, RecordId, ScopeId
+from gridlog_protocol.ids import TENANT_SCOPE, RecordId
 from gridlog_protocol.messages import SyncResponse
 from gridlog_protocol.ops import Edit, Intent
 from gridlog_protocol.state import RecordState
-from tests.unit.sync.building import EAST, WEST, Asked, Phone, Server, a_record, add, count, kind, put, remove
 from gridlog_sync.scope import scopes_of_record
+from tests.unit.sync.building import EAST, WEST, Asked, Phone, Server, a_record, add, count, kind, put, remove
 
 EDITS: list[tuple[Edit, ...]] = [
     (put("summary", "积水"),),
@@ -31,7 +30,9 @@ EDITS: list[tuple[Edit, ...]] = [
     (put("grid_code", EAST),),
 ]
 RECORDS = [a_record(number) for number in range(1, 4)]
-STEPS = st.tuples(st.sampled_from(["write"] * 4 + ["ask"] * 3 + ["answer"] * 4 + ["late", "release"]), st.integers(0, 999))
+STEPS = st.tuples(
+    st.sampled_from(["write"] * 4 + ["ask"] * 3 + ["answer"] * 4 + ["late", "release"]), st.integers(0, 999)
+)
 
 
 @dataclass(slots=True)
@@ -61,7 +62,11 @@ class World:
             case "late" if self.flying:
                 self._arrive(0, again=True)
             case "release":
-                waiting = [op for op, each in self.server.stored.items() if each.held and each.op.record in self.server.records]
+                waiting = [
+                    op
+                    for op, each in self.server.stored.items()
+                    if each.held and each.op.record in self.server.records
+                ]
                 if waiting:
                     self.server.release(waiting[choice % len(waiting)])
 
@@ -92,9 +97,7 @@ class World:
 
 def server_side(server: Server, phone: Phone) -> dict[RecordId, RecordState]:
     return {
-        record: state
-        for record, state in server.records.items()
-        if scopes_of_record(state, kind()) & phone.scopes
+        record: state for record, state in server.records.items() if scopes_of_record(state, kind()) & phone.scopes
     }
 
 

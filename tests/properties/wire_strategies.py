@@ -39,7 +39,7 @@ from gridlog_protocol.messages import (
 from gridlog_protocol.ops import Action, Edit, Intent, Op, Seen, op_salt
 from gridlog_protocol.segment import Segment, salt_block
 from gridlog_protocol.state import PENDING, Cell, Covered, FieldState, Head, Origin, RecordState
-from tests.unit.protocol.samples import DEVICE, root, signed
+from tests.unit.protocol.samples import DEVICE, INCARNATION, root, signed
 
 T = TypeVar("T")
 
@@ -91,7 +91,7 @@ EDITS = st.builds(Edit, NAMES, st.sampled_from(Action), st.just("") | NAMES, VAL
 @st.composite
 def runs(draw: st.DrawFn) -> tuple[Op, ...]:
     """Draw ops of one device, incarnation, author and epoch, one after the other."""
-    incarnation, epoch, author = draw(INCARNATIONS), draw(EPOCHS), draw(USERS)
+    incarnation, epoch, author = INCARNATION, draw(EPOCHS), draw(USERS)
     first_seq = draw(SEQS)
     records = draw(st.lists(RECORDS, min_size=1, max_size=3))
     ops = []

@@ -1,5 +1,5 @@
 """Use cases, one file each: load, decide, commit, and only then speak."""
 
-from gridlog_server.store.sqlite import StoreUnavailableError as Unavailable
+from gridlog_server.store.contract import StoreUnavailableError as Unavailable
 
 __all__ = ["Unavailable"]

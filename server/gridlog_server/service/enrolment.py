@@ -19,12 +19,13 @@ from gridlog_protocol.envelope import Purpose, open_sealed, read_header, reply_a
 from gridlog_protocol.errors import ProtocolError
 from gridlog_protocol.ids import TENANT_SCOPE, DeviceHandle, ScopeId, UserId
 from gridlog_protocol.invitation import SECRET_BYTES, Invitation, code_id
-from gridlog_protocol.limits import ENROLMENT_CODE_HOURS
+from gridlog_protocol.limits import ENROLMENT_CODE_HOURS, SCOPES_MAX
 from gridlog_protocol.messages import EnrolRequest, EnrolResponse
 from gridlog_server.store.contract import Code, Device, Person, Store, Transaction
 
 from .keys import ServerKeys
 
+NAME_BYTES_MAX = 256
 _GENERATION = 1
 
 
@@ -47,7 +48,11 @@ class Enrolment:
         self._entropy = entropy
 
     async def invite(self, staff_no: str, name: str, grids: Collection[str]) -> tuple[Person, Invitation]:
-        """Make a code for somebody's device; whoever has this staff number is created, or gets these grids."""
+        """Make a code for somebody's device; whoever has this staff number is created, or gets these grids.
+
+        Raises ValueError for what no device could be told.
+        """
+        _check_told(staff_no, name, grids)
         secret = self._entropy(SECRET_BYTES)
 
         async def work(transaction: Transaction) -> Person:
@@ -94,7 +99,7 @@ class Enrolment:
             raise ProtocolError("code_invalid")
         person = await transaction.registry.person(code.person)
         known = {each.id: each for each in await transaction.registry.devices()}.get(request.device)
-        if person is None or not _may_use(code, known, request):
+        if person is None or person.status != "active" or not _may_use(code, known, request):
             raise ProtocolError("code_invalid")
         device = known or Device(
             id=request.device,
@@ -126,11 +131,29 @@ class Enrolment:
         )
 
 
+def _check_told(staff_no: str, name: str, grids: Collection[str]) -> None:
+    if TENANT_SCOPE in grids:
+        raise ValueError(f"{TENANT_SCOPE!r} is not a grid")
+    if len(set(grids)) >= SCOPES_MAX:
+        raise ValueError(f"at most {SCOPES_MAX - 1} grids")
+    if (
+        not staff_no
+        or not all(grids)
+        or any(len(each.encode()) > NAME_BYTES_MAX for each in (staff_no, name, *grids))
+    ):
+        raise ValueError(f"staff number, name and grids have at most {NAME_BYTES_MAX} bytes each, and are not empty")
+
+
 def _may_use(code: Code, known: Device | None, request: EnrolRequest) -> bool:
     if code.device is None:
         return known is None
-    return known is not None and (code.device, known.signing_key, known.exchange_key) == (
-        request.device,
-        request.signing_key,
-        request.exchange_key,
+    return (
+        known is not None
+        and known.status == "active"
+        and (code.device, known.signing_key, known.exchange_key)
+        == (
+            request.device,
+            request.signing_key,
+            request.exchange_key,
+        )
     )

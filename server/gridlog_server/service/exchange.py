@@ -73,7 +73,6 @@ class Exchange:
         caller = await self._caller(header)
         opened.verify(Ed25519PublicKey.from_public_bytes(caller.device.signing_key))
         try:
-            _check_standing(caller)
             request = _sync_request(opened.body, caller)
             response: SyncResponse | Refused = await self._respond(caller, request, opened.body)
         except ProtocolError as refusal:
@@ -89,11 +88,7 @@ class Exchange:
 
     async def _caller(self, header: Header) -> Caller:
         async with self._store.reading() as snapshot:
-            device = await snapshot.registry.device(DeviceHandle(header.address))
-            person = await snapshot.registry.person(device.person) if device else None
-        if device is None or person is None:
-            raise ProtocolError("unknown_device")
-        return Caller(device, person)
+            return await _known(snapshot, DeviceHandle(header.address))
 
     async def _respond(self, caller: Caller, request: SyncRequest, body: bytes) -> SyncResponse:
         now_ms = self._now_ms()
@@ -122,15 +117,18 @@ class Exchange:
             return None
 
         async def work(transaction: Transaction) -> Pushed | None:
-            await _note_contact(transaction, caller.device, request, now_ms)
+            # Looked up again: whoever was suspended, or given other grids, since the request came in is so now.
+            current = await _known(transaction, caller.device.handle)
+            _check_standing(current)
+            await _note_contact(transaction, current.device, request, now_ms)
             if not request.segments:
                 return None
             return await push(
                 transaction,
                 request.segments,
-                device=caller.device.id,
-                key=Ed25519PublicKey.from_public_bytes(caller.device.signing_key),
-                author=Author(caller.person.scopes, since.position),
+                device=current.device.id,
+                key=Ed25519PublicKey.from_public_bytes(current.device.signing_key),
+                author=Author(current.person.scopes, since.position),
                 kinds=self._kinds,
                 tenancy=self._store.tenancy,
                 now_ms=now_ms,
@@ -189,15 +187,27 @@ class Exchange:
         )
 
 
+async def _known(transaction: Transaction, handle: DeviceHandle) -> Caller:
+    device = await transaction.registry.device(handle)
+    person = await transaction.registry.person(device.person) if device else None
+    if device is None or person is None:
+        raise ProtocolError("unknown_device")
+    return Caller(device, person)
+
+
 def _check_standing(caller: Caller) -> None:
     if caller.device.status != "active" or caller.person.status != "active":
         raise ProtocolError("revoked")
 
 
 def _sync_request(body: bytes, caller: Caller) -> SyncRequest:
+    _check_standing(caller)
     request = decode(body, device=caller.device.id)
     if not isinstance(request, SyncRequest):
         raise ProtocolError("malformed", detail="not a sync request")
+    if any(segment.author != caller.person.id for segment in request.segments):
+        # The device's key vouches for its holder, and for nobody else.
+        raise ProtocolError("bad_signature", detail="ops in somebody else's name")
     return request
 
 

@@ -12,7 +12,7 @@ from functools import partial
 
 from gridlog_protocol.canonical import Value
 from gridlog_protocol.clock import ClockFacts, Hlc, reading
-from gridlog_protocol.ids import SERVER_DEVICE, Incarnation, OpId, RecordId, UserId
+from gridlog_protocol.ids import SERVER_DEVICE, Incarnation, OpId, RecordId, UserId, shown
 from gridlog_protocol.kinds import Kind, KindSet, Merge, Violation, check_element, check_value
 from gridlog_protocol.ops import Action, Edit, Intent, Op, Seen, op_hash
 from gridlog_protocol.segment import chain_next
@@ -52,6 +52,7 @@ class Importing:
 
         Raises InvalidRecordError if any of them is wrong; nothing is stored then.
         """
+        _check_ids(given)
         edits = [(each, self._edits(each)) for each in given]
         written = 0
         for first in range(0, len(edits), _BATCH):
@@ -102,6 +103,15 @@ class Importing:
         if ops:
             await transaction.ledger.write(work.commit())
         return len(ops)
+
+
+def _check_ids(given: Sequence[Given]) -> None:
+    seen: set[RecordId] = set()
+    for each in given:
+        if each.id in seen:
+            zh, en = f"编号 {shown(each.id)} 出现了两次。", f"The id {shown(each.id)} occurs twice."
+            raise InvalidRecordError([Violation("", "record_exists", Text(zh, en))])
+        seen.add(each.id)
 
 
 def _edit(kind: Kind, name: str, value: Value) -> tuple[list[Edit], Violation | None]:

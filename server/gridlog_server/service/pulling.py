@@ -41,7 +41,7 @@ async def pull(
     """Return what a device that stands at `since` lacks, within one page."""
     head = await snapshot.ledger.log_head()
     if fetches:
-        return await _pages(snapshot, head, since, fetches)
+        return await _pages(snapshot, head, since, scopes, fetches)
     touches = await snapshot.ledger.touches(scopes, since.position, _TOUCHES_MAX)
     is_cut = len(touches) == _TOUCHES_MAX
     if is_cut:
@@ -73,14 +73,17 @@ def _fitting(touches: Sequence[Touch], stored: Mapping[RecordId, StoredRecord]) 
     return touches
 
 
-async def _pages(snapshot: Transaction, head: LogHead, since: LogHead, fetches: Sequence[Fetch]) -> Pulled:
+async def _pages(
+    snapshot: Transaction, head: LogHead, since: LogHead, scopes: Sequence[ScopeId], fetches: Sequence[Fetch]
+) -> Pulled:
     room = PAGE_BYTES
     pages: list[Page] = []
     for fetch in fetches:
         if room <= 0:
             break
         as_of = fetch.as_of if fetch.after is not None else head.position
-        ids = await snapshot.ledger.page(fetch.scope, fetch.after, _PAGE_RECORDS)
+        # A grid that the device may not hold looks like one with nothing in it.
+        ids = await snapshot.ledger.page(fetch.scope, fetch.after, _PAGE_RECORDS) if fetch.scope in scopes else []
         stored = await snapshot.ledger.records(ids) if ids else {}
         states: list[RecordState] = []
         for record in ids:
@@ -95,7 +98,6 @@ async def _pages(snapshot: Transaction, head: LogHead, since: LogHead, fetches: 
         return Pulled(since, pages=tuple(pages), has_more=True)
     if len(pages) < len(fetches) or any(page.after or fetches[i].after for i, page in enumerate(pages)):
         return Pulled(head, pages=tuple(pages), has_more=True)
-    scopes = [fetch.scope for fetch in fetches]
     return Pulled(head, pages=tuple(pages), digest=combined(await snapshot.ledger.digests(scopes)))
 
 

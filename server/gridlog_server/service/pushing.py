@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from gridlog_protocol.clock import Stamp
-from gridlog_protocol.ids import DeviceId, Incarnation, Position, RecordId, ScopeId
+from gridlog_protocol.ids import TENANT_SCOPE, DeviceId, Incarnation, Position, RecordId, ScopeId
 from gridlog_protocol.kinds import KindSet
 from gridlog_protocol.log_chain import EntryType, log_next
 from gridlog_protocol.ops import Intent, Op
@@ -20,6 +20,10 @@ from gridlog_sync.digest import EMPTY, SetDigest, leaves
 from gridlog_sync.merge import Entry, apply
 from gridlog_sync.scope import scopes_of_record
 from gridlog_sync.view import conflicts_of
+
+from .history import History
+
+_OPS_PER_BREATH = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +67,11 @@ async def push(  # noqa: PLR0913 - each is a fact of one request.
         if new:
             number = await transaction.put_segment(segment, device, chain.head, now_ms=now_ms)
             by_seq = dict(zip((op.id.seq for op in segment.ops), hashes, strict=True))
-            stored += [work.take(op, by_seq[op.id.seq], number, author) for op in new]
+            for index, op in enumerate(new, start=1):
+                stored.append(work.take(op, by_seq[op.id.seq], number, author))
+                if index % _OPS_PER_BREATH == 0:
+                    # A large push must not keep everybody else's answers waiting.
+                    await asyncio.sleep(0)
             work.chains[(device, segment.incarnation)] = chain
     if work.ops:
         await transaction.ledger.write(work.commit())
@@ -79,13 +87,13 @@ class Work:
     start: LogHead
     head: LogHead
     records: dict[RecordId, StoredRecord]
-    history: dict[RecordId, list[StoredOp]]
+    history: dict[RecordId, History]
     digests: dict[tuple[ScopeId, int], SetDigest]
     tenancy: Tenancy
     ops: list[StoredOp] = field(default_factory=list)
     entries: list[LoggedEntry] = field(default_factory=list)
     touches: list[Touch] = field(default_factory=list)
-    changed: set[RecordId] = field(default_factory=set)
+    before: dict[RecordId, StoredRecord | None] = field(default_factory=dict)
     left: set[tuple[ScopeId, RecordId]] = field(default_factory=set)
     chains: dict[tuple[DeviceId, Incarnation], Chain] = field(default_factory=dict)
 
@@ -99,10 +107,10 @@ class Work:
         records = await transaction.ledger.records(named) if named else {}
         # A record with no state yet may have a held creation: its history says so.
         known = {record for record in named if record in records or _has_edit(record, ops)}
-        history = {record: await transaction.ledger.ops_of_record(record) for record in known}
-        scopes = {scope for each in records.values() for scope in each.scopes}
+        history = {record: History(await transaction.ledger.ops_of_record(record)) for record in known}
+        scopes = {TENANT_SCOPE} | {scope for each in records.values() for scope in each.scopes}
         scopes |= {ScopeId(str(edit.value)) for op in ops for edit in op.edits if _is_scope(op, edit.field, kinds)}
-        digests = await transaction.ledger.digests(scopes) if scopes else {}
+        digests = await transaction.ledger.digests(scopes)
         return Work(kinds, now_ms, head, head, records, history, digests, tenancy)
 
     @property
@@ -114,14 +122,15 @@ class Work:
         """Decide about one op and take note of all that follows. Without `author` the server itself wrote it."""
         served = author.served if author else self.head.position
         low = bounded(op, epoch=self.tenancy.epoch, served=served)
-        stamp = stamp_for(op.clock.hlc, server_ms=self.now_ms, above=self._highest_seen(low))
+        history = self.history.setdefault(op.record, History())
+        stamp = stamp_for(op.clock.hlc, server_ms=self.now_ms, above=history.highest_seen(low))
         entry = Entry(low, stamp, Position(self.head.position + 1))
         if author is not None:
             standing = self.records.get(op.record)
             verdict = judge(
                 entry,
                 record=standing.state if standing else None,
-                creation=self._creation_hold(op.record),
+                creation=history.creation_hold,
                 kind=self.kinds.get(op.kind),
                 author=author,
             )
@@ -133,39 +142,14 @@ class Work:
         return self._keep(StoredOp(op, hashed, segment, low.seen.position, entry.position, stamp))
 
     def commit(self) -> Commit:
-        """Return all that was taken note of."""
-        return Commit(
-            self.ops,
-            self.entries,
-            self.touches,
-            [self.records[record] for record in sorted(self.changed)],
-            self.left,
-            self.digests,
-            self.chains,
-        )
+        """Return all that was taken note of. Digests and conflicts are worked out here, once for each record."""
+        records = [self._counted(self.records[record]) for record in sorted(self.before)]
+        return Commit(self.ops, self.entries, self.touches, records, self.left, self.digests, self.chains)
 
     def _keep(self, stored: StoredOp) -> StoredOp:
         self.ops.append(stored)
-        self.history.setdefault(stored.op.record, []).append(stored)
+        self.history[stored.op.record].add(stored)
         return stored
-
-    def _highest_seen(self, op: Op) -> Stamp:
-        mine = (op.id.device, op.id.incarnation)
-        seen = (
-            each.stamp
-            for each in self.history.get(op.record, ())
-            if each.stamp is not None
-            and each.position is not None
-            and (
-                each.position <= op.seen.position
-                or ((each.op.id.device, each.op.id.incarnation) == mine and each.op.id.seq <= op.seen.own_seq)
-            )
-        )
-        return max(seen, default=Stamp(0))
-
-    def _creation_hold(self, record: RecordId) -> str | None:
-        creations = (each for each in self.history.get(record, ()) if each.op.intent is Intent.CREATE)
-        return next((each.hold for each in creations if each.hold), None)
 
     def _log(self, entry: Entry, hashed: bytes) -> None:
         op, position = entry.op, entry.position
@@ -188,12 +172,6 @@ class Work:
         state = apply(before.state if before else None, entry)
         old_scopes = before.scopes if before else frozenset()
         scopes = scopes_of_record(state, kind) if kind else old_scopes
-        for scope in old_scopes if before else ():
-            for digest_class, leaf in leaves(before.state).items() if before else ():
-                self._count(scope, digest_class, self._digest(scope, digest_class).minus(leaf))
-        for scope in scopes:
-            for digest_class, leaf in leaves(state).items():
-                self._count(scope, digest_class, self._digest(scope, digest_class).plus(leaf))
         fields = tuple(sorted({edit.field for edit in op.edits}))
         for scope in sorted(scopes | old_scopes):
             movement = Movement.TOUCHED if scope in scopes & old_scopes else Movement.ENTERED
@@ -201,14 +179,22 @@ class Work:
             self.touches.append(Touch(entry.position, scope, op.record, movement, fields))
         self.left -= {(scope, op.record) for scope in scopes}
         self.left |= {(scope, op.record) for scope in old_scopes - scopes}
-        self.records[op.record] = StoredRecord(state, entry.position, len(conflicts_of(state, kind)), scopes)
-        self.changed.add(op.record)
+        self.before.setdefault(op.record, before)
+        self.records[op.record] = StoredRecord(state, entry.position, 0, scopes)
 
-    def _digest(self, scope: ScopeId, digest_class: int) -> SetDigest:
-        return self.digests.get((scope, digest_class), EMPTY)
+    def _counted(self, after: StoredRecord) -> StoredRecord:
+        before = self.before[after.state.id]
+        if before is not None:
+            for key, leaf in _leaves_by_scope(before):
+                self.digests[key] = self.digests.get(key, EMPTY).minus(leaf)
+        for key, leaf in _leaves_by_scope(after):
+            self.digests[key] = self.digests.get(key, EMPTY).plus(leaf)
+        return replace(after, conflicts=len(conflicts_of(after.state, self.kinds.get(after.state.kind))))
 
-    def _count(self, scope: ScopeId, digest_class: int, digest: SetDigest) -> None:
-        self.digests[(scope, digest_class)] = digest
+
+def _leaves_by_scope(record: StoredRecord) -> list[tuple[tuple[ScopeId, int], int]]:
+    found = leaves(record.state).items()
+    return [((scope, digest_class), leaf) for scope in record.scopes for digest_class, leaf in found]
 
 
 def _has_edit(record: RecordId, ops: Sequence[Op]) -> bool:

@@ -33,6 +33,10 @@ from gridlog_sync.changes import Touch
 from gridlog_sync.digest import SetDigest
 
 
+class StoreUnavailableError(Exception):
+    """The database cannot commit (disk full, I/O error, or closed). Nothing was stored; try again later."""
+
+
 @dataclass(frozen=True, slots=True)
 class Tenancy:
     """Whose database this is, and which life of it."""
@@ -235,7 +239,7 @@ class Transaction(Protocol):
         ...
 
     async def quarantine(self, device: DeviceId, code: str, body: bytes, *, now_ms: int) -> None:
-        """Keep what could not be taken in."""
+        """Keep what could not be taken in: once, however often it comes."""
         ...
 
     async def listed(self, *, kind: str | None, in_conflict: bool, limit: int) -> list[StoredRecord]:
@@ -274,6 +278,7 @@ class Store(Readable, Protocol):
         """Run `work` in a write transaction, and return its result after the commit.
 
         Works of different callers may share one commit; if one raises, only its own writes are undone.
+        Raises StoreUnavailableError.
         """
         ...
 

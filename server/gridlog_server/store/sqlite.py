@@ -10,7 +10,7 @@ import asyncio
 import logging
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -23,13 +23,20 @@ from gridlog_protocol.canonical import Value, pack, unpack
 from gridlog_protocol.ids import DeviceId, Epoch, TenantId
 from gridlog_protocol.segment import Segment
 
-from .contract import StoredOp, StoredRecord, Tenancy
+from .contract import StoredOp, StoredRecord, StoreUnavailableError, Tenancy
 from .sqlite_ledger import SqliteLedger
 from .sqlite_registry import SqliteRegistry
 
 APPLICATION_ID = 0x47524C53  # "GRLS"
 _READERS = 2
 _WORKS_PER_COMMIT = 64
+_CODES_OF_WORKS = (
+    sqlite3.SQLITE_ERROR,
+    sqlite3.SQLITE_CONSTRAINT,
+    sqlite3.SQLITE_TOOBIG,
+    sqlite3.SQLITE_MISMATCH,
+    sqlite3.SQLITE_RANGE,
+)
 _WRITE_PRAGMAS = (
     "PRAGMA synchronous=FULL",
     "PRAGMA foreign_keys=ON",
@@ -40,10 +47,6 @@ _WRITE_PRAGMAS = (
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
-
-
-class StoreUnavailableError(Exception):
-    """The database cannot commit (disk full, I/O error, or closed). Nothing was stored; try again later."""
 
 
 class StoreFormatError(Exception):
@@ -78,9 +81,11 @@ class SqliteTransaction:
         return cursor.lastrowid
 
     async def quarantine(self, device: DeviceId, code: str, body: bytes, *, now_ms: int) -> None:
-        """Keep what could not be taken in."""
+        """Keep what could not be taken in: once, however often it comes."""
+        # Anybody who heard a refused request can send it again: that must not fill the disk.
         await self._connection.execute(
-            "INSERT INTO quarantine (device, received_ms, code, body) VALUES (?, ?, ?, ?)",
+            "INSERT INTO quarantine (device, received_ms, code, body) SELECT ?1, ?2, ?3, ?4 WHERE NOT EXISTS"
+            " (SELECT 1 FROM quarantine WHERE device = ?1 AND code = ?3 AND body = ?4)",
             (device, now_ms, code, body),
         )
 
@@ -128,10 +133,16 @@ class SnapshotStore:
 class SqliteStore:
     """See `contract.Store`."""
 
-    def __init__(self, writer: aiosqlite.Connection, readers: list[aiosqlite.Connection], tenancy: Tenancy) -> None:
+    def __init__(
+        self,
+        writer: aiosqlite.Connection,
+        readers: list[aiosqlite.Connection],
+        tenancy: Tenancy,
+        connections: AsyncExitStack,
+    ) -> None:
         self._writer = writer
+        self._connections = connections
         self._readers: asyncio.Queue[aiosqlite.Connection] = asyncio.Queue()
-        self._all_readers = readers
         for each in readers:
             self._readers.put_nowait(each)
         self.tenancy = tenancy
@@ -158,25 +169,25 @@ class SqliteStore:
     @staticmethod
     async def open(path: Path) -> SqliteStore:
         """Open the one writer and the readers of a database. Raises StoreFormatError or FileNotFoundError."""
-        writer = await _connect(path, "rw")
-        _set_wal((await _one(writer, "PRAGMA journal_mode=WAL"))[0])
-        for pragma in _WRITE_PRAGMAS:
-            await writer.execute(pragma)
-        await _check_format(writer)
-        tenancy = await _tenancy(writer)
-        log.info("sqlite %s, WAL, one writer", sqlite3.sqlite_version)
-        return SqliteStore(writer, [await _reader(path) for _ in range(_READERS)], tenancy)
+        async with AsyncExitStack() as opened:
+            writer = await opened.enter_async_context(_connection(path, "rw"))
+            # Before the first change: the file may be somebody else's.
+            await _check_format(writer)
+            _set_wal((await _one(writer, "PRAGMA journal_mode=WAL"))[0])
+            for pragma in _WRITE_PRAGMAS:
+                await writer.execute(pragma)
+            tenancy = await _tenancy(writer)
+            readers = [await opened.enter_async_context(_reader(path)) for _ in range(_READERS)]
+            log.info("sqlite %s, WAL, one writer", sqlite3.sqlite_version)
+            return SqliteStore(writer, readers, tenancy, opened.pop_all())
 
     @staticmethod
     @asynccontextmanager
     async def read_only(path: Path) -> AsyncIterator[SnapshotStore]:
         """Open a database that another process may be writing. Raises as `open` does."""
-        reader = await _reader(path)
-        try:
+        async with _reader(path) as reader:
             await _check_format(reader)
             yield SnapshotStore(reader, await _tenancy(reader))
-        finally:
-            await reader.close()
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[SqliteTransaction]:
@@ -201,8 +212,8 @@ class SqliteStore:
         self._is_open = False
         self._works.put_nowait(None)
         await self._task
-        for connection in (*self._all_readers, self._writer):
-            await connection.close()
+        # Readers first: the writer is the last to leave, and checkpoints.
+        await self._connections.aclose()
 
     async def _commit_forever(self) -> None:
         while (work := await self._works.get()) is not None:
@@ -242,9 +253,10 @@ class SqliteStore:
         await self._writer.execute("SAVEPOINT work")
         try:
             work.result = await work.run(transaction)
-        except sqlite3.OperationalError:
-            raise
-        except Exception as failure:  # noqa: BLE001 - handed to the caller who gave the work; the others go on.
+        except Exception as failure:
+            # Handed to the caller who gave the work; the others go on. Unless the disk, not the work, is at fault.
+            if isinstance(failure, sqlite3.Error) and not _is_of_the_work(failure):
+                raise
             work.failure = failure
             await self._writer.execute("ROLLBACK TO work")
         await self._writer.execute("RELEASE work")
@@ -256,19 +268,32 @@ class SqliteStore:
             log.warning("rollback failed too; the database recovers at the next start")
 
     def _refuse_waiting(self) -> None:
+        is_closing = False
         while not self._works.empty():
             work = self._works.get_nowait()
-            if work is not None:
+            if work is None:
+                is_closing = True
+            else:
                 _fail(work, StoreUnavailableError("the store is closed"))
+        if is_closing:
+            # Whoever closes waits for the writer to find this.
+            self._works.put_nowait(None)
 
 
 @asynccontextmanager
 async def _snapshot(connection: aiosqlite.Connection, tenancy: Tenancy) -> AsyncIterator[SqliteTransaction]:
-    await connection.execute("BEGIN")
     try:
+        await connection.execute("BEGIN")
         yield SqliteTransaction(connection, tenancy)
     finally:
+        # Also for a caller who was cancelled before his BEGIN was answered: it runs, and this comes after it.
         await connection.execute("ROLLBACK")
+
+
+def _is_of_the_work(failure: sqlite3.Error) -> bool:
+    # Errors of the Python module have no code: what it was asked to bind, or how it was called.
+    code = getattr(failure, "sqlite_errorcode", None)
+    return code is None or code & 0xFF in _CODES_OF_WORKS
 
 
 def _fail(work: _Work, reason: Exception) -> None:
@@ -288,19 +313,31 @@ def _migrations() -> list[tuple[int, str]]:
     return [(int(name[:4]), folder.joinpath(name).read_text(encoding="utf-8")) for name in named]
 
 
-async def _reader(path: Path) -> aiosqlite.Connection:
-    connection = await _connect(path, "ro")
-    await connection.execute("PRAGMA query_only=ON")
-    await connection.execute("PRAGMA temp_store=MEMORY")
-    return connection
+@asynccontextmanager
+async def _reader(path: Path) -> AsyncIterator[aiosqlite.Connection]:
+    async with _connection(path, "ro") as connection:
+        await connection.execute("PRAGMA query_only=ON")
+        await connection.execute("PRAGMA temp_store=MEMORY")
+        yield connection
 
 
-async def _connect(path: Path, mode: str) -> aiosqlite.Connection:
-    name = quote(str(path))
+@asynccontextmanager
+async def _connection(path: Path, mode: str) -> AsyncIterator[aiosqlite.Connection]:
     try:
-        return await aiosqlite.connect(f"file:{name}?mode={mode}", uri=True, isolation_level=None)
+        connection = await aiosqlite.connect(_address_of(path, mode), uri=True, isolation_level=None)
     except sqlite3.OperationalError:
         raise FileNotFoundError(path) from None
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+def _address_of(path: Path, mode: str) -> str:
+    # Asked first: a connection that fails to open leaves a thread that speaks to a loop which may be gone.
+    if not path.is_file():
+        raise FileNotFoundError(path)
+    return f"file:{quote(str(path))}?mode={mode}"
 
 
 async def _one(connection: aiosqlite.Connection, sql: str) -> Any:
@@ -309,8 +346,11 @@ async def _one(connection: aiosqlite.Connection, sql: str) -> Any:
 
 
 async def _check_format(connection: aiosqlite.Connection) -> None:
-    application = (await _one(connection, "PRAGMA application_id"))[0]
-    version = (await _one(connection, "PRAGMA user_version"))[0]
+    try:
+        application = (await _one(connection, "PRAGMA application_id"))[0]
+        version = (await _one(connection, "PRAGMA user_version"))[0]
+    except sqlite3.DatabaseError as reason:
+        raise StoreFormatError(f"not a readable database ({reason})") from None
     newest = _migrations()[-1][0]
     if application != APPLICATION_ID:
         raise StoreFormatError("not a Gridlog server database")

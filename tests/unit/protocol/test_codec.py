@@ -14,7 +14,7 @@ from gridlog_protocol.clock import Stamp, reading
 from gridlog_protocol.codec import decode, encode
 from gridlog_protocol.envelope import OVERHEAD_BYTES
 from gridlog_protocol.errors import ProtocolError
-from gridlog_protocol.ids import DeviceHandle, Position, RecordId, ScopeId
+from gridlog_protocol.ids import DeviceHandle, Incarnation, Position, RecordId, ScopeId
 from gridlog_protocol.limits import BODY_BYTES_MAX, SCOPES_MAX, STATUS_BYTES_MAX
 from gridlog_protocol.messages import (
     Accepted,
@@ -268,6 +268,12 @@ def test_a_device_that_no_answer_can_be_sealed_to_is_refused(share: bytes) -> No
         pytest.param(replace(REQUEST, token=bytes(7)), id="short token"),
         pytest.param(replace(REQUEST, position=Position(-1)), id="negative position"),
         pytest.param(replace(REQUEST, segments=REQUEST.segments * 65), id="too many segments"),
+        pytest.param(
+            replace(
+                REQUEST, segments=(*REQUEST.segments, replace(signed(run(4, 1)), incarnation=Incarnation(bytes(8))))
+            ),
+            id="segments of two incarnations",
+        ),
         pytest.param(replace(REQUEST, fetches=REQUEST.fetches * 33), id="too many fetches"),
         pytest.param(replace(REQUEST, status={"app": "x" * STATUS_BYTES_MAX}), id="long status"),
         pytest.param(replace(ENROLLED, scopes=ENROLLED.scopes * (SCOPES_MAX + 1)), id="too many scopes"),

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+
 from gridlog_protocol.canonical import Value
 from gridlog_protocol.clock import ClockFacts, Stamp, reading
 from gridlog_protocol.codec import decode, encode
@@ -170,7 +171,7 @@ class Handset:
     user: UserId = field(default_factory=lambda: UserId(os.urandom(16)))
     scopes: tuple[ScopeId, ...] = ()
     position: Position = Position(0)  # noqa: RUF009 - an int.
-    token: bytes = cursor_token(TENANCY.epoch, log_start(TENANCY.tenant, TENANCY.epoch))  # noqa: RUF009 - bytes.
+    token: bytes = cursor_token(TENANCY.epoch, log_start(TENANCY.tenant, TENANCY.epoch))
     counter: int = 0
     seq: int = 0
     written: dict[int, Op] = field(default_factory=dict)
@@ -317,4 +318,3 @@ def count(name: str, number: int) -> Edit:
 def first_fetch(*scopes: str) -> list[Fetch]:
     """Ask for scopes from their beginning."""
     return [Fetch(ScopeId(scope), Position(0), None) for scope in scopes]
-

@@ -192,6 +192,7 @@ class Server:
         held = tuple(each.held for each in known if each.held)
         pull = self._pages(request) if request.fetches else self._delta(request, scopes, own_push)
         position, changes, left, pages, has_more = pull
+        away = {each.op.record for each in known if each.entry and not self._scopes(each.op.record) & scopes}
         digest = b"" if has_more else digest_of(self.records.values(), scopes)
         return SyncResponse(
             server_ms=self.now_ms,
@@ -206,7 +207,7 @@ class Server:
             accepted=accepted,
             held=held,
             changes=changes,
-            left=left,
+            left=tuple(sorted({*left, *away})),
             pages=pages,
         )
 

@@ -1,0 +1,263 @@
+"""The `gridlog` command: a field worker's real store, by hand. It does nothing that the SDK does not offer."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from gridlog_protocol.ids import RecordId, shown
+from gridlog_protocol.invitation import read_invitation
+from gridlog_protocol.kinds import shipped_kinds
+
+from . import cli_kinds, cli_status, cli_tables
+from .assignments import changes_of, kind_named, wanted_values
+from .cli_store import (
+    LANGUAGE,
+    carried_out,
+    fail,
+    failures_said,
+    filled_in,
+    found_record,
+    in_store,
+    new_passphrase,
+    now,
+    now_ms,
+    out,
+    passphrase,
+    reader_of,
+    records_of,
+    say,
+)
+from .cli_tables import Reader
+from .errors import UnreachableError
+from .records import Record, SyncReport, SyncStatus
+from .store import FieldStore
+from .vault import KdfProfile, exists
+
+cli = typer.Typer(
+    no_args_is_help=True,
+    help=say(
+        "网格日志：写在本机，有网络时与服务器同步。", "Gridlog: write offline, synchronise when there is a network."
+    ),
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Store = Annotated[
+    Path, typer.Option("--store", envvar="GRIDLOG_STORE", help=say("数据目录。", "The store's directory."))
+]
+AsJson = Annotated[bool, typer.Option("--json", help=say("输出 JSON。", "Print JSON."))]
+KindName = Annotated[str, typer.Argument(metavar="KIND", help=say("种类，如 patrol 或 巡查。", "Kind, e.g. patrol."))]
+IdPrefix = Annotated[
+    str, typer.Argument(metavar="ID", help=say("记录标识，写开头几位即可。", "Record id; its beginning will do."))
+]
+Assignments = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="FIELD=VALUE...", help=say("项目=内容；+= 增加，-= 去掉。", "field=value; += adds, -= takes away.")
+    ),
+]
+DEFAULT_STORE = Path("gridlog-store")
+
+
+@cli.command(
+    help=say(
+        "用登记码登记本机；没有数据目录时先新建。", "Enrol this device with a code; makes the store if there is none."
+    )
+)
+def enrol(
+    code: Annotated[str, typer.Argument(help=say("管理员给的登记码。", "The code from your administrator."))],
+    store: Store = DEFAULT_STORE,
+    weak: Annotated[  # noqa: FBT002
+        bool, typer.Option("--weak-kdf-for-tests", envvar="GRIDLOG_WEAK_KDF_FOR_TESTS", hidden=True)
+    ] = False,
+) -> None:
+    """Make and enrol."""
+
+    async def work() -> SyncStatus:
+        # Before anything is made: a mistyped code should leave nothing behind.
+        read_invitation(code)
+        if exists(store):
+            making = FieldStore.open(store, passphrase())
+        else:
+            profile = KdfProfile.WEAK_FOR_TESTS if weak else KdfProfile.STANDARD
+            making = FieldStore.make(store, new_passphrase(), profile=profile)
+        async with await making as opened:
+            return await opened.enrol(code)
+
+    out.print(cli_status.enrolled_page(carried_out(work()), store, LANGUAGE))
+
+
+@cli.command(help=say("可以写哪些记录，各有哪些项目。", "What can be written, and what each field takes."))
+def kinds(kind: Annotated[str | None, typer.Argument(metavar="[KIND]")] = None) -> None:
+    """Explain kinds."""
+    known = shipped_kinds()
+    with failures_said():
+        found = kind_named(known, kind) if kind else None
+    out.print(cli_kinds.fields_table(found, LANGUAGE) if found else cli_kinds.kinds_table(known, LANGUAGE))
+
+
+@cli.command(
+    help=say(
+        "写一条新记录。没写发生时间和网格时自动填上。", "Write a record; time and grid are filled in unless given."
+    )
+)
+def write(kind: KindName, values: Assignments, store: Store = DEFAULT_STORE) -> None:
+    """Create."""
+
+    async def work(opened: FieldStore) -> tuple[Record, Reader]:
+        wanted = kind_named(opened.kinds, kind)
+        changes = changes_of(wanted, values, me=opened.user, now=now())
+        known = filled_in(wanted, await opened.status())
+        return await opened.create(wanted.name, {**known, **changes}), await reader_of(opened)
+
+    _say_saved(*in_store(store, work))
+
+
+@cli.command(help=say("修改一条记录。", "Change a record."))
+def edit(record: IdPrefix, values: Assignments, store: Store = DEFAULT_STORE) -> None:
+    """Edit."""
+
+    async def work(opened: FieldStore) -> tuple[Record, Reader]:
+        before = await opened.get(await found_record(opened, record))
+        kind = kind_named(opened.kinds, before.kind)
+        changes = changes_of(kind, values, me=opened.user, now=now())
+        return await opened.edit(before, changes), await reader_of(opened)
+
+    _say_saved(*in_store(store, work))
+
+
+@cli.command("list", help=say("列出一种记录，新的在前。", "List records of a kind, newest first."))
+def list_(
+    kind: KindName,
+    where: Annotated[
+        list[str], typer.Option(help=say("只看 项目=内容，可多次。", "Only field=value; repeatable."))
+    ] = [],  # noqa: B006
+    limit: Annotated[int, typer.Option(min=1, max=100_000, help=say("最多几条。", "At most so many."))] = 30,
+    store: Store = DEFAULT_STORE,
+    as_json: AsJson = False,  # noqa: FBT002
+) -> None:
+    """List."""
+
+    async def work(opened: FieldStore) -> tuple[list[Record], Reader]:
+        wanted = kind_named(opened.kinds, kind)
+        values = wanted_values(wanted, where, me=opened.user, now=now())
+        return await opened.query(wanted.name, where=values, limit=limit), await reader_of(opened)
+
+    records, reader = in_store(store, work)
+    if as_json:
+        out.print_json(json.dumps([cli_tables.record_json(each) for each in records]))
+    elif records:
+        out.print(cli_tables.records_table(records, reader))
+    else:
+        out.print(say("没有符合的记录。", "There are no such records."))
+
+
+@cli.command(
+    help=say("一条记录：内容、在哪里、有没有冲突。", "One record: what it says, where it is, what contradicts it.")
+)
+def show(record: IdPrefix, store: Store = DEFAULT_STORE, as_json: AsJson = False) -> None:  # noqa: FBT002
+    """Show."""
+
+    async def work(opened: FieldStore) -> tuple[Record, list[Any], list[Any], Reader]:
+        found = await opened.get(await found_record(opened, record))
+        contrary = [each for each in await opened.conflicts() if each.record == found.id]
+        held_here = [each for each in await opened.held() if each.record == found.id]
+        return found, contrary, held_here, await reader_of(opened)
+
+    found, contrary, held_here, reader = in_store(store, work)
+    if as_json:
+        out.print_json(json.dumps(cli_tables.record_json(found, contrary)))
+    else:
+        out.print(cli_tables.record_page(found, contrary, held_here, reader))
+
+
+@cli.command(help=say("与服务器同步。", "Send what waits, fetch what is new."))
+def sync(store: Store = DEFAULT_STORE, as_json: AsJson = False) -> None:  # noqa: FBT002
+    """Synchronise."""
+
+    async def work(opened: FieldStore) -> tuple[SyncReport, SyncStatus]:
+        try:
+            return await opened.sync(), await opened.status()
+        except UnreachableError as unreachable:
+            fail(cli_status.unreachable_text(unreachable.text, await opened.status()))
+
+    report, standing = in_store(store, work)
+    if as_json:
+        out.print_json(json.dumps(asdict(report) | {"conflicts": standing.conflicts, "pending": standing.pending}))
+    else:
+        out.print(cli_status.sync_page(report, standing, LANGUAGE))
+
+
+@cli.command(
+    help=say("放心页：还有什么没发出，上次联系是什么时候。", "What waits, and when the server was last heard.")
+)
+def status(store: Store = DEFAULT_STORE, as_json: AsJson = False) -> None:  # noqa: FBT002
+    """Reassure."""
+    standing = in_store(store, lambda opened: opened.status())
+    if as_json:
+        out.print_json(json.dumps(asdict(standing)))
+    else:
+        out.print(cli_status.status_page(standing, now_ms(), LANGUAGE))
+
+
+@cli.command(help=say("还没有发出的修改。", "Changes that the server has not acknowledged."))
+def pending(store: Store = DEFAULT_STORE) -> None:
+    """List what waits."""
+
+    async def work(opened: FieldStore) -> tuple[list[Any], dict[RecordId, Record], Reader]:
+        ops = await opened.pending()
+        return ops, await records_of(opened, {each.record for each in ops}), await reader_of(opened)
+
+    ops, records, reader = in_store(store, work)
+    titles = {each: reader.title(record) for each, record in records.items()}
+    nothing = say("没有等待发送的修改。", "Nothing waits to be sent.")
+    out.print(cli_tables.pending_table(ops, titles, reader) if ops else nothing)
+
+
+@cli.command(help=say("有冲突的记录：谁写了什么，目前显示哪个。", "Conflicts: who wrote what, and which is shown."))
+def conflicts(store: Store = DEFAULT_STORE) -> None:
+    """List conflicts."""
+
+    async def work(opened: FieldStore) -> tuple[list[Any], dict[RecordId, Record], Reader]:
+        found = await opened.conflicts()
+        return found, await records_of(opened, {each.record for each in found}), await reader_of(opened)
+
+    found, records, reader = in_store(store, work)
+    if not found:
+        out.print(say("没有冲突。", "Nothing is in conflict."))
+    for record in records.values():
+        out.print(
+            f"{cli_tables.short_id(record.id)}  {reader.kind_label(record.kind)} · {reader.title(record)}",
+            markup=False,
+        )
+        out.print(cli_tables.conflicts_block([each for each in found if each.record == record.id], record, reader))
+
+
+@cli.command(help=say("服务器收到、但待核对的修改和原因。", "Changes that the server holds for review, and why."))
+def held(store: Store = DEFAULT_STORE) -> None:
+    """List what is held."""
+
+    async def work(opened: FieldStore) -> tuple[list[Any], dict[RecordId, Record], Reader]:
+        notes = await opened.held()
+        return notes, await records_of(opened, {each.record for each in notes}), await reader_of(opened)
+
+    notes, records, reader = in_store(store, work)
+    nothing = say("没有待核对的修改。", "Nothing is held.")
+    out.print(cli_tables.held_table(notes, records, reader) if notes else nothing)
+
+
+def main() -> None:
+    """Run the command."""
+    cli()
+
+
+def _say_saved(record: Record, reader: Reader) -> None:
+    kind, title = reader.kind_label(record.kind), reader.title(record)
+    out.print(say(f"已保存：{kind} · {title}", f"Saved: {kind} · {title}"), markup=False)
+    print(shown(record.id))  # noqa: T201 - alone on its line, to be copied
+    out.print(cli_tables.where_line(record, (), reader))

@@ -1,0 +1,170 @@
+"""Open the store for one command: the passphrase, the record an abbreviated id means, what to say on failure."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+import typer
+from rich.console import Console
+
+from gridlog_protocol.ids import RecordId, read, shown
+from gridlog_protocol.invitation import InvitationError
+from gridlog_protocol.kinds import Kind, Required, Violation
+from gridlog_protocol.kinds.presenting import visible
+from gridlog_protocol.texts import Text, language_of
+from gridlog_sync.writing import Change, InvalidRecordError
+
+from .cli_tables import Reader
+from .errors import GridlogError, StoreMissingError, UnknownRecordError
+from .records import Record, SyncStatus
+from .store import FieldStore
+from .typed_plain import WrongValueError
+from .vault import exists
+
+LANGUAGE = language_of(os.environ.get("GRIDLOG_LANG"), os.environ.get("LANG"))
+PREFIX_DIGITS_MIN = 4
+RECORDS_MAX = 1_000_000
+T = TypeVar("T")
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+
+def say(zh: str, en: str) -> str:
+    """Return a sentence in the language of whoever runs the command."""
+    return Text(zh, en).spoken(LANGUAGE)
+
+
+def in_store(directory: Path, work: Callable[[FieldStore], Awaitable[T]]) -> T:
+    """Open the store, do the work, close it. What goes wrong is said, and ends the command."""
+
+    async def opened() -> T:
+        if not exists(directory):
+            raise StoreMissingError(directory)
+        async with await FieldStore.open(directory, passphrase()) as store:
+            return await work(store)
+
+    return carried_out(opened())
+
+
+def carried_out(work: Coroutine[Any, Any, T]) -> T:
+    """Await the work; say what goes wrong, and end the command."""
+    with failures_said():
+        return asyncio.run(work)
+
+
+@contextmanager
+def failures_said() -> Iterator[None]:
+    """Say what goes wrong inside, and end the command: a worker never sees a traceback of something foreseen."""
+    try:
+        yield
+    except InvalidRecordError as wrong:
+        fail(*(_with_name(each) for each in wrong.violations))
+    except (GridlogError, InvitationError, WrongValueError) as wrong:
+        fail(wrong.text)
+
+
+def passphrase() -> str:
+    """Return the passphrase of a store that exists."""
+    given = os.environ.get("GRIDLOG_PASSPHRASE")
+    return given if given is not None else _asked(say("口令", "Passphrase"))
+
+
+def new_passphrase() -> str:
+    """Return the passphrase for a store to be made; one that is typed is typed twice."""
+    given = os.environ.get("GRIDLOG_PASSPHRASE")
+    if given is not None:
+        return given
+    first = _asked(say("新口令（忘了谁也打不开，请记牢）", "New passphrase (nobody can recover it)"))
+    if first != _asked(say("再输入一次", "Once more")):
+        fail(Text("两次输入不一样，什么也没有建立。", "The two differ; nothing was made."))
+    return first
+
+
+def _asked(question: str) -> str:
+    answer: str = typer.prompt(question, hide_input=True, err=True)
+    return answer
+
+
+async def reader_of(store: FieldStore) -> Reader:
+    """Return who looks at what this store shows."""
+    return Reader(LANGUAGE, store.kinds, store.user, (await store.status()).user_name)
+
+
+async def records_of(store: FieldStore, ids: set[RecordId]) -> dict[RecordId, Record]:
+    """Return those of the records that are here, newest first."""
+    found = {}
+    for each in sorted(ids, reverse=True):
+        try:
+            found[each] = await store.get(each)
+        except UnknownRecordError:
+            continue
+    return found
+
+
+async def found_record(store: FieldStore, prefix: str) -> RecordId:
+    """Return the one record whose id begins so. Raises UnknownRecordError or WrongValueError."""
+    digits = prefix.strip().lower().replace("-", "")
+    if len(digits) < PREFIX_DIGITS_MIN or set(digits) - set("0123456789abcdef"):
+        raise WrongValueError(
+            Text(
+                f"记录标识至少写 {PREFIX_DIGITS_MIN} 位。",
+                f"Give at least {PREFIX_DIGITS_MIN} digits of the record's id.",
+            )
+        )
+    if len(digits) == 32:
+        return RecordId(read(digits))
+    everything = [await store.query(kind.name, limit=RECORDS_MAX) for kind in store.kinds]
+    matching = [record.id for records in everything for record in records if record.id.hex().startswith(digits)]
+    if not matching:
+        raise UnknownRecordError
+    if len(matching) > 1:
+        some = ", ".join(shown(each) for each in sorted(matching)[:3])
+        raise WrongValueError(
+            Text(
+                f"有 {len(matching)} 条记录以此开头，请多写几位：{some}",
+                f"{len(matching)} records begin so; give more digits: {some}",
+            )
+        )
+    return matching[0]
+
+
+def filled_in(kind: Kind, standing: SyncStatus) -> dict[str, Change]:
+    """Return what the device knows better than the worker cares to type: now, and the grid if there is only one."""
+    filled: dict[str, Change] = {}
+    occurred, grids = kind.fields.get("occurred_at"), [each for each in standing.scopes if each != "tenant"]
+    if occurred and occurred.required is Required.YES:
+        filled["occurred_at"] = now()
+    if kind.scope_field and len(grids) == 1:
+        filled[kind.scope_field] = grids[0]
+    return filled
+
+
+def now() -> str:
+    """Return this moment, with the local offset."""
+    return datetime.now().astimezone().isoformat(timespec="seconds")
+
+
+def now_ms() -> int:
+    """Return Unix milliseconds."""
+    return time.time_ns() // 1_000_000
+
+
+def fail(*texts: Text) -> NoReturn:
+    """Say what is wrong, and end the command."""
+    for text in texts:
+        # The terminal wraps, not we: a sentence in a log or a pipe stays whole.
+        err.print(text.spoken(LANGUAGE), style="red", markup=False, soft_wrap=True)
+    raise typer.Exit(1)
+
+
+def _with_name(violation: Violation) -> Text:
+    """Add the name to type to a sentence that calls the field by its label."""
+    text, name = violation.text, visible(violation.field)
+    return Text(f"{text.zh}（{name}）", f"{text.en} ({name})")

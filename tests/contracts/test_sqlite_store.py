@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from gridlog_server.store.contract import Store
+from gridlog_server.store.sqlite import SqliteStore, StoreFormatError
+from tests.contracts.facts import TENANCY, a_person, answering
+from tests.contracts.store_contract import StoreContract
+
+
+@dataclass(slots=True)
+class SqliteDatabase:
+    """A file of its own. The disk is full when the file may have no page more."""
+
+    path: Path
+
+    async def open(self) -> SqliteStore:
+        return await SqliteStore.open(self.path)
+
+    async def fill_disk(self, store: Store) -> None:
+        assert isinstance(store, SqliteStore)
+        await store._writer.execute("PRAGMA max_page_count=1")  # It becomes the pages that there are.
+
+    async def free_disk(self) -> None:
+        """Each opening begins without the limit."""
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> SqliteDatabase:
+    path = tmp_path / "gridlog.db"
+    SqliteStore.create(path, TENANCY)
+    return SqliteDatabase(path)
+
+
+class TestSqliteStore(StoreContract):
+    pass
+
+
+def altered(path: Path, pragma: str) -> bytes:
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute(pragma)
+        connection.commit()
+    return path.read_bytes()
+
+
+async def test_a_database_of_another_program_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "other.db"
+    before = altered(path, "CREATE TABLE theirs (content TEXT)")
+    with pytest.raises(StoreFormatError, match="not a Gridlog server database"):
+        await SqliteStore.open(path)
+    assert path.read_bytes() == before
+
+
+async def test_a_database_of_a_newer_program_is_refused(database: SqliteDatabase) -> None:
+    altered(database.path, "PRAGMA user_version=9999")
+    with pytest.raises(StoreFormatError, match="9999"):
+        await database.open()
+    with pytest.raises(StoreFormatError, match="9999"):
+        async with SqliteStore.read_only(database.path):
+            pass
+
+
+@pytest.mark.parametrize("content", [b"not a database at all, but long enough to be taken for one" * 9, b""])
+async def test_a_file_that_is_no_database_is_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "file").write_bytes(content)
+    with pytest.raises(StoreFormatError):
+        await SqliteStore.open(tmp_path / "file")
+
+
+async def test_a_missing_database_is_not_made_by_opening_it(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        await SqliteStore.open(tmp_path / "none")
+    with pytest.raises(FileNotFoundError):
+        await SqliteStore.open(tmp_path / "none")
+
+
+def test_a_database_is_never_made_over_another(database: SqliteDatabase) -> None:
+    with pytest.raises(FileExistsError):
+        SqliteStore.create(database.path, TENANCY)
+
+
+async def test_it_can_be_looked_at_beside_the_writer_and_after_it(database: SqliteDatabase) -> None:
+    async def seen() -> int:
+        async with SqliteStore.read_only(database.path) as other, other.reading() as snapshot:
+            return len(await snapshot.registry.people())
+
+    store = await database.open()
+    await store.commit(answering(a_person(1), None))
+    assert await seen() == 1
+    await store.commit(answering(a_person(2), None))
+    assert await seen() == 2
+    await store.close()
+    assert await seen() == 2
+
+
+async def test_every_column_says_what_it_holds(database: SqliteDatabase) -> None:
+    with closing(sqlite3.connect(database.path)) as connection:
+        tables = [row[0] for row in connection.execute("SELECT sql FROM sqlite_schema WHERE type = 'table'")]
+    for table in tables:
+        columns = [line for line in table.splitlines()[1:-1] if not line.strip().startswith("PRIMARY KEY")]
+        assert [line for line in columns if "--" not in line] == []

@@ -1,0 +1,1 @@
+"""Compute every example and table of the wire specification from the code."""
