@@ -58,6 +58,7 @@ def test_the_examples_of_the_guide_are_one_program_that_prints_what_they_say(
     )
 
     assert ran.returncode == 0, ran.stderr
+    # An iterator, so that each line is looked for behind the one before it.
     printed = iter(ran.stdout.splitlines())
     promised = SAID.findall(examples)
     assert promised

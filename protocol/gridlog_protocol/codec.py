@@ -188,6 +188,7 @@ def _sync_request_row(message: SyncRequest) -> Value:
         [[fetch.scope, fetch.as_of, fetch.after] for fetch in message.fetches],
         None if message.status is None else dict(message.status),
         None if clock is None else [clock.hlc, clock.wall_ms, clock.boot, clock.monotonic_ms, clock.server_ms],
+        dict(message.extras),
     ]
 
 
@@ -213,6 +214,7 @@ def _read_sync_request(row: Row, device: DeviceId) -> SyncRequest:
         tuple(fetches),
         _read_status(row),
         _read_clock(row),
+        row.mapping(),
     )
 
 
@@ -281,6 +283,7 @@ def _sync_response_row(message: SyncResponse) -> Value:
             receipt.signature,
         ],
         [[each.counter, each.name, dict(each.facts)] for each in message.directives],
+        dict(message.extras),
     ]
 
 
@@ -340,6 +343,7 @@ def _read_sync_response(row: Row) -> SyncResponse:
         pages,
         receipt,
         tuple(directives),
+        row.mapping(),
     )
 
 

@@ -190,6 +190,22 @@ _HOLDS = (
         ),
     ),
     Hold(
+        "foreign_author",
+        "The op's author is not the person that its device is enrolled for.",
+        Text(
+            "登记人与这台手机的使用人不符，已交督导核对。",
+            "The author is not this phone's holder. A supervisor will look.",
+        ),
+    ),
+    Hold(
+        "record_full",
+        "The record would grow beyond what fits into one answer.",
+        Text(
+            "这条记录的内容太多，请另建一条；这次的修改已保留。",
+            "This record is full. Start another; the change is kept.",
+        ),
+    ),
+    Hold(
         "unknown_kind",
         "The server does not know this kind of record.",
         Text(

@@ -32,6 +32,12 @@ SEQ_MAX = (1 << 53) - 1
 EDITS_MAX = 512
 """Edits in one op: a patrol with every checkpoint and reading stays far below."""
 
+RECORD_BYTES_MAX = 512 << 10
+"""A record's merged state, packed: it must fit into one answer, or nothing behind it would ever arrive."""
+
+ENROL_BYTES_MAX = 4 << 10
+"""An enrolment request: the only message that is read before anybody is known to have signed it."""
+
 OP_BYTES_MAX = 128 << 10
 """One op, packed: several times the longest mediation note."""
 

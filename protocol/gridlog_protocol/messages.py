@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TypeAlias
 
 from .canonical import Value
@@ -14,6 +15,7 @@ from .segment import Segment
 from .state import RecordState
 
 TOKEN_BYTES = 8
+NO_EXTRAS: Mapping[str, Value] = MappingProxyType({})
 
 
 def cursor_token(epoch: Epoch, log_hash: bytes) -> bytes:
@@ -66,7 +68,8 @@ class SyncRequest:
     """One exchange: what I have, what I wrote, what I lack.
 
     `counter` rises with every request of a device. `token` and `position` are the cursor. `generation` is the scope
-    set that the device works with. `status` and `clock` travel only when they changed or ops are sent.
+    set that the device works with. `status` and `clock` travel only when they changed or ops are sent. `extras` is
+    room for additions: a reader leaves alone what it does not know.
     """
 
     counter: int
@@ -77,6 +80,7 @@ class SyncRequest:
     fetches: tuple[Fetch, ...] = ()
     status: Mapping[str, Value] | None = None
     clock: ClockFacts | None = None
+    extras: Mapping[str, Value] = field(default_factory=lambda: NO_EXTRAS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +161,7 @@ class SyncResponse:
     pages: tuple[Page, ...] = ()
     receipt: ReceiptNote | None = None
     directives: tuple[Directive, ...] = ()
+    extras: Mapping[str, Value] = field(default_factory=lambda: NO_EXTRAS)
 
 
 @dataclass(frozen=True, slots=True)

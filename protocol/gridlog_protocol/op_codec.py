@@ -13,6 +13,9 @@ from .ops import SALT_BYTES, Intent, Op, Seen
 from .rows import reading
 from .segment_codec import edit_row, read_edit
 
+FORMAT = 1
+"""Comes first in every stored op: a hash is made by the rules of its version."""
+
 
 def pack_op(op: Op) -> bytes:
     """Write an op with everything that its hash needs."""
@@ -20,6 +23,7 @@ def pack_op(op: Op) -> bytes:
     edits: list[Value] = [edit_row(edit) for edit in op.edits]
     return pack(
         [
+            FORMAT,
             op.id.device,
             op.id.incarnation,
             op.id.seq,
@@ -45,6 +49,8 @@ def pack_op(op: Op) -> bytes:
 def unpack_op(raw: bytes) -> Op:
     """Read what `pack_op` wrote. Raises ProtocolError `malformed` or NotCanonicalError on damage."""
     with reading(unpack(raw), "stored op") as row:
+        if row.whole() != FORMAT:
+            raise row.malformed("unknown format")
         return Op(
             OpId(DeviceId(row.blob(16)), Incarnation(row.blob(8)), row.whole(low=1)),
             UserId(row.blob(16)),

@@ -22,6 +22,8 @@ from .rows import Row
 from .rows import reading as row_reading
 from .state import PENDING, SENSITIVE, Cell, Covered, FieldState, Head, Origin, RecordState
 
+FORMAT = 1
+"""Comes first in every stored record."""
 _COUNT_MAX = 1 << 17
 
 
@@ -117,12 +119,14 @@ def pack_record(record: RecordState) -> bytes:
     """Write a record for a store: self-contained, with everything that its merging needs."""
     authors = Authors()
     row = record_row(record, authors, at_rest=True)
-    return pack([authors.table(), row])
+    return pack([FORMAT, authors.table(), row])
 
 
 def unpack_record(raw: bytes) -> RecordState:
     """Read what `pack_record` wrote. Raises ProtocolError `malformed` or NotCanonicalError on damage."""
     with row_reading(unpack(raw, items_max=BODY_BYTES_MAX), "stored record") as row:
+        if row.whole() != FORMAT:
+            raise row.malformed("unknown format")
         authors = Authors.read(row, base_ms=0, base_position=0)
         return read_record(row.value(), authors, at_rest=True)
 

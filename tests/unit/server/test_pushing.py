@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from gridlog_protocol.canonical import Value
 from gridlog_protocol.ids import OpId
 from gridlog_protocol.log_chain import EntryType, log_next, log_start
 from gridlog_protocol.messages import HeldOp, Refused, SyncResponse
@@ -12,7 +13,7 @@ from gridlog_server.store.contract import StoredOp
 from gridlog_sync.view import values_of
 from tests.unit.server.building import EAST, KINDS, TENANCY, WEST, Handset, Server, add, count, put
 
-MISSED = {"id": "m1", "checkpoint_id": "cp-1", "reason": "施工"}
+MISSED: dict[str, Value] = {"id": "m1", "checkpoint_id": "cp-1", "reason": "施工"}
 
 
 async def stored_ops(server: Server, handset: Handset) -> list[StoredOp]:

@@ -92,12 +92,12 @@ def test_a_withdrawn_consent_wins_and_the_care_need_is_kept() -> None:
     withdrawal = visitor.writes(put("consent", withdrawn, digest_class=1), at=1)
     colleague = Worker(2, of="household_visit")
     late = colleague.writes(
-        put("consent", given, digest_class=1), add("care_needs", "meals", digest_class=2), seen=1, at=9
+        put("consent", given, digest_class=1), add("care_needs", "escort", digest_class=2), seen=1, at=9
     )
 
     values = shown(creation, withdrawal, late)
     assert values["consent"] == withdrawn
-    assert values["care_needs"] == ["meals"]
+    assert values["care_needs"] == ["escort"]
 
 
 def test_agreed_and_failed_are_both_shown_until_the_supervisor_decides() -> None:

@@ -103,7 +103,7 @@ def test_a_name_of_sixteen_bytes_is_an_elements_key_in_hex() -> None:
 
 
 def test_edits_carry_the_class_of_their_field() -> None:
-    found = edits({"result": "met", "content": "x", "care_needs": ["meals"]}, of="household_visit", shown={})
+    found = edits({"result": "met", "content": "x", "care_needs": ["escort"]}, of="household_visit", shown={})
 
     assert [edit.digest_class for edit in found] == [0, 1, 2]
 
