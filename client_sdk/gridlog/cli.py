@@ -77,17 +77,20 @@ def enrol(
     ] = False,
 ) -> None:
     """Make and enrol."""
-
-    async def work() -> SyncStatus:
+    with failures_said():
         # Before anything is made: a mistyped code should leave nothing behind.
         read_invitation(code)
-        if exists(store):
-            making = FieldStore.open(store, passphrase())
-        else:
-            profile = KdfProfile.WEAK_FOR_TESTS if weak else KdfProfile.STANDARD
-            making = FieldStore.make(store, new_passphrase(), profile=profile)
+        is_new = not exists(store)
+    typed = new_passphrase() if is_new else passphrase()
+    profile = KdfProfile.WEAK_FOR_TESTS if weak else KdfProfile.STANDARD
+
+    async def work() -> SyncStatus:
+        making = FieldStore.make(store, typed, profile=profile) if is_new else FieldStore.open(store, typed)
         async with await making as opened:
-            return await opened.enrol(code)
+            try:
+                return await opened.enrol(code)
+            except UnreachableError as unreachable:
+                fail(cli_status.enrol_later_text(unreachable.text))
 
     out.print(cli_status.enrolled_page(carried_out(work()), store, LANGUAGE))
 
@@ -171,7 +174,7 @@ def show(record: IdPrefix, store: Store = DEFAULT_STORE, as_json: AsJson = False
 
     found, contrary, held_here, reader = in_store(store, work)
     if as_json:
-        out.print_json(json.dumps(cli_tables.record_json(found, contrary)))
+        out.print_json(json.dumps(cli_tables.record_json(found) | {"conflicts": cli_tables.conflicts_json(contrary)}))
     else:
         out.print(cli_tables.record_page(found, contrary, held_here, reader))
 

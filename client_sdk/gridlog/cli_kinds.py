@@ -152,16 +152,11 @@ def _rare_hint(type_: ValueType) -> Text:
 
 
 def _reference_hint(type_: Reference) -> Text:
+    to = type_.to.replace("_", " ")
     if type_.form == "code":
-        return Text("代码", f"the code of a {type_.to}")
-    if type_.to != "user":
-        return (
-            Text("标识", f"the id of a {type_.to}")
-            if not type_.name_characters_max
-            else Text("标识或姓名", "an id or a name")
-        )
-    zh, en = "“我”或人员标识", "me, or a person's id"
-    return Text(f"{zh}，或姓名", f"{en}, or a name") if type_.name_characters_max else Text(zh, en)
+        return Text("代码", f"a code ({to})")
+    hint = Text("“我”或人员标识", "me, or a person's id") if type_.to == "user" else Text("标识", f"an id ({to})")
+    return Text(f"{hint.zh}，或姓名", f"{hint.en}, or a name") if type_.name_characters_max else hint
 
 
 def _choice_hint(type_: Choice, language: Language) -> str:

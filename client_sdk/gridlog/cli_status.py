@@ -32,6 +32,15 @@ def enrolled_page(status: SyncStatus, store: Path, language: Language) -> Render
     )
 
 
+def enrol_later_text(text: Text) -> Text:
+    """Say that the code is still good: nothing reached the server."""
+    first_zh, first_en = text.zh.partition("。")[0], text.en.partition(". ")[0]
+    return Text(
+        f"{first_zh}。还没有登记；有网络时用同一个登记码再运行一次。",
+        f"{first_en}. Nothing is enrolled yet: run it again with the same code when there is a network.",
+    )
+
+
 def sync_page(report: SyncReport, status: SyncStatus, language: Language) -> RenderableType:
     """Return how an exchange went, in words."""
     say = _speaker(language)

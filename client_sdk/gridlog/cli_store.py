@@ -43,11 +43,14 @@ def say(zh: str, en: str) -> str:
 
 def in_store(directory: Path, work: Callable[[FieldStore], Awaitable[T]]) -> T:
     """Open the store, do the work, close it. What goes wrong is said, and ends the command."""
-
-    async def opened() -> T:
+    with failures_said():
         if not exists(directory):
             raise StoreMissingError(directory)
-        async with await FieldStore.open(directory, passphrase()) as store:
+    # Asked before the event loop runs: inside it, Ctrl-C would not end the question.
+    typed = passphrase()
+
+    async def opened() -> T:
+        async with await FieldStore.open(directory, typed) as store:
             return await work(store)
 
     return carried_out(opened())

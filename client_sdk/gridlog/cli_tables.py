@@ -25,7 +25,7 @@ from gridlog_protocol.texts import Language, Text
 from gridlog_sync.rules import Severity
 from gridlog_sync.view import Conflict
 
-from .cli_times import spelled_out, written
+from .cli_times import written
 from .records import HeldNote, PendingOp, Record, Whereabouts
 
 SHORT_ID_CHARACTERS = 13
@@ -197,7 +197,7 @@ def short_ids(records: Sequence[RecordId]) -> list[str]:
     return [name if short.count(name) == 1 else shown(each) for each, name in zip(records, short, strict=True)]
 
 
-def record_json(record: Record, conflicts: Sequence[Conflict] = ()) -> dict[str, Any]:
+def record_json(record: Record) -> dict[str, Any]:
     """Return a record as plain JSON values."""
     return {
         "id": shown(record.id),
@@ -207,24 +207,28 @@ def record_json(record: Record, conflicts: Sequence[Conflict] = ()) -> dict[str,
         "in_conflict": record.is_in_conflict,
         "author": shown(record.author) if record.author else None,
         "values": {name: _json_value(value) for name, value in record.values.items()},
-        "conflicts": [
-            {
-                "field": conflict.field,
-                "key": conflict.key,
-                "severity": conflict.severity.value,
-                "shown": _json_value(conflict.shown),
-                "values": [
-                    {
-                        "value": _json_value(head.value),
-                        "author": shown(head.author),
-                        "written": spelled_out(milliseconds_of(head.stamp), "en"),
-                    }
-                    for head in conflict.heads
-                ],
-            }
-            for conflict in conflicts
-        ],
     }
+
+
+def conflicts_json(conflicts: Sequence[Conflict]) -> list[dict[str, Any]]:
+    """Return conflicts as plain JSON values; times are Unix milliseconds."""
+    return [
+        {
+            "field": conflict.field,
+            "key": conflict.key,
+            "severity": conflict.severity.value,
+            "shown": _json_value(conflict.shown),
+            "values": [
+                {
+                    "value": _json_value(head.value),
+                    "author": shown(head.author),
+                    "written_ms": milliseconds_of(head.stamp),
+                }
+                for head in conflict.heads
+            ],
+        }
+        for conflict in conflicts
+    ]
 
 
 def _head_line(conflict: Conflict, head: Head, field: Field | None, reader: Reader) -> Line:
@@ -264,7 +268,7 @@ def _table(reader: Reader, *columns: str) -> Table:
 def _json_value(value: Value) -> Any:
     match value:
         case bytes():
-            return value.hex()
+            return shown(value)
         case list():
             return [_json_value(each) for each in value]
         case dict():

@@ -10,10 +10,12 @@ from dataclasses import replace
 
 from gridlog_protocol.clock import tick
 from gridlog_protocol.ids import Incarnation, OpId, RecordId, UserId
-from gridlog_protocol.kinds import check_record
-from gridlog_protocol.limits import SALT_BLOCK_OPS
+from gridlog_protocol.kinds import Violation, check_record
+from gridlog_protocol.limits import OP_BYTES_MAX, SALT_BLOCK_OPS
+from gridlog_protocol.op_codec import pack_op
 from gridlog_protocol.ops import SALT_BYTES, Intent, Op, op_hash, op_salt
 from gridlog_protocol.segment import chain_next
+from gridlog_protocol.texts import Text
 from gridlog_sync.view import values_of
 from gridlog_sync.writing import Change, InvalidRecordError, edits_for
 
@@ -22,6 +24,8 @@ from .entries import WrittenOp
 from .errors import UnknownKindError
 from .memory import Memory
 from .records import Record
+
+_TOO_LARGE = Text("一次填写的内容太多，请分几次保存。", "This is too much for one entry. Save it in several steps.")
 
 
 class Composer:
@@ -71,6 +75,8 @@ class Composer:
         after = values_of(memory.with_op(op), kind)
         touched = {edit.field for edit in edits}
         violations = check_record(kind, after, now_ms=wall_ms, fields=touched, is_creation=is_creation)
+        if len(pack_op(op)) > OP_BYTES_MAX:
+            violations.append(Violation("", "too_large", _TOO_LARGE))
         if violations:
             raise InvalidRecordError(violations)
         return WrittenOp(op, root, chain_before)

@@ -142,13 +142,16 @@ class Driver:
         if memory.enrolled is None or memory.standing is None:
             raise NotEnrolledError
         response = self._response(answer, asked.raw, memory.enrolled)
-        absorbed = absorb(
-            memory.standing,
-            response,
-            sent=asked.sent,
-            confirmed=memory.projection.confirmed,
-            has_more_pending=len(asked.sent) < len(memory.pending),
-        )
+        try:
+            absorbed = absorb(
+                memory.standing,
+                response,
+                sent=asked.sent,
+                confirmed=memory.projection.confirmed,
+                has_more_pending=len(asked.sent) < len(memory.pending),
+            )
+        except ProtocolError as reason:
+            raise RefusedError(reason.code, reason.detail) from None
         self._status_sent = asked.status
         return Answered(absorbed, self._taken(absorbed, response, asked))
 
@@ -189,10 +192,6 @@ class Driver:
 
     def _taken(self, absorbed: Absorbed, response: SyncResponse, asked: Asked) -> TakenAnswer:
         incarnations = {op.id.seq: op.id.incarnation for op in asked.sent}
-        receipt = None
-        if absorbed.receipt is not None and asked.sent:
-            receipt = (asked.sent[-1].id.incarnation, absorbed.receipt)
-            self._verify(*receipt)
         return TakenAnswer(
             absorbed.standing,
             asked.counter,
@@ -207,8 +206,21 @@ class Driver:
                 for held in absorbed.held
                 if held.seq in incarnations
             ),
-            receipt,
+            self._receipt(absorbed, asked),
         )
+
+    def _receipt(self, absorbed: Absorbed, asked: Asked) -> tuple[Incarnation, ReceiptNote] | None:
+        note = absorbed.receipt
+        if note is None or not asked.sent:
+            return None
+        incarnation = asked.sent[-1].id.incarnation
+        if note.up_to_seq >= self._memory.next_place(incarnation)[0]:
+            # Another copy of this store has written on, and the receipt covers what only that copy can check. What we
+            # sent is settled all the same; sent again under another name it would count twice. Our next op meets the
+            # copy's as a fork, and takes a new incarnation.
+            return None
+        self._verify(incarnation, note)
+        return incarnation, note
 
     def _verify(self, incarnation: Incarnation, note: ReceiptNote) -> None:
         """Check a receipt against our own chain. A server that signs another history is not the one we trust."""

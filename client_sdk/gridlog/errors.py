@@ -10,7 +10,7 @@ import json
 from enum import Enum
 from pathlib import Path
 
-from gridlog_protocol.errors import REFUSALS
+from gridlog_protocol.errors import REFUSALS, Recovery
 from gridlog_protocol.texts import Text
 
 
@@ -215,6 +215,10 @@ class RefusedError(GridlogError):
         """Read a refusal that came in the clear (RFC 9457). Nobody signed it, so it is advice, never an order."""
         try:
             problem = json.loads(content)
-            return RefusedError(str(problem["code"]), str(problem.get("detail", "")))
+            refused = RefusedError(str(problem["code"]), str(problem.get("detail", "")))
         except (ValueError, KeyError, TypeError):
             return RefusedError("malformed", "an answer that is not the protocol's")
+        if refused.recovery is Recovery.REPAIR:
+            # Whoever stands between could have ops renamed that the server has already: they would count twice.
+            refused.recovery = Recovery.REPORT
+        return refused

@@ -166,7 +166,7 @@ def _time(type_: Moment | Day, text: str, label: Text, now: str) -> str:
 
 def _moment(text: str, now: str) -> str | None:
     """Read `09:10` (today), `2026-11-22 09:10` or ISO 8601. Without an offset it is the one that holds now."""
-    found = _OFFSET.search(text) if "T" in text or text.count(":") > 1 else None
+    found = _OFFSET.search(text)
     offset = found.group().replace("Z", "+00:00") if found else now[-6:]
     if len(offset) == 5:
         offset = f"{offset[:3]}:{offset[3:]}"

@@ -32,6 +32,11 @@ from .store.contract import Store, Tenancy
 from .store.sqlite import SqliteStore
 
 log = logging.getLogger(__name__)
+# What strangers send that is not HTTP is answered with 400; a traceback for each would only fill the disk.
+_noise = logging.getLogger(f"{__name__}.noise")
+_noise.setLevel(logging.CRITICAL)
+_STOP_SECONDS = 3
+"""How long requests under way may take to end. What is cut then comes again: nobody was told that it is stored."""
 _START_PATIENCE_S = 10.0
 
 
@@ -146,8 +151,10 @@ async def run(settings: Settings, announce: Callable[[str], None]) -> None:
 @asynccontextmanager
 async def _serving(settings: Settings, opened: Services) -> AsyncIterator[str]:
     # No decompression: a gzip bomb must not run on the event loop, and the protocol never uses encodings.
-    public = web.AppRunner(web_app(opened), auto_decompress=False, access_log=None)
-    inner = web.AppRunner(local_app(opened), access_log=None)
+    public = web.AppRunner(
+        web_app(opened), auto_decompress=False, access_log=None, logger=_noise, shutdown_timeout=_STOP_SECONDS
+    )
+    inner = web.AppRunner(local_app(opened), access_log=None, shutdown_timeout=_STOP_SECONDS)
     await public.setup()
     await inner.setup()
     try:

@@ -140,7 +140,7 @@ def _wrong_edit(edit: Edit, field: Field, op: Op, record: RecordState | None) ->
         return "rule_unavailable"
     if edit.digest_class != field.sensitivity.digest_class:
         return "not_committed"
-    if edit.action not in rule.actions(field):
+    if edit.action not in rule.actions(field) or (edit.key and not field.has_elements):
         return "invalid_value"
     if wrong_value(edit, field):
         return "invalid_value"

@@ -21,6 +21,7 @@ from gridlog_protocol.ops import Intent, Op
 from gridlog_protocol.segment import Segment
 from gridlog_protocol.state import RecordState
 
+from .admission import bounded
 from .merge import Entry, adopt, apply
 
 _NO_STAMP = Stamp(0)
@@ -187,8 +188,10 @@ def _settle(standing: Standing, response: SyncResponse, sent: Sequence[Op], work
             position = Position(run.first_position + offset)
             stamp = run.stamps.get(offset, Stamp(op.clock.hlc))
             settled[op.id] = position
-            if _is_new(op, position, standing, work):
-                work.put(apply(work.record(op.record), Entry(op, stamp, position)))
+            if not response.epoch and _is_new(op, position, standing, work):
+                # The server has lowered what the op names by the same rule: both ends merge the same entry.
+                low = bounded(op, epoch=standing.epoch, served=response.from_position)
+                work.put(apply(work.record(op.record), Entry(low, stamp, position)))
     return settled
 
 

@@ -192,7 +192,7 @@ def _plain_steps(field: Field, value: Value, shown: Value) -> list[tuple[Action,
         return [(Action.SET, key, each) for key, each in value.items() if before_map.get(key) != each]
     if field.merge is Merge.AWSET and value is None:
         value = []
-    if field.has_elements and isinstance(value, list):
+    if field.merge in (Merge.AWSET, Merge.APPEND) and isinstance(value, list):
         return _collection_steps(field, value, shown if isinstance(shown, list) else [])
     return [(Action.SET, "", value)] if value != shown else []
 

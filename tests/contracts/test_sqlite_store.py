@@ -98,6 +98,14 @@ async def test_it_can_be_looked_at_beside_the_writer_and_after_it(database: Sqli
     assert await seen() == 2
 
 
+async def test_a_commit_is_on_the_disk_before_anybody_hears_of_it(database: SqliteDatabase) -> None:
+    store = await database.open()
+    for pragma, value in (("journal_mode", "wal"), ("synchronous", 2), ("temp_store", 2), ("foreign_keys", 1)):
+        [row] = await store._writer.execute_fetchall(f"PRAGMA {pragma}")
+        assert row[0] == value
+    await store.close()
+
+
 async def test_every_column_says_what_it_holds(database: SqliteDatabase) -> None:
     with closing(sqlite3.connect(database.path)) as connection:
         tables = [row[0] for row in connection.execute("SELECT sql FROM sqlite_schema WHERE type = 'table'")]

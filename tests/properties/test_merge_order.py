@@ -17,7 +17,7 @@ from gridlog_protocol.state import PENDING, RecordState
 from gridlog_sync.digest import EMPTY, SetDigest, leaves
 from gridlog_sync.merge import Entry, adopt, apply, fold, overlay
 from gridlog_sync.view import conflicts_of, values_of
-from tests.unit.sync.building import START_MS, Worker, add, count, kind, put, remove, saw, state_of
+from tests.unit.sync.building import START_MS, Worker, add, as_sent, count, kind, put, remove, saw, state_of
 
 EDITS: list[tuple[Edit, ...]] = [
     (put("summary", "积水"),),
@@ -165,9 +165,10 @@ def test_heads_stand_in_the_order_of_stamp_device_incarnation_and_number(entries
 def test_a_digest_kept_step_by_step_is_the_one_computed_from_scratch(
     entries: list[Entry], data: st.DataObject
 ) -> None:
-    digest, state = EMPTY, None
+    digest = EMPTY
+    state: RecordState | None = None
     for entry in data.draw(st.permutations(entries)):
-        for leaf in [*leaves(state).values()] if state else []:
+        for leaf in leaves(state).values() if state else ():
             digest = digest.minus(leaf)
         state = apply(state, entry)
         for leaf in leaves(state).values():
@@ -177,19 +178,29 @@ def test_a_digest_kept_step_by_step_is_the_one_computed_from_scratch(
 
 
 @settings(deadline=None, max_examples=100)
-@given(entries=histories(), cut=st.integers(0, 40))
-def test_pending_ops_over_what_is_confirmed_look_as_they_will_when_accepted(entries: list[Entry], cut: int) -> None:
-    # What is accepted last, with the stamps that it claimed, and named by nobody who is confirmed already.
-    confirmed, last = entries[:cut], entries[cut:]
-    accepted = [replace(entry, stamp=Stamp(entry.op.clock.hlc)) for entry in last]
+@given(entries=histories(), choices=st.lists(st.integers(0, 9 * len(EDITS) - 1), min_size=1, max_size=6))
+def test_pending_ops_over_what_is_confirmed_look_as_they_will_when_accepted(
+    entries: list[Entry], choices: list[int]
+) -> None:
+    worker, confirmed = Worker(9), state_of(entries)
+    pending = [
+        worker.writes(
+            *EDITS[choice // 9],
+            seen=max(0, len(entries) - choice % 3),
+            own=max(0, worker.seq - choice // 3 % 3),
+            at=choice % 4,
+        )
+        for choice in choices
+    ]
+    accepted = [
+        Entry(op, Stamp(op.clock.hlc), Position(position)) for position, op in enumerate(pending, len(entries) + 1)
+    ]
 
-    screen = overlay(fold(None, confirmed), [entry.op for entry in last])
-    later = fold(None, [*confirmed, *accepted])
-
-    assert screen is not None
-    assert later is not None
-    unseen = {entry.op.id for entry in last if not any(entry.position <= other.op.seen.position for other in last)}
-    if len(unseen) == len(last):
+    later = state_of([*entries, *accepted])
+    # What a device holds came over the air, without what its cells had seen.
+    for held in (confirmed, as_sent(confirmed)):
+        screen = overlay(held, pending)
+        assert screen is not None
         assert heads_of(screen) == heads_of(later)
         assert values_of(screen, kind()) == values_of(later, kind())
         assert leaves(screen) == leaves(later)

@@ -127,12 +127,13 @@ class Kind:
 
 
 class KindSet:
-    """The kinds that a site uses. Immutable."""
+    """The kinds that a site uses. Immutable; a kind that nobody asks for need not even be read."""
 
     __slots__ = ("_kinds",)
 
-    def __init__(self, kinds: tuple[Kind, ...] = ()) -> None:
-        self._kinds = MappingProxyType({kind.name: kind for kind in kinds})
+    def __init__(self, kinds: tuple[Kind, ...] | Mapping[str, Kind] = ()) -> None:
+        listed = {kind.name: kind for kind in kinds} if isinstance(kinds, tuple) else kinds
+        self._kinds = MappingProxyType(listed)
 
     def get(self, name: str) -> Kind | None:
         """Return the kind of this name."""

@@ -1,14 +1,41 @@
-"""The kinds that come with the product. The only module here that reads packaged files."""
+"""The kinds that come with the product. The only module here that reads packaged files.
+
+A kind is read when somebody first asks for it: every start of a command would pay for all of them, and most need one.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib.resources import files
 
 from gridlog_protocol.kinds.loading import KindSet, parse_envelope, parse_kind
-from gridlog_protocol.kinds.model import Envelope
+from gridlog_protocol.kinds.model import Envelope, Kind
 
-KIND_FILES = ("patrol", "household_visit", "mediation", "household", "grid")
+KIND_FILES = (
+    # What is written in the field, then whom and what it is about, then plans and catalogues: the order of lists.
+    "patrol",
+    "household_visit",
+    "mediation",
+    "incident",
+    "task",
+    "proposal",
+    "meeting",
+    "daily_report",
+    "evaluation",
+    "notice",
+    "attachment",
+    "household",
+    "person",
+    "address",
+    "visit_plan",
+    "patrol_route",
+    "grid",
+    "user",
+    "device",
+    "duty_item",
+    "incident_category",
+)
 
 
 @cache
@@ -20,9 +47,30 @@ def shipped_envelope() -> Envelope:
 @cache
 def shipped_kinds() -> KindSet:
     """Return the kinds that come with the product."""
-    envelope = shipped_envelope()
-    kinds = (parse_kind(_text(name), source=f"{name}.toml", envelope=envelope) for name in KIND_FILES)
-    return KindSet(tuple(kinds))
+    return KindSet(_ReadWhenAsked())
+
+
+class _ReadWhenAsked(Mapping[str, Kind]):
+    """The shipped kinds by name."""
+
+    def __getitem__(self, name: str) -> Kind:
+        if name not in KIND_FILES:
+            raise KeyError(name)
+        return _read(name)
+
+    def __contains__(self, name: object) -> bool:
+        return name in KIND_FILES
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(KIND_FILES)
+
+    def __len__(self) -> int:
+        return len(KIND_FILES)
+
+
+@cache
+def _read(name: str) -> Kind:
+    return parse_kind(_text(name), source=f"{name}.toml", envelope=shipped_envelope())
 
 
 def _text(name: str) -> str:

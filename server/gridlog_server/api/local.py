@@ -49,7 +49,7 @@ class LocalCommands:
 
     def _given(self, number: int, row: dict[str, Any]) -> Given:
         try:
-            record, kind, values = read(row["id"]), str(row["kind"]), dict(row["values"])
+            record, kind, values = read(str(row["id"])), str(row["kind"]), dict(row["values"])
         except (KeyError, TypeError, ValueError, binascii.Error):
             raise ValueError(f"record {number}: wants id, kind and values") from None
         if not is_record_id(record):

@@ -11,6 +11,7 @@ from gridlog_protocol.kinds import (
     Sensitivity,
     check_record,
     check_value,
+    shipped,
     shipped_envelope,
     shipped_kinds,
 )
@@ -30,6 +31,15 @@ GIVEN_AT_CREATION = {
     },
     "household": {"grid_code", "household_id", "label"},
     "grid": {"grid_code"},
+    "incident": {
+        "grid_code", "occurred_at", "title", "category", "event_level", "severity", "source", "discovered_at",
+        "place_text", "description", "first_receiver",
+    },
+    "attachment": {"grid_code", "sha256", "media_type", "bytes", "purpose"},
+    "person": {"grid_code", "person_id", "display_name", "consents"},
+    "daily_report": {"grid_code", "occurred_at", "user", "date"},
+    "user": {"user_id"},
+    "duty_item": set(),
 }  # fmt: skip
 
 FIRST_NOTES: dict[str, dict[str, Value]] = {
@@ -55,7 +65,7 @@ FIRST_NOTES: dict[str, dict[str, Value]] = {
 }
 
 
-def shipped(name: str) -> Kind:
+def kind_named(name: str) -> Kind:
     kind = shipped_kinds().get(name)
     assert kind is not None
     return kind
@@ -63,12 +73,12 @@ def shipped(name: str) -> Kind:
 
 @pytest.mark.parametrize("name", GIVEN_AT_CREATION)
 def test_a_device_gives_only_what_it_can_know(name: str) -> None:
-    assert {field.name for field in shipped(name).required_at_creation()} == GIVEN_AT_CREATION[name]
+    assert {field.name for field in kind_named(name).required_at_creation()} == GIVEN_AT_CREATION[name]
 
 
 @pytest.mark.parametrize("name", FIRST_NOTES)
 def test_a_first_note_is_accepted(name: str) -> None:
-    kind = shipped(name)
+    kind = kind_named(name)
     view: dict[str, Value] = {"grid_code": "420106001002", "occurred_at": NOW, **FIRST_NOTES[name]}
 
     assert [check_value(kind.fields[field], value) for field, value in view.items()] == [None] * len(view)
@@ -111,33 +121,33 @@ def test_whereabouts_care_and_facts_of_a_dispute_are_sensitive() -> None:
         ("patrol", "track_chunks"), ("household_visit", "care_needs"), ("household", "care_tags"),
         ("mediation", "facts"), ("mediation", "sessions"), ("mediation", "agreement_text"),
     ):  # fmt: skip
-        assert shipped(kind).fields[name].sensitivity is Sensitivity.SENSITIVE
+        assert kind_named(kind).fields[name].sensitivity is Sensitivity.SENSITIVE
 
 
 def test_the_grids_own_code_replaces_the_envelopes() -> None:
-    field = shipped("grid").fields["grid_code"]
+    field = kind_named("grid").fields["grid_code"]
 
     assert field.merge is Merge.IMMUT
-    assert shipped("patrol").fields["grid_code"].merge is Merge.MV
+    assert kind_named("patrol").fields["grid_code"].merge is Merge.MV
     assert check_value(field, "420106") is None
     assert check_value(field, "42010") is not None
 
 
 def test_a_round_starts_at_zero_without_being_said() -> None:
-    field = shipped("patrol").fields["epoch"]
+    field = kind_named("patrol").fields["epoch"]
 
     assert field.required is Required.YES
     assert field.default == 0
 
 
 def test_there_are_the_eighteen_types_of_dispute() -> None:
-    type_ = shipped("mediation").fields["dispute_category"].type
+    type_ = kind_named("mediation").fields["dispute_category"].type
 
     assert len(getattr(type_, "options", ())) == 18
 
 
 def test_sets_lists_and_maps_are_edited_by_element() -> None:
-    patrol = shipped("patrol")
+    patrol = kind_named("patrol")
 
     assert [name for name, field in patrol.fields.items() if field.has_elements] == [
         "transitions", "comments", "attachments", "tags", "companions", "checkpoints", "track_chunks", "checklist",
@@ -148,12 +158,31 @@ def test_sets_lists_and_maps_are_edited_by_element() -> None:
 def test_a_site_adds_a_kind_without_changing_the_set_others_hold() -> None:
     empty = KindSet()
 
-    one = empty.with_kind(shipped("patrol"))
+    one = empty.with_kind(kind_named("patrol"))
 
     assert empty.get("patrol") is None
     assert [kind.name for kind in one] == ["patrol"]
-    assert len(one.with_kind(shipped("patrol"))) == 1
+    assert len(one.with_kind(kind_named("patrol"))) == 1
 
 
-def test_only_the_grid_tree_is_for_every_device() -> None:
-    assert [kind.name for kind in shipped_kinds() if not kind.scope_field] == ["grid"]
+def test_only_notices_and_catalogues_are_for_every_device() -> None:
+    everywhere = [kind.name for kind in shipped_kinds() if not kind.scope_field]
+
+    assert everywhere == ["notice", "grid", "duty_item", "incident_category"]
+    assert {kind.scope_field for kind in shipped_kinds()} == {"", "grid_code"}
+
+
+def test_a_kind_is_read_when_it_is_first_asked_for() -> None:
+    shipped._read.cache_clear()
+
+    kinds = shipped_kinds()
+    assert len(kinds) == len(shipped.KIND_FILES)
+    assert kinds.get("flood_watch") is None
+    assert shipped._read.cache_info().currsize == 0
+
+    assert kinds.get("grid") is kinds.get("grid")
+    assert shipped._read.cache_info().currsize == 1
+
+
+def test_every_kind_file_has_the_name_of_its_kind() -> None:
+    assert [kind.name for kind in shipped_kinds()] == list(shipped.KIND_FILES)

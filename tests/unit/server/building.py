@@ -169,6 +169,7 @@ class Handset:
     incarnation: Incarnation = field(default_factory=lambda: Incarnation(os.urandom(8)))
     handle: DeviceHandle = field(default_factory=lambda: DeviceHandle(os.urandom(8)))
     user: UserId = field(default_factory=lambda: UserId(os.urandom(16)))
+    epoch: Epoch = TENANCY.epoch
     scopes: tuple[ScopeId, ...] = ()
     position: Position = Position(0)  # noqa: RUF009 - an int.
     token: bytes = cursor_token(TENANCY.epoch, log_start(TENANCY.tenant, TENANCY.epoch))
@@ -196,6 +197,10 @@ class Handset:
         response = decode(opened.body)
         assert isinstance(response, EnrolResponse)
         self.handle, self.user, self.scopes = response.handle, response.user, response.scopes
+        self.epoch, self.token = (
+            response.epoch,
+            cursor_token(response.epoch, log_start(response.tenant, response.epoch)),
+        )
         return response
 
     def sealed(self, body: bytes, purpose: Purpose, address: bytes) -> bytes:
@@ -223,7 +228,7 @@ class Handset:
             kind,
             1,
             intent,
-            Seen(TENANCY.epoch, Position(self.position if seen is None else seen), self.seq - 1),
+            Seen(self.epoch, Position(self.position if seen is None else seen), self.seq - 1),
             ClockFacts(reading(wall_ms), wall_ms, bytes(8), self.seq, START_MS),
             edits,
             op_salt(root_of(salt_block(self.seq)), self.seq),

@@ -11,7 +11,7 @@ from gridlog_protocol.messages import HeldOp, Refused, SyncResponse
 from gridlog_protocol.ops import Edit, Op, op_hash
 from gridlog_server.store.contract import StoredOp
 from gridlog_sync.view import values_of
-from tests.unit.server.building import EAST, KINDS, TENANCY, WEST, Handset, Server, add, count, put
+from tests.unit.server.building import EAST, KINDS, START_MS, TENANCY, WEST, Handset, Server, add, count, put
 
 MISSED: dict[str, Value] = {"id": "m1", "checkpoint_id": "cp-1", "reason": "施工"}
 
@@ -244,6 +244,26 @@ async def test_a_poisoned_clock_is_stamped_at_most_a_minute_ahead(server: Server
     await server.exchanged(handset, handset.written[1])
     [stored] = await stored_ops(server, handset)
     assert stored.stamp == (server.clock.now_ms + 60_000) << 16
+
+
+async def test_an_op_is_stamped_above_all_that_its_author_had_seen(server: Server) -> None:
+    one, two = await server.enrolled("W1"), await server.enrolled("W2")
+    creation = one.creates(put("weather", "rain"))
+    ahead = replace(creation.clock, hlc=type(creation.clock.hlc)((START_MS + 50_000) << 16))
+    one.written[1] = creation = replace(creation, clock=ahead)
+    own = one.writes(creation.record, put("weather", "sunny"))
+    await server.exchanged(one, creation, own)
+    await server.caught_up(two)
+    theirs = two.writes(creation.record, put("weather", "snow"))
+    await server.exchanged(two, theirs)
+    [first, second] = await stored_ops(server, one)
+    [third] = await stored_ops(server, two)
+    assert first.stamp is not None
+    assert (second.stamp, third.stamp) == (first.stamp + 1, first.stamp + 2)
+    [line] = await server.inspection.records()
+    assert line.values["weather"] == "snow"
+    await server.caught_up(one)
+    assert one.digest() == two.digest()
 
 
 async def test_the_log_chain_can_be_followed_from_its_start(server: Server) -> None:

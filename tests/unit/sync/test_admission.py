@@ -156,8 +156,13 @@ def test_an_action_that_the_rule_does_not_take_is_held() -> None:
         remove("checkpoints", "p1"),
         put("handled_on_spot", 5),
         count("summary", 1),
+        put("summary", "a", key="k"),
     ):
         assert verdict(edited(wrong), made()) == ("invalid_value", wrong.field)
+
+
+def test_what_the_ops_header_says_is_not_written_as_a_field() -> None:
+    assert verdict(Worker(1).creates(put("grid_code", EAST), put("id", bytes(16)))) == ("server_decides", "id")
 
 
 def test_a_map_is_never_cleared_as_a_whole() -> None:

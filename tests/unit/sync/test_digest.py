@@ -89,6 +89,14 @@ def test_a_superseded_write_and_an_empty_element_do_not_count() -> None:
     assert leaves(gone) == leaves(never)
 
 
+def test_an_element_or_field_that_was_emptied_counts_like_one_that_never_was() -> None:
+    wang = Worker(1)
+    ops = wang.creates(put("summary", "a"), add("attachments", "kept")), wang.writes(add("attachments", "gone"))
+    emptied = wang.writes(remove("attachments", "gone"), remove("tags", "never"))
+
+    assert leaves(state_of(log_of(*ops, emptied))) == leaves(state_of(log_of(*ops[:1])))
+
+
 def test_each_class_of_fields_has_a_leaf_of_its_own() -> None:
     wang, liu = Worker(1), Worker(2)
     plain = state_of(log_of(wang.creates(put("result", "met"))))

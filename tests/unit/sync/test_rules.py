@@ -8,7 +8,7 @@ from gridlog_protocol.canonical import Value
 from gridlog_protocol.kinds import Merge, shipped_kinds
 from gridlog_protocol.ops import Action, Edit, Op
 from gridlog_sync.rules import RULES, UNKNOWN, rule_of
-from tests.unit.sync.building import Worker, add, conflicting, count, kind, put, remove, shown
+from tests.unit.sync.building import Worker, add, conflicting, count, kind, log_of, put, remove, shown, state_of
 
 PHOTOS = [bytes([number]) * 16 for number in range(5)]
 
@@ -172,6 +172,14 @@ def test_each_item_of_a_checklist_keeps_the_worse_answer() -> None:
     )
 
     assert shown(*ops)["checklist"] == {"drain": "bad", "lamp": "bad"}
+
+
+def test_an_answer_of_a_map_is_joined_in_the_order_of_its_options() -> None:
+    field = kind().fields["checklist"]
+    ops = both_offline("patrol", (put("checklist", "ok", key="drain"),), (put("checklist", "bad", key="drain"),))
+    heads = state_of(log_of(*ops)).fields["checklist"].cells["drain"].heads
+
+    assert [RULES[merge].pick(field, heads) for merge in (Merge.MIN, Merge.MAX)] == ["ok", "bad"]
 
 
 def test_a_patrol_began_at_the_earlier_and_ended_at_the_later_of_two_times() -> None:

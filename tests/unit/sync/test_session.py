@@ -9,45 +9,18 @@ import pytest
 from gridlog_protocol.clock import Stamp
 from gridlog_protocol.errors import ProtocolError
 from gridlog_protocol.ids import TENANT_SCOPE, Epoch, Position
-from gridlog_protocol.messages import Accepted, SyncResponse
+from gridlog_protocol.messages import Accepted
 from gridlog_protocol.ops import Intent
 from gridlog_sync.writing import Add, Count, Remove
 from tests.unit.sync.building import (
     EAST,
     START_MS,
     WEST,
-    Asked,
     Phone,
     Server,
-    a_record,
-    digest_of,
     put,
 )
-
-RECORD, OTHER, THIRD = a_record(1), a_record(2), a_record(3)
-
-
-def two_phones_with_one_record() -> tuple[Server, Phone, Phone]:
-    server, wang, liu = Server(), Phone(1, TENANT_SCOPE, EAST), Phone(2, TENANT_SCOPE, EAST)
-    wang.create(RECORD, EAST, summary="a", tags=["flood"])
-    wang.sync(server)
-    liu.sync(server)
-    return server, wang, liu
-
-
-def asked(server: Server, phone: Phone) -> tuple[Asked, SyncResponse]:
-    request = phone.ask()
-    return request, server.answer(request.request, phone.worker.device, phone.scopes)
-
-
-def assert_equal(server: Server, *phones: Phone) -> None:
-    for phone in phones:
-        phone.sync(server)
-    for phone in phones:
-        phone.sync(server)
-        assert phone.pending == []
-        assert phone.digest() == digest_of(server.records.values(), phone.scopes)
-        assert phone.alarms == 0
+from tests.unit.sync.meeting import OTHER, RECORD, asked, assert_equal, two_phones_with_one_record
 
 
 def test_what_one_writes_the_other_reads() -> None:
@@ -129,63 +102,26 @@ def test_an_edit_that_was_released_after_its_record_left_makes_no_new_record_her
     asked(server, wang)
     server.release(held.id)
 
-    wang.sync(server)
+    request, response = asked(server, wang)
+    wang.take(request, replace(response, left=()))
 
     assert wang.pending == []
     assert wang.confirmed == {}
-    assert_equal(server, leader)
+    assert_equal(server, wang, leader)
     assert leader.values(RECORD)["summary"] == "b"
 
 
-def test_pages_of_a_first_fetch_that_come_late_are_not_taken_for_what_changed_since() -> None:
+def test_each_op_of_a_run_gets_its_own_position_and_stamp() -> None:
     server, wang, _ = two_phones_with_one_record()
-    leader = Phone(3, TENANT_SCOPE, EAST, WEST)
-    leader.sync(server)
-    fresh = Phone(4, TENANT_SCOPE, EAST)
-    first = asked(server, fresh)
-    leader.edit(RECORD, grid_code=WEST)
-    leader.sync(server)
-    second = asked(server, fresh)
+    ops = [wang.edit(RECORD, summary="b"), wang.edit(RECORD, weather="rain")]
+    request, response = asked(server, wang)
+    stamp = Stamp(int(ops[1].clock.hlc) + 5)
 
-    fresh.take(*first)
-    fresh.take(*second)
-    fresh.sync(server)
+    answer = wang.take(request, replace(response, accepted=(Accepted(2, 2, Position(7), {1: stamp}),)))
 
-    assert fresh.confirmed == {}
-    assert_equal(server, wang, leader, fresh)
-
-
-def test_an_early_page_of_a_fetch_that_is_over_does_not_move_the_cursor() -> None:
-    server, fresh, wang = Server(), Phone(4, TENANT_SCOPE, EAST), Phone(1, TENANT_SCOPE, EAST)
-    first = asked(server, fresh)
-    for record in (RECORD, OTHER, THIRD):
-        wang.create(record, EAST)
-    wang.sync(server)
-    second = asked(server, fresh)
-
-    fresh.take(*first)
-    fresh.take(*second)
-
-    assert fresh.standing.position == 0
-    assert_equal(server, fresh, wang)
-
-
-def test_pages_are_fetched_to_the_end_and_changes_made_meanwhile_follow() -> None:
-    server, wang = Server(page_records=2), Phone(1, TENANT_SCOPE, EAST)
-    for number in range(1, 6):
-        wang.create(a_record(number), EAST, summary="a")
-    wang.sync(server)
-    fresh = Phone(2, TENANT_SCOPE, EAST)
-
-    fresh.exchange(server)
-    assert fresh.standing.fetches != ()
-    wang.edit(a_record(5), summary="b")
-    wang.edit(a_record(1), summary="c")
-    wang.sync(server)
-    fresh.sync(server)
-
-    assert [fresh.values(a_record(number))["summary"] for number in range(1, 6)] == ["c", "a", "a", "a", "b"]
-    assert_equal(server, fresh)
+    assert answer.settled == {ops[0].id: 7, ops[1].id: 8}
+    heads = [wang.confirmed[RECORD].fields[name].cells[""].heads[0] for name in ("summary", "weather")]
+    assert [(head.position, head.stamp) for head in heads] == [(7, ops[0].clock.hlc), (8, stamp)]
 
 
 def test_a_removal_by_somebody_else_reaches_who_touched_the_same_element_in_the_same_exchange() -> None:
@@ -264,6 +200,22 @@ def test_a_record_that_leaves_is_dropped_and_one_that_enters_comes_whole() -> No
     assert_equal(server, wang, west, leader)
 
 
+def test_a_record_that_left_is_dropped_though_the_same_answer_acknowledges_an_edit_of_it() -> None:
+    server, wang, _ = two_phones_with_one_record()
+    leader = Phone(3, TENANT_SCOPE, EAST, WEST)
+    leader.sync(server)
+    wang.edit(RECORD, summary="b")
+    asked(server, wang)
+    leader.edit(RECORD, grid_code=WEST)
+    leader.sync(server)
+
+    answer = wang.exchange(server)
+
+    assert len(answer.settled) == 1
+    assert answer.dropped == (RECORD,)
+    assert answer.records == {}
+
+
 def test_an_answer_for_other_scopes_only_settles_what_it_names() -> None:
     server, wang, liu = two_phones_with_one_record()
     liu.edit(RECORD, weather="rain")
@@ -285,13 +237,24 @@ def test_an_answer_from_another_epoch_moves_nothing() -> None:
     server, wang, liu = two_phones_with_one_record()
     liu.edit(RECORD, weather="rain")
     liu.sync(server)
+    op = wang.edit(RECORD, summary="b")
     request, response = asked(server, wang)
 
     answer = wang.take(request, replace(response, epoch=Epoch(b"restored")))
 
+    assert set(answer.settled) == {op.id}
     assert answer.records == {}
     assert answer.standing == wang.standing
     assert not answer.is_unfinished
+
+
+def test_an_op_that_names_a_position_of_another_epoch_supersedes_nothing_on_either_side() -> None:
+    server, wang, liu = two_phones_with_one_record()
+    op = wang.edit(RECORD, summary="b")
+    wang.pending = [replace(op, seen=replace(op.seen, epoch=Epoch(b"restored"), own_seq=0))]
+
+    assert_equal(server, wang, liu)
+    assert len(liu.confirmed[RECORD].fields["summary"].cells[""].heads) == 2
 
 
 def test_an_answer_from_beyond_the_cursor_moves_nothing() -> None:

@@ -1,0 +1,229 @@
+"""A handheld of the world: the production store over a modelled disk, clock and network.
+
+`FieldStore` runs as it is: composing, journalling before speaking, exchanging, drawing a new incarnation. Replaced are
+its thread, its files, its clock, its entropy and its link; everything it decides is the production code's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TypeVar, cast
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+
+from gridlog.composer import Composer
+from gridlog.device_clock import DeviceClock
+from gridlog.driver import Asked, Driver
+from gridlog.entries import WrittenOp
+from gridlog.errors import DiskFullError
+from gridlog.frames import Frame, FrameType
+from gridlog.journal import Journal
+from gridlog.memory import Memory
+from gridlog.records import Record
+from gridlog.store import FieldStore
+from gridlog.transport import HttpTransport
+from gridlog.vault import Vault
+from gridlog_protocol.canonical import Value, pack, unpack
+from gridlog_protocol.clock import ClockFacts, Hlc
+from gridlog_protocol.ids import DeviceId, Incarnation, RecordId, UserId
+from gridlog_protocol.kinds import KindSet
+from gridlog_sync.session import Absorbed
+from gridlog_sync.testing.clocks import PhoneClock
+from gridlog_sync.testing.disk import Disk, NoSpaceError
+from gridlog_sync.testing.world import World
+from gridlog_sync.writing import Change
+
+T = TypeVar("T")
+Entropy = Callable[[int], bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceKeys:
+    """Keys of one device: made from its number, so that they need not be drawn again for each world."""
+
+    id: DeviceId
+    signing: Ed25519PrivateKey
+    exchange: X25519PrivateKey
+
+
+class ModelledVault:
+    """What the store asks of `Vault`."""
+
+    def __init__(self, keys: DeviceKeys, incarnation: Incarnation) -> None:
+        self.device_id = keys.id
+        self.signing_key = keys.signing
+        self.exchange_key = keys.exchange
+        self.incarnation = incarnation
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+class ModelledJournal(Journal):
+    """Entries on the modelled disk: each append is one chunk, all of it or nothing, as SQLite's transaction is."""
+
+    def __init__(self, disk: Disk, vault: ModelledVault, entropy: Entropy) -> None:
+        self._disk = disk
+        self._vault_of_world = vault
+        self._draw = entropy
+
+    def append(self, frames: Sequence[tuple[FrameType, bytes]]) -> list[int]:
+        """See Journal."""
+        rows: list[Value] = [[int(kind), payload] for kind, payload in frames]
+        if rows:
+            self._put(pack(rows))
+        return []
+
+    def replay(self) -> Iterator[Frame]:
+        """See Journal."""
+        for chunk in self._disk.chunks():
+            rows = unpack(chunk)
+            assert isinstance(rows, list)
+            for row in rows:
+                assert isinstance(row, list)
+                kind, payload = row
+                if isinstance(kind, int) and isinstance(payload, bytes) and kind:
+                    yield Frame(0, FrameType(kind), payload)
+
+    def redraw_incarnation(self) -> Incarnation:
+        """See Journal. The new incarnation is durable by itself, before anything is written under it."""
+        incarnation = Incarnation(self._draw(8))
+        self._put(pack([[0, incarnation]]))
+        self._vault_of_world.incarnation = incarnation
+        return incarnation
+
+    def close(self) -> None:
+        """Do nothing: what is on the disk stays."""
+
+    def _put(self, chunk: bytes) -> None:
+        try:
+            self._disk.write(chunk)
+        except NoSpaceError:
+            raise DiskFullError from None
+        self._disk.sync()
+
+
+def incarnation_on(disk: Disk) -> Incarnation | None:
+    """Return the incarnation that a disk names last."""
+    found = None
+    for chunk in disk.chunks():
+        rows = unpack(chunk)
+        if isinstance(rows, list) and isinstance(rows[0], list) and rows[0][0] == 0:
+            found = Incarnation(cast("bytes", rows[0][1]))
+    return found
+
+
+class ModelledClock(DeviceClock):
+    """A phone's clock in virtual time."""
+
+    def __init__(self, world: World, clock: PhoneClock) -> None:
+        self._world = world
+        self._phone = clock
+
+    def wall_ms(self) -> int:
+        """See DeviceClock."""
+        return self._phone.wall_ms(self._world.now_ms)
+
+    def facts(self, hlc: Hlc, *, server_ms: int) -> ClockFacts:
+        """See DeviceClock."""
+        since_boot_ms = self._phone.since_boot_ms(self._world.now_ms)
+        return ClockFacts(hlc, self.wall_ms(), self._phone.boot, since_boot_ms, server_ms)
+
+
+class RememberingDriver(Driver):
+    """Remembers what was asked, so that an answer can be taken long after everybody stopped waiting for it."""
+
+    def __init__(self, memory: Memory, vault: Vault, clock: DeviceClock) -> None:
+        super().__init__(memory, vault, clock)
+        self.asked: dict[bytes, Asked] = {}
+
+    def ask(self) -> Asked:
+        """See Driver."""
+        asked = super().ask()
+        self.asked[asked.raw] = asked
+        return asked
+
+
+class WitnessedComposer(Composer):
+    """Lets a witness see each op before it goes to the disk."""
+
+    witness: Callable[[WrittenOp], None]
+
+    def compose(
+        self,
+        record: RecordId,
+        kind_name: str,
+        changes: Mapping[str, Change],
+        *,
+        opened: Record | None,
+        author: UserId,
+    ) -> WrittenOp | None:
+        """See Composer."""
+        written = super().compose(record, kind_name, changes, opened=opened, author=author)
+        if written is not None:
+            self.witness(written)
+        return written
+
+
+class Link(HttpTransport):
+    """Hands requests to the world and waits for the answer."""
+
+    def __init__(self, send: Callable[[bytes], Awaitable[bytes]]) -> None:
+        self._send = send
+
+    async def post(self, path: str, body: bytes) -> bytes:
+        """See Transport."""
+        del path
+        return await self._send(body)
+
+    async def close(self) -> None:
+        """Do nothing."""
+
+
+class ModelledStore(FieldStore):
+    """`FieldStore`, driven by the world instead of an event loop."""
+
+    def __init__(self, disk: Disk, keys: DeviceKeys, kinds: KindSet, clock: DeviceClock, entropy: Entropy) -> None:
+        incarnation = incarnation_on(disk)
+        assert incarnation is not None, "a disk of the world has been set up"
+        modelled = ModelledVault(keys, incarnation)
+        vault = cast("Vault", modelled)
+        memory = Memory(keys.id, incarnation, kinds)
+        journal = ModelledJournal(disk, modelled, entropy)
+        memory.replay(journal.replay())
+        super().__init__(vault, journal, memory, ThreadPoolExecutor(max_workers=1))
+        self._clock = clock
+        self.driver = RememberingDriver(memory, vault, clock)
+        self._driver = self.driver
+        self.composer = WitnessedComposer(memory, clock, entropy)
+        self._composer = self.composer
+        self.memory = memory
+        self.alarms = 0
+        self.last_is_equal: bool | None = None
+
+    async def exchange_over(self, link: Link) -> None:
+        """Do what `sync` does, over a link of the world."""
+        async with self._syncing:
+            await self._exchange(link)
+
+    def write(
+        self, record: RecordId, kind: str, changes: Mapping[str, Change], opened: Record | None
+    ) -> Record:
+        """Do what `create` and `edit` do."""
+        return self._write(record, kind, changes, opened)
+
+    def take_late(self, asked: Asked, answer: bytes) -> None:
+        """Take in an answer that nobody waits for any more, as one that a courier brings."""
+        self._take(asked, answer)
+
+    def _take(self, asked: Asked, answer: bytes) -> tuple[Absorbed, bool | None]:
+        absorbed, is_equal = super()._take(asked, answer)
+        self.alarms += is_equal is False
+        self.last_is_equal = is_equal
+        return absorbed, is_equal
+
+    async def _run(self, work: Callable[[], T]) -> T:
+        return work()

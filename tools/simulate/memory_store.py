@@ -1,0 +1,273 @@
+"""The server's store in memory: see `gridlog_server.store.contract`.
+
+A commit is atomic and durable, as SQLite's is; that SQLite keeps this promise is attacked elsewhere. What can go wrong
+here is the moment: `fate` says before each commit whether the server dies before it, after it, or has no space.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from typing import TypeVar
+
+from gridlog_protocol.ids import (
+    DeviceHandle,
+    DeviceId,
+    Incarnation,
+    OpId,
+    Position,
+    RecordId,
+    ScopeId,
+    UserId,
+)
+from gridlog_protocol.log_chain import log_start
+from gridlog_protocol.segment import Segment, chain_start
+from gridlog_server.store.contract import (
+    Code,
+    Commit,
+    Device,
+    LogHead,
+    Person,
+    StoredOp,
+    StoredRecord,
+    StoreUnavailableError,
+    Tenancy,
+)
+from gridlog_sync.admission import Chain
+from gridlog_sync.changes import Touch
+from gridlog_sync.digest import SetDigest
+
+T = TypeVar("T")
+
+
+class CommitFate(Enum):
+    """What becomes of one commit."""
+
+    DONE = "done"
+    DIES_BEFORE = "dies before the commit"
+    DIES_AFTER = "dies after the commit"
+    NO_SPACE = "no space"
+
+
+class ServerDiedError(Exception):
+    """The server process is gone: nobody gets an answer."""
+
+
+@dataclass(slots=True)
+class Tables:
+    """Everything that is committed. Copied for each transaction: worlds are small."""
+
+    log: list[LogHead] = field(default_factory=list)
+    entries: list[OpId] = field(default_factory=list)
+    ops: dict[OpId, StoredOp] = field(default_factory=dict)
+    records: dict[RecordId, StoredRecord] = field(default_factory=dict)
+    touches: list[Touch] = field(default_factory=list)
+    digests: dict[tuple[ScopeId, int], SetDigest] = field(default_factory=dict)
+    chains: dict[tuple[DeviceId, Incarnation], Chain] = field(default_factory=dict)
+    devices: dict[DeviceHandle, Device] = field(default_factory=dict)
+    people: dict[UserId, Person] = field(default_factory=dict)
+    codes: dict[bytes, Code] = field(default_factory=dict)
+    segments: list[tuple[DeviceId, Segment]] = field(default_factory=list)
+    quarantine: set[tuple[DeviceId, str, bytes]] = field(default_factory=set)
+
+    def copied(self) -> Tables:
+        """Return a copy whose tables can be changed."""
+        return Tables(
+            [*self.log],
+            [*self.entries],
+            {**self.ops},
+            {**self.records},
+            [*self.touches],
+            {**self.digests},
+            {**self.chains},
+            {**self.devices},
+            {**self.people},
+            {**self.codes},
+            [*self.segments],
+            {*self.quarantine},
+        )
+
+
+class MemoryLedger:
+    """Ops, log, records and digests. See `contract.Ledger`."""
+
+    def __init__(self, tables: Tables, tenancy: Tenancy) -> None:
+        self._tables = tables
+        self._start = LogHead(Position(0), log_start(tenancy.tenant, tenancy.epoch))
+
+    async def log_head(self) -> LogHead:
+        """Return the last log entry's position and hash."""
+        return self._tables.log[-1] if self._tables.log else self._start
+
+    async def log_hash(self, position: Position) -> bytes | None:
+        """Return the log hash at a position, or None beyond the head."""
+        if position > len(self._tables.log):
+            return None
+        return self._tables.log[position - 1].hash if position else self._start.hash
+
+    async def chain(self, device: DeviceId, incarnation: Incarnation) -> Chain:
+        """Return how far an incarnation is held."""
+        place = (device, incarnation)
+        return self._tables.chains.get(place, Chain(0, chain_start(*place)))
+
+    async def ops(self, device: DeviceId, incarnation: Incarnation, first: int, last: int) -> list[StoredOp]:
+        """Return the ops of an incarnation in a range of seq, both ends included, in order."""
+        named = (OpId(device, incarnation, seq) for seq in range(first, last + 1))
+        return [self._tables.ops[op] for op in named if op in self._tables.ops]
+
+    async def ops_of_record(self, record: RecordId) -> list[StoredOp]:
+        """Return every op of a record: accepted ones by position, then held ones."""
+        own = [each for each in self._tables.ops.values() if each.op.record == record]
+        return sorted(own, key=lambda each: (each.position is None, each.position or 0, each.op.id.seq))
+
+    async def records(self, ids: Collection[RecordId]) -> dict[RecordId, StoredRecord]:
+        """Return the records that exist among `ids`."""
+        return {record: self._tables.records[record] for record in sorted(ids) if record in self._tables.records}
+
+    async def page(self, scope: ScopeId, after: RecordId | None, limit: int) -> list[RecordId]:
+        """Return ids of records in a scope, newest first, below `after`."""
+        there = [record for record, each in self._tables.records.items() if scope in each.scopes]
+        return sorted((each for each in there if after is None or each < after), reverse=True)[:limit]
+
+    async def touches(self, scopes: Collection[ScopeId], since: Position, limit: int) -> list[Touch]:
+        """Return what log entries after `since` did in these scopes, by position."""
+        found = [each for each in self._tables.touches if each.position > since and each.scope in scopes]
+        return sorted(found, key=lambda each: (each.position, each.scope))[:limit]
+
+    async def digests(self, scopes: Collection[ScopeId]) -> dict[tuple[ScopeId, int], SetDigest]:
+        """Return the digests of these scopes, by scope and class."""
+        return {key: digest for key, digest in self._tables.digests.items() if key[0] in scopes}
+
+    async def write(self, commit: Commit) -> None:
+        """Write what one push changes."""
+        tables = self._tables
+        tables.ops |= {each.op.id: each for each in commit.ops}
+        tables.log += [LogHead(each.position, each.hash) for each in commit.entries]
+        tables.entries += [each.op for each in commit.entries]
+        tables.touches += commit.touches
+        for each in commit.records:
+            before = tables.records.get(each.state.id)
+            kept = before.scopes if before else frozenset()
+            gone = {scope for scope, record in commit.left if record == each.state.id}
+            tables.records[each.state.id] = replace(each, scopes=(kept | each.scopes) - gone)
+        tables.digests |= commit.digests
+        tables.chains |= commit.chains
+
+
+class MemoryRegistry:
+    """People and devices. See `contract.Registry`."""
+
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+
+    async def device(self, handle: DeviceHandle) -> Device | None:
+        """Return the device of a handle."""
+        return self._tables.devices.get(handle)
+
+    async def devices(self) -> list[Device]:
+        """Return all devices, in the order of enrolment."""
+        return sorted(self._tables.devices.values(), key=lambda each: (each.enrolled_ms, each.id))
+
+    async def put_device(self, device: Device) -> None:
+        """Write a device, new or changed."""
+        self._tables.devices[device.handle] = device
+
+    async def person(self, person: UserId) -> Person | None:
+        """Return a person with the grids assigned."""
+        return self._tables.people.get(person)
+
+    async def people(self) -> list[Person]:
+        """Return everybody, by staff number."""
+        return sorted(self._tables.people.values(), key=lambda each: each.staff_no)
+
+    async def put_person(self, person: Person) -> None:
+        """Write a person, new or changed, and the grids assigned."""
+        self._tables.people[person.id] = person
+
+    async def code(self, code_id: bytes) -> Code | None:
+        """Return an enrolment code."""
+        return self._tables.codes.get(code_id)
+
+    async def put_code(self, code: Code) -> None:
+        """Write an enrolment code, new or used."""
+        self._tables.codes[code.id] = code
+
+
+class MemoryTransaction:
+    """One consistent view. See `contract.Transaction`."""
+
+    def __init__(self, tables: Tables, tenancy: Tenancy) -> None:
+        self.tables = tables
+        self.ledger = MemoryLedger(tables, tenancy)
+        self.registry = MemoryRegistry(tables)
+
+    async def put_segment(self, segment: Segment, device: DeviceId, chain_after: bytes, *, now_ms: int) -> int:
+        """Keep a segment's signature as evidence, and return its number."""
+        del chain_after, now_ms
+        self.tables.segments.append((device, segment))
+        return len(self.tables.segments)
+
+    async def quarantine(self, device: DeviceId, code: str, body: bytes, *, now_ms: int) -> None:
+        """Keep what could not be taken in: once, however often it comes."""
+        del now_ms
+        self.tables.quarantine.add((device, code, body))
+
+    async def listed(self, *, kind: str | None, in_conflict: bool, limit: int) -> list[StoredRecord]:
+        """Return records by their last change, newest first."""
+        wanted = [
+            each
+            for each in self.tables.records.values()
+            if kind in (None, each.state.kind) and (each.conflicts or not in_conflict)
+        ]
+        return sorted(wanted, key=lambda each: each.changed, reverse=True)[:limit]
+
+    async def held(self, limit: int) -> list[StoredOp]:
+        """Return held ops."""
+        return [each for each in self.tables.ops.values() if each.hold is not None][:limit]
+
+    async def counts(self) -> dict[str, int]:
+        """Return how many of everything there are."""
+        tables = self.tables
+        return {
+            "records": len(tables.records),
+            "ops": len(tables.ops),
+            "held": sum(each.hold is not None for each in tables.ops.values()),
+            "in_conflict": sum(each.conflicts > 0 for each in tables.records.values()),
+            "people": len(tables.people),
+            "devices": len(tables.devices),
+            "quarantine": len(tables.quarantine),
+        }
+
+
+class MemoryStore:
+    """See `contract.Store`."""
+
+    def __init__(self, tenancy: Tenancy, fate: Callable[[], CommitFate]) -> None:
+        self.tenancy = tenancy
+        self.tables = Tables()
+        self._fate = fate
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[MemoryTransaction]:
+        """Open a snapshot."""
+        yield MemoryTransaction(self.tables.copied(), self.tenancy)
+
+    async def commit(self, work: Callable[[MemoryTransaction], Awaitable[T]]) -> T:
+        """Run `work`, and return its result after the commit. Raises StoreUnavailableError or ServerDiedError."""
+        transaction = MemoryTransaction(self.tables.copied(), self.tenancy)
+        result = await work(transaction)
+        match self._fate():
+            case CommitFate.NO_SPACE:
+                raise StoreUnavailableError("no space")
+            case CommitFate.DIES_BEFORE:
+                raise ServerDiedError
+            case fate:
+                self.tables = transaction.tables
+        if fate is CommitFate.DIES_AFTER:
+            raise ServerDiedError
+        return result
+
+    async def close(self) -> None:
+        """Do nothing: what is committed stays."""

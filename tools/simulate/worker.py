@@ -1,0 +1,295 @@
+"""Somebody with a handheld in the world: writes, keeps forms open, drops the phone, synchronises when he may."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from random import Random
+
+from gridlog.errors import DiskFullError, ForeignServerError, RefusedError, UnreachableError
+from gridlog.records import Record
+from gridlog.showing import record_of
+from gridlog_protocol.errors import REFUSALS, Recovery
+from gridlog_protocol.ids import RecordId, ScopeId, UserId, record_id
+from gridlog_protocol.kinds import KindSet, Merge
+from gridlog_protocol.ops import Action
+from gridlog_protocol.state import PENDING
+from gridlog_sync.testing.clocks import PhoneClock
+from gridlog_sync.testing.disk import Disk, Fate, PowerCutError
+from gridlog_sync.testing.network import Leg, Network
+from gridlog_sync.testing.oracle import Place
+from gridlog_sync.testing.witness import Act, ActId, Witness, act_of
+from gridlog_sync.testing.world import World
+from gridlog_sync.writing import Change, InvalidRecordError
+from tools.simulate import forms
+from tools.simulate.coroutines import Reply, Running
+from tools.simulate.handheld import DeviceKeys, Link, ModelledClock, ModelledStore
+from tools.simulate.office import PROBLEM, Office
+
+TIMEOUT_MS = 25_000
+_FORMS_OPEN_MAX = 2
+
+
+class PromiseError(Exception):
+    """A promise was broken before the end: there is no need to look further."""
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A form on the screen, and the writes that it showed."""
+
+    record: Record
+    sight: dict[Place, frozenset[ActId]]
+
+
+@dataclass(slots=True)
+class Surroundings:
+    """What all workers of one world share."""
+
+    world: World
+    network: Network
+    office: Office
+    witness: Witness
+    kinds: KindSet
+    grids: tuple[ScopeId, ...]
+
+
+class Worker:
+    """One worker and one phone."""
+
+    def __init__(  # noqa: PLR0913 - each is a part of the phone.
+        self,
+        name: str,
+        around: Surroundings,
+        dice: Random,
+        *,
+        keys: DeviceKeys,
+        user: UserId,
+        scopes: tuple[ScopeId, ...],
+        clock: PhoneClock,
+        content: bytes,
+        fate: Callable[[], Fate],
+        is_liar: bool = False,
+    ) -> None:
+        self.name = name
+        self.user = user
+        self.keys = keys
+        self.scopes = scopes
+        self.clock = clock
+        self.is_liar = is_liar
+        self.saved: set[ActId] = set()
+        self.alarms = 0
+        self.refusals: list[str] = []
+        self._around = around
+        self._dice = dice
+        self._forms: list[Form] = []
+        self._syncing: Running | None = None
+        self.disk = Disk(dice, fate, content)
+        self.store = self._opened()
+
+    def act(self) -> None:
+        """Do one thing that a worker does."""
+        throw = self._dice.random()
+        try:
+            if throw < 0.22 or not self._known():
+                self._create()
+            elif throw < 0.42:
+                self._open_form()
+            elif throw < 0.62 and self._forms:
+                self._save(self._forms.pop(self._dice.randrange(len(self._forms))))
+            elif throw < 0.70:
+                self._edit({"grid_code": self._dice.choice((*self.scopes[1:], *self._around.grids))})
+            else:
+                self._edit(None)
+        except InvalidRecordError as refused:
+            self._note("refused by the form:", ",".join(each.field + ":" + each.rule for each in refused.violations))
+        except PowerCutError:
+            self.die()
+        except DiskFullError:
+            self._note("disk full")
+            self._start_again()
+
+    def synchronise(self) -> None:
+        """Begin an exchange, unless one is running."""
+        if self._syncing is not None:
+            return
+        store = self.store
+        self._syncing = Running(store.exchange_over(Link(self._send)), self._ended)
+        self._go_on(self._syncing, None)
+
+    def die(self) -> None:
+        """Lose power, and start again from what the disk has."""
+        self._note("dies")
+        self.disk.crash()
+        self.clock.reboot(self._dice, self._around.world.now_ms)
+        self._start_again()
+
+    def put_back(self, copy: bytes) -> None:
+        """Get an older copy of the disk back: what was written since and not sent is gone."""
+        self._note("gets an older copy back")
+        self.disk.put_back(copy)
+        self._start_again()
+
+    def waiting(self) -> set[ActId]:
+        """Return the acts that wait to be sent."""
+        return {act_of(written.op) for written in self.store.memory.pending.values()}
+
+    def finish(self) -> None:
+        """Save what is still open."""
+        while self._forms:
+            try:
+                self._save(self._forms.pop())
+            except InvalidRecordError:
+                self._note("a form was not saved")
+
+    def _opened(self) -> ModelledStore:
+        clock = ModelledClock(self._around.world, self.clock)
+        store = ModelledStore(self.disk, self.keys, self._around.kinds, clock, self._dice.randbytes)
+        if self.is_liar:
+            store.lie()
+        return store
+
+    def _start_again(self) -> None:
+        if self._syncing is not None:
+            self._syncing.drop()
+            self._syncing = None
+        self._forms.clear()
+        self.alarms += self.store.alarms
+        self.store = self._opened()
+
+    def _known(self) -> list[RecordId]:
+        return self.store.memory.projection.ids()
+
+    def _create(self) -> None:
+        kind = self._dice.choice(forms.KINDS)
+        foreign = [grid for grid in self._around.grids if grid not in self.scopes]
+        grid = self._dice.choice(foreign if foreign and self._dice.random() < 0.05 else self.scopes[1:])
+        record = record_id(max(0, self.store.clock_ms()), self._dice.randbytes(10))
+        self._write(record, kind, forms.created(kind, grid, self.user, self._dice), None)
+
+    def _open_form(self) -> None:
+        if len(self._forms) < _FORMS_OPEN_MAX:
+            self._forms.append(self._form())
+
+    def _save(self, form: Form) -> None:
+        self._write(form.record.id, form.record.kind, forms.edited(form.record.kind, self._dice), form)
+
+    def _edit(self, changes: dict[str, Change] | None) -> None:
+        form = self._form()
+        edits = changes if changes is not None else forms.edited(form.record.kind, self._dice)
+        self._write(form.record.id, form.record.kind, edits, form)
+
+    def _form(self) -> Form:
+        # Mostly one of the newest few: workers must meet.
+        known = sorted(self._known())[-6:]
+        record = record_of(self.store.memory, self._dice.choice(known))
+        return Form(record, self._sight(record.id))
+
+    def _sight(self, record: RecordId) -> dict[Place, frozenset[ActId]]:
+        memory = self.store.memory
+        state = memory.shown(record)
+        assert state is not None
+        sight: dict[Place, frozenset[ActId]] = {}
+        for name, field in state.fields.items():
+            for key, cell in field.cells.items():
+                acts = set()
+                for head in cell.heads:
+                    is_pending = head.position == PENDING
+                    act = act_of(memory.pending[head.op].op) if is_pending else self._around.office.act(head.op)
+                    acts |= {act} if act is not None else set()
+                sight[(name, key)] = frozenset(acts)
+        return sight
+
+    def _write(self, record: RecordId, kind: str, changes: dict[str, Change], form: Form | None) -> None:
+        composed: list[ActId] = []
+
+        def witness(op_act: ActId) -> None:
+            composed.append(op_act)
+            sight = form.sight if form else {}
+            self._around.witness.saw(Act(op_act, record, sight, self.is_liar))
+
+        self.store.composer.witness = lambda written: witness(act_of(written.op))
+        after = self.store.write(record, kind, changes, form.record if form else None)
+        self.saved |= {*composed}
+        self._note("saves", kind, record.hex()[-6:], *sorted(changes), *(act.hex()[:6] for act in composed))
+        if composed:
+            self._read_back(after, kind)
+
+    def _read_back(self, after: Record, kind_name: str) -> None:
+        """One's own writes read back at once: a register shows what was just typed."""
+        kind = self._around.kinds.get(kind_name)
+        last = self.store.memory.pending_of(after.id)[-1]
+        for edit in last.edits:
+            field = kind.fields[edit.field] if kind else None
+            is_register = field is not None and field.merge in (Merge.LWW, Merge.MV) and not field.has_elements
+            if is_register and edit.action is Action.SET and after.values.get(edit.field) != edit.value:
+                raise PromiseError(f"{self.name} typed {edit.field} = {edit.value!r}, and reads something else")
+
+    async def _send(self, raw: bytes) -> bytes:
+        reply = Reply()
+        world, network, syncing = self._around.world, self._around.network, self._syncing
+        asked = self.store.driver.asked[raw]
+        store = self.store
+        position = store.memory.standing.position if store.memory.standing else 0
+        self._note("asks", *(op.id.seq for op in asked.sent))
+
+        def arrived(answer: bytes) -> None:
+            if syncing is not None and syncing.waits_for is reply:
+                reply.answer(answer)
+                self._go_on(syncing, None)
+            elif store is self.store and not answer.startswith(PROBLEM):
+                self._take_late(store, raw, answer)
+
+        def given_up() -> None:
+            if syncing is not None and syncing.waits_for is reply:
+                self._go_on(syncing, UnreachableError("no answer"))
+
+        def served(request: bytes) -> None:
+            self._around.office.receive(
+                request, position, lambda answer: network.carry(self.name, Leg.DOWN, answer, arrived)
+            )
+
+        network.carry(self.name, Leg.UP, raw, served)
+        world.after(TIMEOUT_MS, given_up)
+        answer = await reply
+        if answer.startswith(PROBLEM):
+            raise RefusedError(answer[len(PROBLEM) :].decode())
+        return answer
+
+    def _take_late(self, store: ModelledStore, raw: bytes, answer: bytes) -> None:
+        self._note("late answer")
+        try:
+            store.take_late(store.driver.asked[raw], answer)
+        except (ForeignServerError, RefusedError) as reason:
+            self._note("not taken:", type(reason).__name__)
+        except PowerCutError:
+            self.die()
+        except DiskFullError:
+            self._start_again()
+
+    def _go_on(self, syncing: Running, failure: Exception | None) -> None:
+        syncing.go_on(failure)
+        if syncing.is_over and self._syncing is syncing:
+            self._syncing = None
+
+    def _ended(self, reason: Exception | None) -> None:
+        match reason:
+            case None:
+                memory = self.store.memory
+                position = memory.standing.position if memory.standing else 0
+                self._note("synchronised", position, "pending", len(memory.pending))
+            case RefusedError():
+                self._note("refused:", reason.code)
+                self.refusals.append(reason.code)
+            case UnreachableError() | ForeignServerError():
+                self._note(type(reason).__name__)
+            case PowerCutError():
+                self.die()
+            case DiskFullError():
+                self._note("disk full")
+                self._start_again()
+            case _:
+                raise reason
+
+    def _note(self, *facts: object) -> None:
+        self._around.world.note(self.name, *facts)
