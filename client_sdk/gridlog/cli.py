@@ -36,7 +36,7 @@ from .cli_tables import Reader
 from .errors import UnreachableError
 from .records import Record, SyncReport, SyncStatus
 from .store import FieldStore
-from .vault import KdfProfile, exists
+from .vault import KdfProfile
 
 cli = typer.Typer(
     no_args_is_help=True,
@@ -80,7 +80,7 @@ def enrol(
     with failures_said():
         # Before anything is made: a mistyped code should leave nothing behind.
         read_invitation(code)
-        is_new = not exists(store)
+        is_new = not FieldStore.is_made(store)
     typed = new_passphrase() if is_new else passphrase()
     profile = KdfProfile.WEAK_FOR_TESTS if weak else KdfProfile.STANDARD
 

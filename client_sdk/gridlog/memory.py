@@ -18,7 +18,7 @@ from gridlog_protocol.ops import Op, Seen, op_hash
 from gridlog_protocol.receipts import receipt_number
 from gridlog_protocol.segment import chain_next, chain_start, salt_block
 from gridlog_protocol.state import RecordState
-from gridlog_sync.merge import overlay
+from gridlog_sync.merge import Entry, apply, overlay
 from gridlog_sync.session import Standing
 
 from .entries import (
@@ -54,6 +54,7 @@ class Memory:
         self.held: dict[OpId, HeldEntry] = {}
         self.receipts: dict[Incarnation, ReceiptNote] = {}
         self._by_record: dict[RecordId, list[OpId]] = {}
+        self._held_by_record: dict[RecordId, list[Op]] = {}
         self._own: dict[RecordId, OpId] = {}
         self._records_of: dict[OpId, RecordId] = {}
         self._tails: dict[Incarnation, tuple[int, bytes]] = {}
@@ -120,9 +121,7 @@ class Memory:
 
     def with_op(self, op: Op) -> RecordState:
         """Return what a record would show with one op more."""
-        state = overlay(self.projection.confirmed(op.record), [*self.pending_of(op.record), op])
-        assert state is not None
-        return state
+        return apply(self.shown(op.record), Entry.pending(op))
 
     def fetch_again(self) -> None:
         """Ask for every record of every scope with the next request: the digests differ."""
@@ -135,8 +134,10 @@ class Memory:
         return [self.pending[op].op for op in self._by_record.get(record, ())]
 
     def shown(self, record: RecordId) -> RecordState | None:
-        """Return a record as the screen shows it."""
-        return overlay(self.projection.confirmed(record), self.pending_of(record))
+        """Return a record as the screen shows it: its author still sees one whose very creation is held."""
+        confirmed = self.projection.confirmed(record)
+        held = self._held_by_record.get(record, []) if confirmed is None else []
+        return overlay(confirmed, [*held, *self.pending_of(record)])
 
     def seen(self, record: RecordId) -> Seen:
         """Return what somebody who opens a form on `record` now has in view."""
@@ -178,8 +179,10 @@ class Memory:
             touched |= self._leave_pending(OpId(self.device, incarnation, seq))
         for entry in answer.held:
             op = OpId(self.device, entry.incarnation, entry.seq)
-            if op in self.pending:
+            written = self.pending.get(op)
+            if written is not None:
                 self.held[op] = entry
+                self._held_by_record.setdefault(written.op.record, []).append(written.op)
                 touched |= self._leave_pending(op)
         for record in answer.records:
             self.projection.confirm(record)

@@ -106,6 +106,8 @@ class Projection:
         clauses = ["kind = ?"]
         values: list[object] = [query.kind]
         for field, value in query.where.items():
+            if isinstance(value, (list, dict)):
+                raise TypeError(f"where asks for one plain value; {field!r} got several")
             # json_each yields one row for a plain value and one for each element of a list.
             clauses.append("EXISTS (SELECT 1 FROM json_each(shown, ?) WHERE value = ?)")
             values += [_path(field), _plain(value)]

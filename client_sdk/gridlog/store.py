@@ -39,13 +39,13 @@ from .entries import (
 )
 from .errors import AlreadyEnrolledError, NotEnrolledError, RefusedError
 from .frames import FrameType
-from .journal import Journal
+from .journal import JOURNAL_FILE, Journal
 from .memory import Memory
 from .projection import Query
 from .records import HeldNote, PendingOp, Record, SyncReport, SyncStatus
 from .showing import conflicts, held_notes, pending_ops, record_of
 from .transport import HttpTransport
-from .vault import KdfProfile, Vault
+from .vault import KdfProfile, Vault, exists
 
 T = TypeVar("T")
 _ROUNDS_MAX = 10_000
@@ -76,7 +76,13 @@ class FieldStore:
         path = Path(directory)
 
         def made() -> tuple[Vault, Journal]:
-            vault = Vault.create(path, passphrase, profile=profile)
+            if exists(path) and not (path / JOURNAL_FILE).exists():
+                # The process was killed between keys and journal. Nothing was written yet; should the journal have
+                # been lost instead, the new incarnation keeps its numbers apart.
+                vault = Vault.unlock(path, passphrase)
+                _closing_on_error(vault, lambda: vault.redraw_incarnation(first_seq=1))
+            else:
+                vault = Vault.create(path, passphrase, profile=profile)
             return vault, _closing_on_error(vault, lambda: Journal.create(path, vault))
 
         return await cls._started(made)
@@ -95,6 +101,12 @@ class FieldStore:
             return vault, _closing_on_error(vault, lambda: Journal.open(path, vault))
 
         return await cls._started(opened)
+
+    @staticmethod
+    def is_made(directory: Path | str) -> bool:
+        """Tell whether `make` has finished here: then `open` it. An unfinished one is for `make` to finish."""
+        path = Path(directory)
+        return exists(path) and (path / JOURNAL_FILE).exists()
 
     @classmethod
     async def _started(cls, begin: Callable[[], tuple[Vault, Journal]]) -> Self:

@@ -72,6 +72,13 @@ async def test_a_file_that_is_no_database_is_refused(tmp_path: Path, content: by
         await SqliteStore.open(tmp_path / "file")
 
 
+async def test_a_database_that_was_damaged_is_refused(database: SqliteDatabase) -> None:
+    raw = database.path.read_bytes()
+    database.path.write_bytes(raw[:4096] + b"junk" * (len(raw) // 4 - 1024))
+    with pytest.raises(StoreFormatError, match="not a readable database"):
+        await database.open()
+
+
 async def test_a_missing_database_is_not_made_by_opening_it(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         await SqliteStore.open(tmp_path / "none")

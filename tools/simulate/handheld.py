@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar, cast
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -22,14 +22,16 @@ from gridlog.errors import DiskFullError
 from gridlog.frames import Frame, FrameType
 from gridlog.journal import Journal
 from gridlog.memory import Memory
+from gridlog.projection import Query
 from gridlog.records import Record
 from gridlog.store import FieldStore
 from gridlog.transport import HttpTransport
 from gridlog.vault import Vault
 from gridlog_protocol.canonical import Value, pack, unpack
 from gridlog_protocol.clock import ClockFacts, Hlc
-from gridlog_protocol.ids import DeviceId, Incarnation, RecordId, UserId
+from gridlog_protocol.ids import DeviceId, Incarnation, Position, RecordId, UserId
 from gridlog_protocol.kinds import KindSet
+from gridlog_protocol.ops import Seen
 from gridlog_sync.session import Absorbed
 from gridlog_sync.testing.clocks import PhoneClock
 from gridlog_sync.testing.disk import Disk, NoSpaceError
@@ -37,6 +39,8 @@ from gridlog_sync.testing.world import World
 from gridlog_sync.writing import Change
 
 T = TypeVar("T")
+_LIE = 1000
+_LIST_MAX = 1000
 Entropy = Callable[[int], bytes]
 
 
@@ -183,15 +187,33 @@ class Link(HttpTransport):
         """Do nothing."""
 
 
+class LyingMemory(Memory):
+    """Claims to have seen what nobody has written yet."""
+
+    def seen(self, record: RecordId) -> Seen:
+        """See Memory."""
+        seen = super().seen(record)
+        return replace(seen, position=Position(seen.position + _LIE))
+
+
 class ModelledStore(FieldStore):
     """`FieldStore`, driven by the world instead of an event loop."""
 
-    def __init__(self, disk: Disk, keys: DeviceKeys, kinds: KindSet, clock: DeviceClock, entropy: Entropy) -> None:
+    def __init__(  # noqa: PLR0913 - each is a port of the store.
+        self,
+        disk: Disk,
+        keys: DeviceKeys,
+        kinds: KindSet,
+        clock: DeviceClock,
+        entropy: Entropy,
+        *,
+        is_liar: bool,
+    ) -> None:
         incarnation = incarnation_on(disk)
         assert incarnation is not None, "a disk of the world has been set up"
         modelled = ModelledVault(keys, incarnation)
         vault = cast("Vault", modelled)
-        memory = Memory(keys.id, incarnation, kinds)
+        memory = (LyingMemory if is_liar else Memory)(keys.id, incarnation, kinds)
         journal = ModelledJournal(disk, modelled, entropy)
         memory.replay(journal.replay())
         super().__init__(vault, journal, memory, ThreadPoolExecutor(max_workers=1))
@@ -214,6 +236,16 @@ class ModelledStore(FieldStore):
     ) -> Record:
         """Do what `create` and `edit` do."""
         return self._write(record, kind, changes, opened)
+
+    def wall_ms(self) -> int:
+        """Return what the phone's clock says."""
+        return self._clock.wall_ms()
+
+    def shown_records(self) -> list[RecordId]:
+        """Return the records that lists on the screen have, oldest first."""
+        projection = self.memory.projection
+        found = [projection.matching(Query(kind.name, {}, None, _LIST_MAX, 0)) for kind in self.memory.kinds]
+        return sorted(record for listed in found for record in listed)
 
     def take_late(self, asked: Asked, answer: bytes) -> None:
         """Take in an answer that nobody waits for any more, as one that a courier brings."""

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from random import Random
 
 from gridlog.errors import DiskFullError, ForeignServerError, RefusedError, UnreachableError
 from gridlog.records import Record
 from gridlog.showing import record_of
-from gridlog_protocol.errors import REFUSALS, Recovery
 from gridlog_protocol.ids import RecordId, ScopeId, UserId, record_id
 from gridlog_protocol.kinds import KindSet, Merge
 from gridlog_protocol.ops import Action
-from gridlog_protocol.state import PENDING
+from gridlog_protocol.state import PENDING, RecordState
 from gridlog_sync.testing.clocks import PhoneClock
 from gridlog_sync.testing.disk import Disk, Fate, PowerCutError
 from gridlog_sync.testing.network import Leg, Network
@@ -28,6 +27,7 @@ from tools.simulate.office import PROBLEM, Office
 
 TIMEOUT_MS = 25_000
 _FORMS_OPEN_MAX = 2
+_RECENT = 6
 
 
 class PromiseError(Exception):
@@ -91,7 +91,7 @@ class Worker:
         """Do one thing that a worker does."""
         throw = self._dice.random()
         try:
-            if throw < 0.22 or not self._known():
+            if throw < 0.22 or not self.store.shown_records():
                 self._create()
             elif throw < 0.42:
                 self._open_form()
@@ -134,6 +134,51 @@ class Worker:
         """Return the acts that wait to be sent."""
         return {act_of(written.op) for written in self.store.memory.pending.values()}
 
+    @property
+    def held_scopes(self) -> frozenset[str]:
+        """The scopes whose records this phone may hold."""
+        return frozenset(self.scopes)
+
+    @property
+    def position(self) -> int:
+        """Where the phone stands in the log."""
+        standing = self.store.memory.standing
+        return standing.position if standing else 0
+
+    def twin(self, copy: bytes, fate: Callable[[], Fate]) -> Worker:
+        """Return somebody with a copy of this phone's store, who goes on writing."""
+        dice = Random(self._dice.getrandbits(64))
+        return Worker(
+            self.name + "'",
+            self._around,
+            dice,
+            keys=self.keys,
+            user=self.user,
+            scopes=self.scopes,
+            clock=PhoneClock.drawn(dice, self._around.world.now_ms, is_wrong=True),
+            content=copy,
+            fate=fate,
+            is_liar=self.is_liar,
+        )
+
+    def replica(self, records: Iterable[RecordId]) -> dict[RecordId, RecordState]:
+        """Return what the phone holds of these records, what it only wrote itself left out."""
+        confirmed = self.store.memory.projection.confirmed
+        there = {*records, *self.store.shown_records()}
+        return {record: state for record in sorted(there) if (state := confirmed(record)) is not None}
+
+    def findings(self) -> Iterator[str]:
+        """Say what is wrong with the phone after everything has healed."""
+        store = self.store
+        if store.memory.pending:
+            yield f"{self.name}: {len(store.memory.pending)} ops are stuck"
+        if self.alarms + store.alarms:
+            yield f"{self.name}: the digests differed on the way"
+        if store.last_is_equal is not True:
+            yield f"{self.name}: digests {store.last_is_equal} at the end"
+        if self.refusals:
+            yield f"{self.name}: refused at the end: {', '.join(self.refusals)}"
+
     def finish(self) -> None:
         """Save what is still open."""
         while self._forms:
@@ -144,10 +189,8 @@ class Worker:
 
     def _opened(self) -> ModelledStore:
         clock = ModelledClock(self._around.world, self.clock)
-        store = ModelledStore(self.disk, self.keys, self._around.kinds, clock, self._dice.randbytes)
-        if self.is_liar:
-            store.lie()
-        return store
+        kinds, entropy = self._around.kinds, self._dice.randbytes
+        return ModelledStore(self.disk, self.keys, kinds, clock, entropy, is_liar=self.is_liar)
 
     def _start_again(self) -> None:
         if self._syncing is not None:
@@ -157,14 +200,11 @@ class Worker:
         self.alarms += self.store.alarms
         self.store = self._opened()
 
-    def _known(self) -> list[RecordId]:
-        return self.store.memory.projection.ids()
-
     def _create(self) -> None:
         kind = self._dice.choice(forms.KINDS)
         foreign = [grid for grid in self._around.grids if grid not in self.scopes]
         grid = self._dice.choice(foreign if foreign and self._dice.random() < 0.05 else self.scopes[1:])
-        record = record_id(max(0, self.store.clock_ms()), self._dice.randbytes(10))
+        record = record_id(max(0, self.store.wall_ms()), self._dice.randbytes(10))
         self._write(record, kind, forms.created(kind, grid, self.user, self._dice), None)
 
     def _open_form(self) -> None:
@@ -181,7 +221,7 @@ class Worker:
 
     def _form(self) -> Form:
         # Mostly one of the newest few: workers must meet.
-        known = sorted(self._known())[-6:]
+        known = self.store.shown_records()[-_RECENT:]
         record = record_of(self.store.memory, self._dice.choice(known))
         return Form(record, self._sight(record.id))
 

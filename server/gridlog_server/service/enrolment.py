@@ -27,6 +27,7 @@ from .keys import ServerKeys
 
 NAME_BYTES_MAX = 256
 _GENERATION = 1
+_REASSIGNED = "this person already has a device, and its grids cannot be changed yet: name the same grids"
 
 
 class Enrolment:
@@ -59,7 +60,10 @@ class Enrolment:
             known = {each.staff_no: each for each in await transaction.registry.people()}
             scopes = frozenset(ScopeId(grid) for grid in grids)
             person = known.get(staff_no) or Person(UserId(self._entropy(16)), staff_no, name, "active", scopes)
-            person = replace(person, name=name or person.name, scopes=scopes or person.scopes)
+            scopes = scopes or person.scopes
+            if person.scopes != scopes and await _has_device(transaction, person):
+                raise ValueError(_REASSIGNED)
+            person = replace(person, name=name or person.name, scopes=scopes)
             await transaction.registry.put_person(person)
             expires_ms = self._now_ms() + ENROLMENT_CODE_HOURS * 3_600_000
             await transaction.registry.put_code(
@@ -142,6 +146,10 @@ def _check_told(staff_no: str, name: str, grids: Collection[str]) -> None:
         or any(len(each.encode()) > NAME_BYTES_MAX for each in (staff_no, name, *grids))
     ):
         raise ValueError(f"staff number, name and grids have at most {NAME_BYTES_MAX} bytes each, and are not empty")
+
+
+async def _has_device(transaction: Transaction, person: Person) -> bool:
+    return any(each.person == person.id for each in await transaction.registry.devices())
 
 
 def _may_use(code: Code, known: Device | None, request: EnrolRequest) -> bool:

@@ -13,7 +13,7 @@ from functools import partial
 from gridlog_protocol.canonical import Value
 from gridlog_protocol.clock import ClockFacts, Hlc, reading
 from gridlog_protocol.ids import SERVER_DEVICE, Incarnation, OpId, RecordId, UserId, shown
-from gridlog_protocol.kinds import Kind, KindSet, Merge, Violation, check_element, check_value
+from gridlog_protocol.kinds import Kind, KindSet, Merge, Violation, check_element, check_record, check_value
 from gridlog_protocol.ops import Action, Edit, Intent, Op, Seen, op_hash
 from gridlog_protocol.segment import chain_next
 from gridlog_protocol.texts import Text
@@ -70,6 +70,7 @@ class Importing:
             edit, violation = _edit(kind, name, value)
             edits += edit
             violations += [violation] if violation else []
+        violations = violations or check_record(kind, given.values, now_ms=self._now_ms(), is_creation=True)
         if violations:
             raise InvalidRecordError(violations)
         return tuple(edits)

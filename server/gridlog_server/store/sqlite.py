@@ -172,11 +172,10 @@ class SqliteStore:
         async with AsyncExitStack() as opened:
             writer = await opened.enter_async_context(_connection(path, "rw"))
             # Before the first change: the file may be somebody else's.
-            await _check_format(writer)
+            tenancy = await _checked(writer)
             _set_wal((await _one(writer, "PRAGMA journal_mode=WAL"))[0])
             for pragma in _WRITE_PRAGMAS:
                 await writer.execute(pragma)
-            tenancy = await _tenancy(writer)
             readers = [await opened.enter_async_context(_reader(path)) for _ in range(_READERS)]
             log.info("sqlite %s, WAL, one writer", sqlite3.sqlite_version)
             return SqliteStore(writer, readers, tenancy, opened.pop_all())
@@ -186,8 +185,7 @@ class SqliteStore:
     async def read_only(path: Path) -> AsyncIterator[SnapshotStore]:
         """Open a database that another process may be writing. Raises as `open` does."""
         async with _reader(path) as reader:
-            await _check_format(reader)
-            yield SnapshotStore(reader, await _tenancy(reader))
+            yield SnapshotStore(reader, await _checked(reader))
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[SqliteTransaction]:
@@ -345,20 +343,18 @@ async def _one(connection: aiosqlite.Connection, sql: str) -> Any:
         return await cursor.fetchone()
 
 
-async def _check_format(connection: aiosqlite.Connection) -> None:
+async def _checked(connection: aiosqlite.Connection) -> Tenancy:
+    """Make sure that this program may use the file, and return whose it is. Raises StoreFormatError."""
     try:
         application = (await _one(connection, "PRAGMA application_id"))[0]
         version = (await _one(connection, "PRAGMA user_version"))[0]
+        newest = _migrations()[-1][0]
+        if application != APPLICATION_ID:
+            raise StoreFormatError("not a Gridlog server database")
+        if version != newest:
+            raise StoreFormatError(f"database format {version}, this program reads {newest}")
+        rows = await connection.execute_fetchall("SELECT name, value FROM meta")
     except sqlite3.DatabaseError as reason:
         raise StoreFormatError(f"not a readable database ({reason})") from None
-    newest = _migrations()[-1][0]
-    if application != APPLICATION_ID:
-        raise StoreFormatError("not a Gridlog server database")
-    if version != newest:
-        raise StoreFormatError(f"database format {version}, this program reads {newest}")
-
-
-async def _tenancy(connection: aiosqlite.Connection) -> Tenancy:
-    rows = await connection.execute_fetchall("SELECT name, value FROM meta")
     facts: dict[str, Any] = {name: unpack(value) for name, value in rows}
     return Tenancy(TenantId(facts["tenant"]), facts["tenant_name"], Epoch(facts["epoch"]))

@@ -27,11 +27,15 @@ class _Planned:
 class World:
     """The clock on the wall of the world, and the queue of what is to happen."""
 
-    def __init__(self, start_ms: int, *, steps_max: int, listener: Callable[[str], None] | None = None) -> None:
+    def __init__(
+        self, start_ms: int, *, steps_max: int, grain_ms: int = 1, listener: Callable[[str], None] | None = None
+    ) -> None:
+        """`grain_ms` makes time coarse, so that many things happen in the same instant."""
         self.now_ms = start_ms
         self.start_ms = start_ms
         self.steps = 0
         self._steps_max = steps_max
+        self._grain_ms = grain_ms
         self._listener = listener
         self._planned: list[_Planned] = []
         self._number = 0
@@ -40,7 +44,8 @@ class World:
     def after(self, delay_ms: int, act: Callable[[], None]) -> None:
         """Plan something."""
         self._number += 1
-        heapq.heappush(self._planned, _Planned(self.now_ms + max(0, delay_ms), self._number, act))
+        delay_ms = -(-max(0, delay_ms) // self._grain_ms) * self._grain_ms
+        heapq.heappush(self._planned, _Planned(self.now_ms + delay_ms, self._number, act))
 
     def note(self, *facts: object) -> None:
         """Write what happened into the trace."""

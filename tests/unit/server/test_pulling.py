@@ -189,7 +189,7 @@ async def test_while_two_grids_are_claimed_for_a_record_both_hold_it(server: Ser
 @pytest.mark.parametrize("scope", [WEST, "nowhere"])
 async def test_another_grids_records_look_like_none_at_all(server: Server, scope: str) -> None:
     west, east = await server.enrolled("W1", WEST), await server.enrolled("W2", EAST)
-    await server.exchanged(west, west.creates(put("summary", "秘密")))
+    assert (await server.exchanged(west, west.creates(put("summary", "秘密"), scope=WEST))).accepted
     raw = east.request(fetches=[Fetch(ScopeId(scope), Position(0), None), *first_fetch(EAST)])
     answer = await server.answered(east, raw)
     assert isinstance(answer, SyncResponse)
