@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 
 from gridlog_protocol.clock import Hlc, Stamp, reading
 from gridlog_protocol.errors import ProtocolError
-from gridlog_protocol.ids import Epoch, Position, ScopeId
+from gridlog_protocol.ids import Epoch, Position, ScopeId, UserId
 from gridlog_protocol.kinds import Field, Kind, Merge
-from gridlog_protocol.limits import CLOCK_AHEAD_MS
+from gridlog_protocol.limits import CLOCK_AHEAD_MS, RECORD_BYTES_MAX
 from gridlog_protocol.ops import Edit, Intent, Op
 from gridlog_protocol.segment import Segment, chain_next
 from gridlog_protocol.state import RecordState
@@ -34,10 +34,11 @@ class Chain:
 
 @dataclass(frozen=True, slots=True)
 class Author:
-    """What bounds an author: the scopes that he may write, and the position served to his device at most."""
+    """What bounds an author: the scopes he may write, the position served to his device at most, and who he is."""
 
     scopes: frozenset[ScopeId]
     served: Position
+    user: UserId
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,24 +92,38 @@ def stamp_for(claimed: Hlc, *, server_ms: int, above: Stamp) -> Stamp:
 
 
 def judge(
-    entry: Entry, *, record: RecordState | None, creation: str | None, kind: Kind | None, author: Author
+    entry: Entry,
+    *,
+    record: RecordState | None,
+    size: int,
+    creation: str | None,
+    kind: Kind | None,
+    author: Author,
 ) -> Entry | Held:
     """Decide about one new op against its record's state (None if there is none).
 
-    `creation` is the hold code of the record's own creation if that op is held. `entry.op` is bounded already.
+    `size` is about what the record would take with the op in it, in bytes. `creation` is the hold code of the record's
+    own creation if that op is held. `entry.op` is bounded already.
     """
     op = entry.op
-    if kind is None:
-        return Held(op, "unknown_kind")
-    if record is None and op.intent is not Intent.CREATE:
-        return Held(op, "depends_on_held" if creation else "unknown_record")
-    if op.intent is Intent.CREATE and (record is not None or creation):
-        return Held(op, "record_exists")
-    if not _has_authority(op, record, kind, author):
-        return Held(op, "out_of_scope")
-    if record is not None and record.kind != op.kind:
-        return Held(op, "unknown_kind")
+    code = _wrong_op(op, record, creation, kind, author) or ("record_full" if size > RECORD_BYTES_MAX else None)
+    if code or kind is None:
+        return Held(op, code or "unknown_kind")
     return _first_wrong_edit(op, record, kind) or entry
+
+
+def _wrong_op(
+    op: Op, record: RecordState | None, creation: str | None, kind: Kind | None, author: Author
+) -> str | None:
+    if op.author != author.user:
+        return "foreign_author"
+    if kind is None or (record is not None and record.kind != op.kind):
+        return "unknown_kind"
+    if record is None and op.intent is not Intent.CREATE:
+        return "depends_on_held" if creation else "unknown_record"
+    if op.intent is Intent.CREATE and (record is not None or creation):
+        return "record_exists"
+    return None if _has_authority(op, record, kind, author) else "out_of_scope"
 
 
 def _has_authority(op: Op, record: RecordState | None, kind: Kind, author: Author) -> bool:

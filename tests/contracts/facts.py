@@ -22,6 +22,7 @@ from gridlog_protocol.ids import (
 from gridlog_protocol.ops import Action, Edit, Intent, Op, Seen, op_hash
 from gridlog_protocol.segment import Segment
 from gridlog_protocol.state import RecordState
+from gridlog_protocol.state_codec import pack_record
 from gridlog_server.store.contract import (
     Code,
     Commit,
@@ -86,7 +87,9 @@ def a_state(number: int, kind: str = "patrol") -> RecordState:
 
 
 def stored(number: int, *scopes: ScopeId, changed: int = 1, kind: str = "patrol", conflicts: int = 0) -> StoredRecord:
-    return StoredRecord(a_state(number, kind), Position(changed), conflicts, frozenset(scopes or (EAST,)))
+    state = a_state(number, kind)
+    size = len(pack_record(state))
+    return StoredRecord(state, Position(changed), conflicts, frozenset(scopes or (EAST,)), size)
 
 
 def touch(position: int, scope: ScopeId = EAST, record: int = 1, movement: Movement = Movement.TOUCHED) -> Touch:

@@ -10,13 +10,13 @@ import traceback
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from random import Random
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-from gridlog import driver
+from gridlog import driver, projection
 from gridlog.entries import Enrolled, pack_enrolled
 from gridlog_protocol.canonical import pack
 from gridlog_protocol.ids import (
@@ -32,6 +32,7 @@ from gridlog_protocol.ids import (
 )
 from gridlog_protocol.kinds import KindSet, shipped_kinds
 from gridlog_protocol.state import RecordState
+from gridlog_protocol.state_codec import unpack_record
 from gridlog_server.service import pulling
 from gridlog_server.service.importing import Given
 from gridlog_server.service.keys import ServerKeys
@@ -109,7 +110,9 @@ def play(seed: int, listener: Callable[[str], None] | None = None) -> Outcome:
         stack.enter_context(replaced(pulling, "_PAGE_RECORDS", pages.page_records))
         stack.enter_context(replaced(pulling, "PAGE_BYTES", pages.page_bytes))
         stack.enter_context(replaced(driver, "batch_of", partial(batch_of, bytes_max=pages.batch_bytes)))
+        # Two pure functions that are slow, and asked the same again and again.
         stack.enter_context(replaced(driver, "version", lambda _: "0.0.0"))
+        stack.enter_context(replaced(projection, "unpack_record", lru_cache(4096)(unpack_record)))
         findings = game.played()
     world = game.world
     for each in findings:
@@ -180,7 +183,7 @@ class Game:
             self._plan_copy(self._clone)
 
     def _plan_rounds(self, worker: Worker) -> None:
-        every_ms = self._dice.choice((10_000, 30_000, 90_000))
+        every_ms = self._dice.choice((20_000, 45_000, 120_000))
         at_ms = self._dice.randint(0, every_ms)
         while at_ms < CHAOS_MS:
             self.world.after(at_ms, partial(self._synchronise, worker))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from random import Random
 
-from gridlog.errors import DiskFullError, ForeignServerError, RefusedError, UnreachableError
+from gridlog.errors import DiskFullError, ForeignServerError, RefusedError, UnknownRecordError, UnreachableError
 from gridlog.records import Record
 from gridlog.showing import record_of
 from gridlog_protocol.ids import RecordId, ScopeId, UserId, record_id
@@ -234,8 +234,8 @@ class Worker:
             for key, cell in field.cells.items():
                 acts = set()
                 for head in cell.heads:
-                    is_pending = head.position == PENDING
-                    act = act_of(memory.pending[head.op].op) if is_pending else self._around.office.act(head.op)
+                    waiting = memory.pending.get(head.op) if head.position == PENDING else None
+                    act = act_of(waiting.op) if waiting else self._around.office.act(head.op)
                     acts |= {act} if act is not None else set()
                 sight[(name, key)] = frozenset(acts)
         return sight
@@ -249,7 +249,12 @@ class Worker:
             self._around.witness.saw(Act(op_act, record, sight, self.is_liar))
 
         self.store.composer.witness = lambda written: witness(act_of(written.op))
-        after = self.store.write(record, kind, changes, form.record if form else None)
+        try:
+            after = self.store.write(record, kind, changes, form.record if form else None)
+        except UnknownRecordError:
+            # It left this phone while the form was open, and nothing in the form was changed.
+            assert not composed, "what was written is shown"
+            return
         self.saved |= {*composed}
         self._note("saves", kind, record.hex()[-6:], *sorted(changes), *(act.hex()[:6] for act in composed))
         if composed:

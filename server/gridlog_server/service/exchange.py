@@ -128,7 +128,7 @@ class Exchange:
                 request.segments,
                 device=current.device.id,
                 key=Ed25519PublicKey.from_public_bytes(current.device.signing_key),
-                author=Author(current.person.scopes, since.position),
+                author=Author(current.person.scopes, since.position, current.person.id),
                 kinds=self._kinds,
                 tenancy=self._store.tenancy,
                 now_ms=now_ms,

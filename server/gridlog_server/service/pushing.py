@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from gridlog_protocol.ids import TENANT_SCOPE, DeviceId, Incarnation, Position, RecordId, ScopeId
 from gridlog_protocol.kinds import KindSet
 from gridlog_protocol.log_chain import EntryType, log_next
+from gridlog_protocol.op_codec import pack_op
 from gridlog_protocol.ops import Intent, Op
 from gridlog_protocol.segment import Segment, verify
 from gridlog_server.store.contract import Commit, LoggedEntry, LogHead, StoredOp, StoredRecord, Tenancy, Transaction
@@ -130,6 +131,7 @@ class Work:
             verdict = judge(
                 entry,
                 record=standing.state if standing else None,
+                size=(standing.size if standing else 0) + len(pack_op(op)),
                 creation=history.creation_hold,
                 kind=self.kinds.get(op.kind),
                 author=author,
@@ -180,7 +182,8 @@ class Work:
         self.left -= {(scope, op.record) for scope in scopes}
         self.left |= {(scope, op.record) for scope in old_scopes - scopes}
         self.before.setdefault(op.record, before)
-        self.records[op.record] = StoredRecord(state, entry.position, 0, scopes)
+        size = (before.size if before else 0) + len(pack_op(op))
+        self.records[op.record] = StoredRecord(state, entry.position, 0, scopes, size)
 
     def _counted(self, after: StoredRecord) -> StoredRecord:
         before = self.before[after.state.id]

@@ -80,12 +80,13 @@ class LoggedEntry:
 
 @dataclass(frozen=True, slots=True)
 class StoredRecord:
-    """A record's merged state with what lists need to find it."""
+    """A record's merged state with what lists need to find it. `size` is about what it takes at rest, in bytes."""
 
     state: RecordState
     changed: Position
     conflicts: int
     scopes: frozenset[ScopeId]
+    size: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -226,7 +226,8 @@ def _stored_op(row: Any) -> StoredOp:
 
 def _stored_record(row: Any) -> StoredRecord:
     _, state, changed, conflicts, scopes = row
-    return StoredRecord(unpack_record(state), Position(changed), conflicts, frozenset(json.loads(scopes)))
+    size = len(state)
+    return StoredRecord(unpack_record(state), Position(changed), conflicts, frozenset(json.loads(scopes)), size)
 
 
 def _names(raw: bytes) -> tuple[str, ...]:

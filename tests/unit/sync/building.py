@@ -185,7 +185,7 @@ class Server:
         first_own = len(self.entries) + 1
         pushed = [op for segment in request.segments for op in segment.ops]
         for segment in request.segments:
-            self._push(segment, device, Author(scopes - {TENANT_SCOPE}, request.position))
+            self._push(segment, device, Author(scopes - {TENANT_SCOPE}, request.position, segment.author))
         own_push = range(first_own, len(self.entries) + 1)
         known = [self.stored[op.id] for op in pushed if op.id in self.stored]
         accepted = tuple(_accepted(each.op, each.entry) for each in known if each.entry)
@@ -230,7 +230,7 @@ class Server:
         holds = [each for each in self.stored.values() if each.op.record == op.record and each.held]
         creation = next((each.held.code for each in holds if each.held and each.op.intent is Intent.CREATE), None)
         entry = Entry(low, Stamp(0), Position(len(self.entries) + 1))
-        verdict = judge(entry, record=record, creation=creation, kind=kind(op.kind), author=author)
+        verdict = judge(entry, record=record, size=0, creation=creation, kind=kind(op.kind), author=author)
         if isinstance(verdict, Held):
             self.stored[op.id] = Stored(low, hashed, None, HeldOp(op.id.seq, verdict.code, verdict.field))
         else:

@@ -11,7 +11,8 @@ import pytest
 from gridlog_protocol.canonical import Value
 from gridlog_protocol.clock import Hlc, Stamp, reading
 from gridlog_protocol.errors import HOLDS, ProtocolError
-from gridlog_protocol.ids import Epoch, Position
+from gridlog_protocol.ids import Epoch, Position, UserId
+from gridlog_protocol.limits import RECORD_BYTES_MAX
 from gridlog_protocol.ops import Edit, Intent, Op, op_hash
 from gridlog_protocol.segment import chain_start, chain_through
 from gridlog_protocol.state import RecordState
@@ -35,8 +36,8 @@ from tests.unit.sync.building import (
     state_of,
 )
 
-BOTH = Author(frozenset({EAST, WEST}), Position(9))
-EAST_ONLY = Author(frozenset({EAST}), Position(9))
+BOTH = Author(frozenset({EAST, WEST}), Position(9), Worker(1).user)
+EAST_ONLY = Author(frozenset({EAST}), Position(9), Worker(1).user)
 START = chain_start(Worker(1).device, Worker(1).incarnation)
 CHECKPOINT: Value = {
     "id": "p1",
@@ -52,10 +53,17 @@ def made(*edits: Edit, of: str = "patrol") -> RecordState:
 
 
 def verdict(
-    op: Op, record: RecordState | None = None, *, author: Author = EAST_ONLY, creation: str | None = None
+    op: Op,
+    record: RecordState | None = None,
+    *,
+    author: Author = EAST_ONLY,
+    creation: str | None = None,
+    holder: UserId | None = None,
+    size: int = 0,
 ) -> tuple[str, str] | None:
     known = None if op.kind == "unheard_of" else kind(op.kind)
-    answer = judge(logged(op, 10), record=record, creation=creation, kind=known, author=author)
+    writer = replace(author, user=holder or op.author)
+    answer = judge(logged(op, 10), record=record, size=size, creation=creation, kind=known, author=writer)
     return (answer.code, answer.field) if isinstance(answer, Held) else None
 
 
@@ -66,7 +74,20 @@ def edited(*edits: Edit, of: str = "patrol", seen: int = 1) -> Op:
 def test_a_creation_in_a_grid_of_the_author_is_accepted_as_it_is() -> None:
     entry = logged(Worker(1).creates(put("grid_code", EAST), put("summary", "a")), 1)
 
-    assert judge(entry, record=None, creation=None, kind=kind(), author=EAST_ONLY) is entry
+    assert judge(entry, record=None, size=0, creation=None, kind=kind(), author=EAST_ONLY) is entry
+
+
+def test_an_op_in_the_name_of_somebody_else_is_held() -> None:
+    op = Worker(1).creates(put("grid_code", EAST))
+
+    assert verdict(op, holder=Worker(2).user) == ("foreign_author", "")
+
+
+def test_an_op_that_would_make_a_record_too_large_for_one_answer_is_held() -> None:
+    op = edited(put("summary", "a"))
+
+    assert verdict(op, made(), size=RECORD_BYTES_MAX) is None
+    assert verdict(op, made(), size=RECORD_BYTES_MAX + 1) == ("record_full", "")
 
 
 def test_an_edit_of_any_rule_is_accepted() -> None:
@@ -128,7 +149,7 @@ def test_an_edit_that_names_another_kind_than_the_records_is_held() -> None:
 
 
 def test_a_record_of_another_grid_is_out_of_reach() -> None:
-    author = Author(frozenset({WEST}), Position(9))
+    author = Author(frozenset({WEST}), Position(9), Worker(1).user)
 
     assert verdict(edited(put("summary", "a")), made(), author=author) == ("out_of_scope", "")
 
@@ -138,7 +159,10 @@ def test_moving_a_record_needs_authority_over_the_old_and_the_new_grid() -> None
 
     assert verdict(move, made(), author=BOTH) is None
     assert verdict(move, made(), author=EAST_ONLY) == ("out_of_scope", "")
-    assert verdict(move, made(), author=Author(frozenset({WEST}), Position(9))) == ("out_of_scope", "")
+    assert verdict(move, made(), author=Author(frozenset({WEST}), Position(9), Worker(1).user)) == (
+        "out_of_scope",
+        "",
+    )
 
 
 def test_a_creation_that_names_no_grid_is_held() -> None:
