@@ -43,7 +43,13 @@ def test_the_sdk_example_of_a_readme_runs_as_it_stands(document: str, server: Se
     code = server.admin_enroll("W001", "张三", "420106001001001")
 
     ran = subprocess.run(
-        [sys.executable, "example.py"], cwd=tmp_path, input=code, capture_output=True, text=True, check=False, timeout=60
+        [sys.executable, "example.py"],
+        cwd=tmp_path,
+        input=code,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
     )
 
     assert ran.returncode == 0, ran.stderr

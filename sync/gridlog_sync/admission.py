@@ -102,8 +102,8 @@ def judge(
 ) -> Entry | Held:
     """Decide about one new op against its record's state (None if there is none).
 
-    `size` is about what the record would take with the op in it, in bytes. `creation` is the hold code of the record's
-    own creation if that op is held. `entry.op` is bounded already.
+    `size` is about what the record would take with the op in it, in bytes. `creation` is the hold code of the
+    record's own creation if that op is held. `entry.op` is bounded already.
     """
     op = entry.op
     code = _wrong_op(op, record, creation, kind, author) or ("record_full" if size > RECORD_BYTES_MAX else None)

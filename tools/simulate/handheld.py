@@ -231,9 +231,7 @@ class ModelledStore(FieldStore):
         async with self._syncing:
             await self._exchange(link)
 
-    def write(
-        self, record: RecordId, kind: str, changes: Mapping[str, Change], opened: Record | None
-    ) -> Record:
+    def write(self, record: RecordId, kind: str, changes: Mapping[str, Change], opened: Record | None) -> Record:
         """Do what `create` and `edit` do."""
         return self._write(record, kind, changes, opened)
 

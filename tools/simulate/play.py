@@ -81,7 +81,8 @@ class Outcome:
 @cache
 def _server_keys() -> ServerKeys:
     return ServerKeys(
-        Ed25519PrivateKey.from_private_bytes(bytes([200]) * 32), X25519PrivateKey.from_private_bytes(bytes([201]) * 32)
+        Ed25519PrivateKey.from_private_bytes(bytes([200]) * 32),
+        X25519PrivateKey.from_private_bytes(bytes([201]) * 32),
     )
 
 
@@ -149,7 +150,9 @@ class Game:
         self._around = around
         self._disk_dice = dice(seed, "disk")
         self._is_healed = False
-        self.workers = [self._enrolled(number, dice(seed, "worker", str(number))) for number in range(self.swarm.devices)]
+        self.workers = [
+            self._enrolled(number, dice(seed, "worker", str(number))) for number in range(self.swarm.devices)
+        ]
         self._copies: dict[str, bytes] = {}
         self.world.note("seed", seed, self.swarm)
 
@@ -286,12 +289,17 @@ class Game:
     def _enrolled(self, number: int, own_dice: Random) -> Worker:
         keys = _device_keys(number)
         user, handle = UserId(bytes([number + 101]) * 16), DeviceHandle(bytes([number + 1]) * 8)
-        grids = {GRIDS[0], own_dice.choice(GRIDS)} if number < 2 else {*own_dice.sample(GRIDS, own_dice.randint(1, 2))}
+        grids = (
+            {GRIDS[0], own_dice.choice(GRIDS)} if number < 2 else {*own_dice.sample(GRIDS, own_dice.randint(1, 2))}
+        )
         scopes = (TENANT_SCOPE, *sorted(grids))
         tables = self.office.store.tables
         name = f"w{number}"
         tables.people[user] = Person(user, name, name, "active", frozenset(grids))
-        signing, exchange = keys.signing.public_key().public_bytes_raw(), keys.exchange.public_key().public_bytes_raw()
+        signing, exchange = (
+            keys.signing.public_key().public_bytes_raw(),
+            keys.exchange.public_key().public_bytes_raw(),
+        )
         tables.devices[handle] = Device(
             keys.id, handle, user, signing, exchange, "", "", "active", 0, START_MS + number, START_MS
         )

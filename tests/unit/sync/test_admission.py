@@ -133,7 +133,7 @@ def test_each_reason_holds_the_op_and_names_its_field(code: str) -> None:
 def test_every_reason_given_is_in_the_catalogue() -> None:
     given = set(re.findall(r"\"([a-z_]+)\"", inspect.getsource(admission))) & set(HOLDS)
 
-    assert given == {*REASONS, "depends_on_held"}
+    assert given == {*REASONS, "depends_on_held", "foreign_author", "record_full"}
 
 
 def test_an_edit_waits_with_the_creation_of_its_record() -> None:
@@ -159,10 +159,8 @@ def test_moving_a_record_needs_authority_over_the_old_and_the_new_grid() -> None
 
     assert verdict(move, made(), author=BOTH) is None
     assert verdict(move, made(), author=EAST_ONLY) == ("out_of_scope", "")
-    assert verdict(move, made(), author=Author(frozenset({WEST}), Position(9), Worker(1).user)) == (
-        "out_of_scope",
-        "",
-    )
+    west_only = Author(frozenset({WEST}), Position(9), Worker(1).user)
+    assert verdict(move, made(), author=west_only) == ("out_of_scope", "")
 
 
 def test_a_creation_that_names_no_grid_is_held() -> None:
