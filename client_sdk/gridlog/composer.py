@@ -13,10 +13,10 @@ from gridlog_protocol.ids import Incarnation, OpId, RecordId, UserId
 from gridlog_protocol.kinds import Violation, check_record
 from gridlog_protocol.limits import OP_BYTES_MAX, SALT_BLOCK_OPS
 from gridlog_protocol.op_codec import pack_op
-from gridlog_protocol.ops import SALT_BYTES, Intent, Op, op_hash, op_salt
+from gridlog_protocol.ops import SALT_BYTES, Intent, Op, Seen, op_hash, op_salt
 from gridlog_protocol.segment import chain_next
 from gridlog_protocol.texts import Text
-from gridlog_sync.view import values_of
+from gridlog_sync.view import conflicts_of, values_of
 from gridlog_sync.writing import Change, InvalidRecordError, edits_for
 
 from .device_clock import DeviceClock
@@ -54,7 +54,11 @@ class Composer:
         if kind is None:
             raise UnknownKindError(kind_name)
         is_creation = opened is None
-        edits = edits_for(kind, changes, shown=opened.values if opened else {}, is_creation=is_creation)
+        standing = memory.shown(record)
+        undecided = {each.field for each in conflicts_of(standing, kind)} if standing else set()
+        edits = edits_for(
+            kind, changes, shown=opened.values if opened else {}, undecided=undecided, is_creation=is_creation
+        )
         if not edits and not is_creation:
             return None
         wall_ms = self._clock.wall_ms()
@@ -67,7 +71,7 @@ class Composer:
             kind.name,
             kind.version,
             Intent.CREATE if opened is None else Intent.EDIT,
-            opened.seen if opened else memory.seen(record),
+            self._seen(opened) if opened else memory.seen(record),
             self._clock.facts(tick(memory.hlc, wall_ms), server_ms=memory.server_ms),
             edits,
             op_salt(root, seq),
@@ -80,6 +84,12 @@ class Composer:
         if violations:
             raise InvalidRecordError(violations)
         return WrittenOp(op, root, chain_before)
+
+    def _seen(self, opened: Record) -> Seen:
+        if opened.incarnation == self._memory.incarnation:
+            return opened.seen
+        # The form is older than this incarnation: none of whose ops it can have shown.
+        return replace(opened.seen, own_seq=0)
 
     def renamed(self, old: Incarnation, new: Incarnation) -> list[WrittenOp]:
         """Return the pending ops of `old` once more, as the first ops of `new`.

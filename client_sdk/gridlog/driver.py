@@ -65,6 +65,7 @@ class Driver:
         self._vault = vault
         self._clock = clock
         self._status_sent: dict[str, int | str] | None = None
+        self._stop_before: int | None = None
 
     async def enrol(self, transport: Transport, invitation: Invitation, *, model: str) -> Enrolled:
         """Introduce this device to the server that a code names.
@@ -115,7 +116,7 @@ class Driver:
         memory = self._memory
         if memory.enrolled is None or memory.standing is None:
             raise NotEnrolledError
-        pending = [written.op for written in memory.pending.values()]
+        pending = self._sendable()
         runs = batch_of(pending, lambda op: len(pack_op(op)))
         segments = [self._segment(run, memory.enrolled) for run in runs]
         status = self._status()
@@ -135,6 +136,15 @@ class Driver:
             sender=self._vault.signing_key,
         )
         return Asked(raw, tuple(op for run in runs for op in run), counter, status)
+
+    def stop_before(self, seq: int | None) -> bool:
+        """Send only pending ops below `seq` from now on (None: all). Return whether there are any."""
+        self._stop_before = seq
+        return bool(self._sendable())
+
+    def _sendable(self) -> list[Op]:
+        pending = (written.op for written in self._memory.pending.values())
+        return [op for op in pending if self._stop_before is None or op.id.seq < self._stop_before]
 
     def take(self, asked: Asked, answer: bytes) -> Answered:
         """Open an answer and work out what it changes. Raises RefusedError or ForeignServerError."""

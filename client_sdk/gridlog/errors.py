@@ -210,6 +210,12 @@ class RefusedError(GridlogError):
         self.detail = detail
         self.recovery = refusal.recovery
 
+    @property
+    def forked_seq(self) -> int | None:
+        """Where a fork begins: the first op of ours that differs from the one which the server holds."""
+        _, _, number = self.detail.partition("seq ")
+        return int(number) if self.code == "fork" and number.isdigit() else None
+
     @staticmethod
     def from_problem(content: bytes) -> RefusedError:
         """Read a refusal that came in the clear (RFC 9457). Nobody signed it, so it is advice, never an order."""

@@ -134,10 +134,9 @@ class Memory:
         return [self.pending[op].op for op in self._by_record.get(record, ())]
 
     def shown(self, record: RecordId) -> RecordState | None:
-        """Return a record as the screen shows it: its author still sees one whose very creation is held."""
-        confirmed = self.projection.confirmed(record)
-        held = self._held_by_record.get(record, []) if confirmed is None else []
-        return overlay(confirmed, [*held, *self.pending_of(record)])
+        """Return a record as the screen shows it: its author goes on seeing what he wrote while it is held."""
+        held = self._held_by_record.get(record, [])
+        return overlay(self.projection.confirmed(record), [*held, *self.pending_of(record)])
 
     def seen(self, record: RecordId) -> Seen:
         """Return what somebody who opens a form on `record` now has in view."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from gridlog_protocol.canonical import Value
-from gridlog_protocol.ids import OpId, RecordId, UserId
+from gridlog_protocol.ids import Incarnation, OpId, RecordId, UserId
 from gridlog_protocol.ops import Seen
 from gridlog_protocol.texts import Text
 
@@ -24,7 +24,8 @@ class Whereabouts(Enum):
 class Record:
     """A record as the screen shows it: what the server confirmed, and the device's own pending edits on top.
 
-    Hand the same object to `FieldStore.edit`: `seen` says what the worker had in view when the form was opened.
+    Hand the same object to `FieldStore.edit`: `seen` says what the worker had in view when the form was opened, and
+    `incarnation` whose own ops it counts.
     """
 
     id: RecordId
@@ -35,6 +36,7 @@ class Record:
     is_in_conflict: bool
     author: UserId | None
     seen: Seen
+    incarnation: Incarnation
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ def record_of(memory: Memory, record: RecordId) -> Record:
         bool(conflicts_of(state, kind)),
         state.origin.author if state.origin else None,
         memory.seen(record),
+        memory.incarnation,
     )
 
 

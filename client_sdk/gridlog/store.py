@@ -66,6 +66,7 @@ class FieldStore:
         self._driver = Driver(memory, vault, self._clock)
         self._composer = Composer(memory, self._clock, os.urandom)
         self._contact_on_disk_ms = memory.contact_ms
+        self._is_closed = False
 
     @classmethod
     async def make(cls, directory: Path | str, passphrase: str, *, profile: KdfProfile = KdfProfile.STANDARD) -> Self:
@@ -134,7 +135,9 @@ class FieldStore:
     async def close(self) -> None:
         """Let go of the files and forget the keys, after a running exchange. What is pending stays pending."""
         async with self._syncing, self._writing:
-            await self._run(self._close)
+            if not self._is_closed:
+                self._is_closed = True
+                await self._run(self._close)
         self._thread.shutdown(wait=True)
 
     @property
@@ -260,14 +263,27 @@ class FieldStore:
                 if refused.recovery is not Recovery.REPAIR or has_repaired:
                     raise
                 has_repaired = True
-                async with self._writing:
-                    await self._run(self._reincarnate)
+                report = await self._part_ways(transport, report, refused.forked_seq)
                 continue
             if report.is_equal is False and not has_refetched:
                 has_refetched = True
                 await self._run(self._memory.fetch_again)
             elif not is_unfinished:
                 break
+        return report
+
+    async def _part_ways(self, transport: HttpTransport, report: SyncReport, forked_seq: int | None) -> SyncReport:
+        """Settle what this store shares with its copy, then go on under numbers of its own.
+
+        Without the first step, ops that the server holds already would come to it a second time, under new names.
+        """
+        try:
+            if await self._run(lambda: self._driver.stop_before(forked_seq or 0)):
+                report, _ = await self._round_trip(transport, report)
+        finally:
+            await self._run(lambda: self._driver.stop_before(None))
+        async with self._writing:
+            await self._run(self._reincarnate)
         return report
 
     async def _round_trip(self, transport: HttpTransport, so_far: SyncReport) -> tuple[SyncReport, bool]:

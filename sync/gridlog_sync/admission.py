@@ -1,7 +1,8 @@
 """The server's decision on what a device pushes: accepted, duplicate, fork, or held with a reason.
 
-The rule it keeps: every op that verifies is stored and answered. An op that breaks a rule is held by itself; the ops
-behind it go on, except those that edit a record whose creation is held.
+The rule it keeps: every op that verifies and follows its chain is stored and answered; behind a gap, the device is
+asked to go on from there. An op that breaks a rule is held by itself; the ops behind it go on, except those that edit
+a record whose creation is held.
 """
 
 from __future__ import annotations
@@ -129,9 +130,9 @@ def _wrong_op(
 def _has_authority(op: Op, record: RecordState | None, kind: Kind, author: Author) -> bool:
     standing = scopes_of_record(record, kind) if record else frozenset()
     wanted = scopes_of_edit(op, kind)
-    if record is not None and not standing & author.scopes:
-        return False
-    return wanted <= author.scopes and bool(standing or wanted)
+    # Moving a record takes authority over every grid that claims it, or one grid's worker could end another's claim.
+    is_in_reach = standing <= author.scopes if wanted else bool(standing & author.scopes)
+    return wanted <= author.scopes and bool(standing or wanted) and (record is None or is_in_reach)
 
 
 def _first_wrong_edit(op: Op, record: RecordState | None, kind: Kind) -> Held | None:

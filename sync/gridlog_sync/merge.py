@@ -7,6 +7,7 @@ the merge rules of the kind (`rules`) only say how the surviving heads are shown
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
@@ -99,14 +100,22 @@ def _edited(field: FieldState | None, edit: Edit, entry: Entry) -> FieldState:
 
 def _written(cell: Cell, edit: Edit, entry: Entry) -> Cell:
     op = entry.op
-    covered = cell.covered
-    if edit.action is not Action.COUNT:
-        covered = covered.joined(_seen_by(op))
+    if edit.action is Action.COUNT:
+        return _counted(cell, Head(op.id, op.author, entry.stamp, entry.position, edit.value))
+    covered = cell.covered.joined(_seen_by(op))
     heads = {head.op: head for head in cell.heads}
     if edit.action is not Action.REMOVE:
         heads[op.id] = Head(op.id, op.author, entry.stamp, entry.position, edit.value)
     standing = (head for head in heads.values() if not covered.has(head.op, head.position))
     return Cell(tuple(sorted(standing, key=lambda head: head.order)), covered)
+
+
+def _counted(cell: Cell, head: Head) -> Cell:
+    """Put a count to the others. Nothing covers a count, so thousands of them need no look at each other."""
+    at = bisect_left(cell.heads, head.order, key=lambda each: each.order)
+    if at < len(cell.heads) and cell.heads[at].op == head.op:
+        return cell
+    return Cell((*cell.heads[:at], head, *cell.heads[at:]), cell.covered)
 
 
 def _seen_by(op: Op) -> Covered:

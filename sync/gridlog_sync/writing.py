@@ -6,7 +6,7 @@ people who each add a photo never overwrite each other's list.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -73,12 +73,18 @@ class InvalidRecordError(ValueError):
 
 
 def edits_for(
-    kind: Kind, changes: Mapping[str, Change], *, shown: Mapping[str, Value], is_creation: bool
+    kind: Kind,
+    changes: Mapping[str, Change],
+    *,
+    shown: Mapping[str, Value],
+    is_creation: bool,
+    undecided: Collection[str] = (),
 ) -> tuple[Edit, ...]:
     """Return the edits that bring a record from what it shows to what `changes` says.
 
     A plain value is what the field shall show; `Add`, `Remove` and `Count` change a collection or counter without
-    saying what else is in it. Raises InvalidRecordError, which names every wrong field at once.
+    saying what else is in it. Fields that are `undecided` (in conflict) are written even if they show the value
+    already: that is how somebody decides for it. Raises InvalidRecordError, which names every wrong field at once.
     """
     edits: list[Edit] = []
     violations: list[Violation] = []
@@ -92,7 +98,8 @@ def edits_for(
         if nameless:
             violations.append(nameless)
             continue
-        for action, key, value in _steps(field, change, shown.get(name)):
+        is_decision = name in undecided and field.merge not in (Merge.AWSET, Merge.APPEND)
+        for action, key, value in _steps(field, change, None if is_decision else shown.get(name)):
             edit = Edit(name, action, key, value, field.sensitivity.digest_class)
             wrong = _wrong_step(edit, field, shown.get(name))
             violations += [wrong] if wrong else []

@@ -78,7 +78,7 @@ def session(setting: Setting, story: Story, parties: tuple[str, str], result: Se
         "id": setting.element_id(),
         "at": setting.moment(minute),
         "place": setting.grammar.word(setting.rng, "venue"),
-        "present": [a, b, setting.worker.name],
+        "present": list(dict.fromkeys((a, b, setting.worker.name))),
         "text": setting.grammar.session_note(setting.rng, story, a=a, b=b, result=result),
         "result": result,
     }

@@ -94,55 +94,55 @@ class MemoryLedger:
     """Ops, log, records and digests. See `contract.Ledger`."""
 
     def __init__(self, tables: Tables, tenancy: Tenancy) -> None:
-        self._tables = tables
+        self.tables = tables
         self._start = LogHead(Position(0), log_start(tenancy.tenant, tenancy.epoch))
 
     async def log_head(self) -> LogHead:
         """Return the last log entry's position and hash."""
-        return self._tables.log[-1] if self._tables.log else self._start
+        return self.tables.log[-1] if self.tables.log else self._start
 
     async def log_hash(self, position: Position) -> bytes | None:
         """Return the log hash at a position, or None beyond the head."""
-        if position > len(self._tables.log):
+        if position > len(self.tables.log):
             return None
-        return self._tables.log[position - 1].hash if position else self._start.hash
+        return self.tables.log[position - 1].hash if position else self._start.hash
 
     async def chain(self, device: DeviceId, incarnation: Incarnation) -> Chain:
         """Return how far an incarnation is held."""
         place = (device, incarnation)
-        return self._tables.chains.get(place, Chain(0, chain_start(*place)))
+        return self.tables.chains.get(place, Chain(0, chain_start(*place)))
 
     async def ops(self, device: DeviceId, incarnation: Incarnation, first: int, last: int) -> list[StoredOp]:
         """Return the ops of an incarnation in a range of seq, both ends included, in order."""
         named = (OpId(device, incarnation, seq) for seq in range(first, last + 1))
-        return [self._tables.ops[op] for op in named if op in self._tables.ops]
+        return [self.tables.ops[op] for op in named if op in self.tables.ops]
 
     async def ops_of_record(self, record: RecordId) -> list[StoredOp]:
         """Return every op of a record: accepted ones by position, then held ones."""
-        own = [each for each in self._tables.ops.values() if each.op.record == record]
+        own = [each for each in self.tables.ops.values() if each.op.record == record]
         return sorted(own, key=lambda each: (each.position is None, each.position or 0, each.op.id.seq))
 
     async def records(self, ids: Collection[RecordId]) -> dict[RecordId, StoredRecord]:
         """Return the records that exist among `ids`."""
-        return {record: self._tables.records[record] for record in sorted(ids) if record in self._tables.records}
+        return {record: self.tables.records[record] for record in sorted(ids) if record in self.tables.records}
 
     async def page(self, scope: ScopeId, after: RecordId | None, limit: int) -> list[RecordId]:
         """Return ids of records in a scope, newest first, below `after`."""
-        there = [record for record, each in self._tables.records.items() if scope in each.scopes]
+        there = [record for record, each in self.tables.records.items() if scope in each.scopes]
         return sorted((each for each in there if after is None or each < after), reverse=True)[:limit]
 
     async def touches(self, scopes: Collection[ScopeId], since: Position, limit: int) -> list[Touch]:
         """Return what log entries after `since` did in these scopes, by position."""
-        found = [each for each in self._tables.touches if each.position > since and each.scope in scopes]
+        found = [each for each in self.tables.touches if each.position > since and each.scope in scopes]
         return sorted(found, key=lambda each: (each.position, each.scope))[:limit]
 
     async def digests(self, scopes: Collection[ScopeId]) -> dict[tuple[ScopeId, int], SetDigest]:
         """Return the digests of these scopes, by scope and class."""
-        return {key: digest for key, digest in self._tables.digests.items() if key[0] in scopes}
+        return {key: digest for key, digest in self.tables.digests.items() if key[0] in scopes}
 
     async def write(self, commit: Commit) -> None:
         """Write what one push changes."""
-        tables = self._tables
+        tables = self.tables
         tables.ops |= {each.op.id: each for each in commit.ops}
         tables.log += [LogHead(each.position, each.hash) for each in commit.entries]
         tables.entries += [each.op for each in commit.entries]

@@ -170,14 +170,10 @@ class Game:
         return self._judged(rounds)
 
     def _plan(self) -> None:
-        begin = self._dice.randint(0, 20_000)
-        number_of_acts = 0
         for worker in self.workers:
-            at_ms = begin
             for _ in range(self.swarm.acts // len(self.workers) + 1):
-                at_ms += self._dice.randint(0, 2 * CHAOS_MS * len(self.workers) // (self.swarm.acts + 8))
-                self.world.after(min(at_ms, CHAOS_MS), worker.act)
-                number_of_acts += 1
+                at_ms = self._dice.randint(0, CHAOS_MS)
+                self.world.after(-(-at_ms // self.swarm.beat_ms) * self.swarm.beat_ms, worker.act)
             self._plan_rounds(worker)
         self._plan_office()
         for _ in range(self.swarm.rollbacks):
@@ -187,7 +183,7 @@ class Game:
 
     def _plan_rounds(self, worker: Worker) -> None:
         every_ms = self._dice.choice((20_000, 45_000, 120_000))
-        at_ms = self._dice.randint(0, every_ms)
+        at_ms = self._dice.randint(0, every_ms) + self._dice.randint(0, self.swarm.joining_ms_max)
         while at_ms < CHAOS_MS:
             self.world.after(at_ms, partial(self._synchronise, worker))
             at_ms += self._dice.randint(every_ms // 2, 2 * every_ms)
@@ -331,6 +327,7 @@ class Game:
             clock=PhoneClock.drawn(own_dice, START_MS, is_wrong=self.swarm.are_clocks_wrong),
             content=empty.copied(),
             fate=self._fate,
+            creation=self.swarm.creation,
             is_liar=self.swarm.has_liar and number == 1,
         )
 

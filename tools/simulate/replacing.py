@@ -15,3 +15,13 @@ def replaced(owner: object, name: str, substitute: object) -> Iterator[None]:
         yield
     finally:
         setattr(owner, name, kept)
+
+
+@contextmanager
+def overridden(owner: object, name: str, substitute: object) -> Iterator[None]:
+    """Put an attribute of its own on an instance, over the one of its class."""
+    setattr(owner, name, substitute)
+    try:
+        yield
+    finally:
+        delattr(owner, name)

@@ -37,6 +37,9 @@ class Swarm:
     office: OfficeFaults
     pages: Pages
     grain_ms: int
+    beat_ms: int
+    creation: float
+    joining_ms_max: int
     power_cut: float
     no_space: float
     partition: float
@@ -65,6 +68,9 @@ def drawn(dice: Dice) -> Swarm:
             dice.choice((500, 1500, EVERYTHING)),
         ),
         grain_ms=dice.choice((1, 1, 1000)),
+        beat_ms=dice.choice((1, 1000, 30_000, 60_000)),
+        creation=dice.choice((0.06, 0.12, 0.25)),
+        joining_ms_max=dice.choice((0, 0, 200_000, 450_000)),
         power_cut=rate(0.03),
         no_space=rate(0.02),
         partition=rate(0.3),
@@ -74,5 +80,5 @@ def drawn(dice: Dice) -> Swarm:
         rollbacks=int(is_so(dice, 0.15)),
         clones=int(is_so(dice, 0.15)),
         devices=dice.randint(2, 4),
-        acts=dice.randint(12, 45),
+        acts=dice.randint(15, 60),
     )

@@ -27,7 +27,7 @@ from tools.simulate.office import PROBLEM, Office
 
 TIMEOUT_MS = 25_000
 _FORMS_OPEN_MAX = 2
-_RECENT = 6
+_RECENT = 4
 
 
 class PromiseError(Exception):
@@ -69,6 +69,7 @@ class Worker:
         clock: PhoneClock,
         content: bytes,
         fate: Callable[[], Fate],
+        creation: float,
         is_liar: bool = False,
     ) -> None:
         self.name = name
@@ -77,6 +78,7 @@ class Worker:
         self.scopes = scopes
         self.clock = clock
         self.is_liar = is_liar
+        self._creation = creation
         self.saved: set[ActId] = set()
         self.alarms = 0
         self.refusals: list[str] = []
@@ -91,13 +93,13 @@ class Worker:
         """Do one thing that a worker does."""
         throw = self._dice.random()
         try:
-            if throw < 0.22 or not self.store.shown_records():
+            if self._dice.random() < self._creation or not self.store.shown_records():
                 self._create()
-            elif throw < 0.42:
+            elif throw < 0.2:
                 self._open_form()
-            elif throw < 0.62 and self._forms:
+            elif throw < 0.5 and self._forms:
                 self._save(self._forms.pop(self._dice.randrange(len(self._forms))))
-            elif throw < 0.70:
+            elif throw < 0.6:
                 self._edit({"grid_code": self._dice.choice((*self.scopes[1:], *self._around.grids))})
             else:
                 self._edit(None)
@@ -158,6 +160,7 @@ class Worker:
             clock=PhoneClock.drawn(dice, self._around.world.now_ms, is_wrong=True),
             content=copy,
             fate=fate,
+            creation=self._creation,
             is_liar=self.is_liar,
         )
 

@@ -5,7 +5,7 @@ The rule it keeps: load, decide, commit, and only then speak. A receipt is signe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -15,7 +15,7 @@ from gridlog_protocol.clock import Stamp
 from gridlog_protocol.codec import decode, encode
 from gridlog_protocol.envelope import Header, Purpose, open_sealed, read_header, reply_address, seal
 from gridlog_protocol.errors import ProtocolError
-from gridlog_protocol.ids import TENANT_SCOPE, DeviceHandle, Position, ScopeId
+from gridlog_protocol.ids import TENANT_SCOPE, DeviceHandle, Position, RecordId, ScopeId
 from gridlog_protocol.kinds import KindSet
 from gridlog_protocol.messages import (
     Accepted,
@@ -100,6 +100,8 @@ class Exchange:
                 snapshot, scopes=caller.scopes, since=since, fetches=request.fetches, own_push=own_push
             )
             receipt = await self._receipt(snapshot, caller, pushed, now_ms) if pushed else None
+            away = await _away(snapshot, caller, pushed.repeated) if pushed else set()
+        pulled = replace(pulled, left=tuple(sorted(away.union(pulled.left))))
         return self._response(request, pulled, pushed, receipt, now_ms)
 
     async def _since(self, request: SyncRequest) -> LogHead:
@@ -185,6 +187,12 @@ class Exchange:
             pages=pulled.pages,
             receipt=receipt,
         )
+
+
+async def _away(snapshot: Transaction, caller: Caller, repeated: Collection[RecordId]) -> set[RecordId]:
+    """Return those records of repeated ops that have moved away since: the answer which said so may be lost."""
+    stored = await snapshot.ledger.records(repeated) if repeated else {}
+    return {record for record, each in stored.items() if not each.scopes & set(caller.scopes)}
 
 
 async def _known(transaction: Transaction, handle: DeviceHandle) -> Caller:

@@ -93,8 +93,8 @@ async def _pages(
             room -= len(pack_record(stored[record].state))
         is_last = len(states) == len(ids) < _PAGE_RECORDS
         pages.append(Page(fetch.scope, as_of, None if is_last else states[-1].id, tuple(states)))
-    # A device that holds nothing takes the head as its cursor; while it fetches, the cursor stays.
-    if since.position:
+    # A device that holds nothing yet takes the head as its cursor; otherwise the cursor stays while it fetches.
+    if since.position or not set(scopes) <= {fetch.scope for fetch in fetches}:
         return Pulled(since, pages=tuple(pages), has_more=True)
     if len(pages) < len(fetches) or any(page.after or fetches[i].after for i, page in enumerate(pages)):
         return Pulled(head, pages=tuple(pages), has_more=True)

@@ -29,9 +29,13 @@ _OPS_PER_BREATH = 32
 
 @dataclass(frozen=True, slots=True)
 class Pushed:
-    """What became of a push. `stored` has every op of its segments that the server holds now, in order."""
+    """What became of a push. `stored` has every op of its segments that the server holds now, in order.
+
+    `repeated` are the records of ops that were held already: an earlier answer may never have arrived.
+    """
 
     stored: tuple[StoredOp, ...]
+    repeated: frozenset[RecordId]
     own_push: range
     chain: Chain
     incarnation: Incarnation
@@ -54,6 +58,7 @@ async def push(  # noqa: PLR0913 - each is a fact of one request.
     """
     work = await Work.load(transaction, [op for each in segments for op in each.ops], kinds, tenancy, now_ms)
     stored: list[StoredOp] = []
+    repeated: set[RecordId] = set()
     chain, incarnation = Chain(0, b""), segments[-1].incarnation
     for segment in segments:
         hashes = verify(segment, tenant=tenancy.tenant, key=key)
@@ -65,6 +70,7 @@ async def push(  # noqa: PLR0913 - each is a fact of one request.
         known = {each.op.id.seq: each.hash for each in held_already}
         chain, new = continue_chain(before, segment, hashes, known)
         stored += held_already
+        repeated |= {each.op.record for each in held_already}
         if new:
             number = await transaction.put_segment(segment, device, chain.head, now_ms=now_ms)
             by_seq = dict(zip((op.id.seq for op in segment.ops), hashes, strict=True))
@@ -76,7 +82,7 @@ async def push(  # noqa: PLR0913 - each is a fact of one request.
             work.chains[(device, segment.incarnation)] = chain
     if work.ops:
         await transaction.ledger.write(work.commit())
-    return Pushed(tuple(stored), work.positions, chain, incarnation)
+    return Pushed(tuple(stored), frozenset(repeated), work.positions, chain, incarnation)
 
 
 @dataclass(slots=True)

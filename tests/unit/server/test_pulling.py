@@ -190,8 +190,9 @@ async def test_while_two_grids_are_claimed_for_a_record_both_hold_it(server: Ser
 async def test_another_grids_records_look_like_none_at_all(server: Server, scope: str) -> None:
     west, east = await server.enrolled("W1", WEST), await server.enrolled("W2", EAST)
     assert (await server.exchanged(west, west.creates(put("summary", "秘密"), scope=WEST))).accepted
-    raw = east.request(fetches=[Fetch(ScopeId(scope), Position(0), None), *first_fetch(EAST)])
+    raw = east.request(fetches=[Fetch(ScopeId(scope), Position(0), None), *first_fetch(TENANT_SCOPE, EAST)])
     answer = await server.answered(east, raw)
     assert isinstance(answer, SyncResponse)
-    assert [(page.scope, page.records, page.after) for page in answer.pages] == [(scope, (), None), (EAST, (), None)]
+    pages = [(page.scope, page.records, page.after) for page in answer.pages]
+    assert pages == [(scope, (), None), (TENANT_SCOPE, (), None), (EAST, (), None)]
     assert answer.digest == await server.recounted(east.scopes)

@@ -1,0 +1,62 @@
+"""The planted bugs, by name. A simulator that finds no planted bug proves nothing: each must fall.
+
+Each name stands for one rule of the protocol, and what is entered replaces one function of the production code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from tools.simulate import weak_device, weak_server
+from tools.simulate.play import Outcome, play
+from tools.simulate.weak_server import Weakening
+
+SEEDS_MAX = 2000
+
+_ALL: tuple[Weakening, ...] = (
+    weak_server.acknowledged_before_commit,
+    weak_server.cursor_of_last_page,
+    weak_server.cut_page_skips,
+    weak_server.digest_of_another_state,
+    weak_server.future_positions,
+    weak_server.latest_grid_only,
+    weak_server.never_echo_by_heads,
+    weak_server.new_grid_gets_the_field,
+    weak_server.no_dedupe,
+    weak_server.not_raised,
+    weak_server.old_grid_untold,
+    weak_server.page_by_change,
+    weak_server.pulls_by_heads,
+    weak_server.stamped_on_arrival,
+    weak_server.unclamped,
+    weak_device.claimed_stamp_kept,
+    weak_device.counts_superseded,
+    weak_device.cursor_before_data,
+    weak_device.dropped_records_stay,
+    weak_device.incarnation_kept,
+    weak_device.no_tie_break,
+    weak_device.older_fields_win,
+    weak_device.only_heads_kept,
+    weak_device.outbox_emptied_early,
+    weak_device.own_edits_unseen,
+    weak_device.removal_wins,
+    weak_device.repeated_ack_applied,
+    weak_device.saved_before_durable,
+    weak_device.seen_when_saved,
+    weak_device.stale_answer,
+    weak_device.unfetched_names_the_cursor,
+    weak_device.wall_clock,
+)
+MUTANTS: Mapping[str, Weakening] = MappingProxyType({each.__name__: each for each in _ALL})
+
+
+def play_mutant(name: str, seed: int) -> Outcome:
+    """Play one seed with a planted bug."""
+    with MUTANTS[name]():
+        return play(seed)
+
+
+def is_found(name: str, seed: int) -> bool:
+    """Tell whether a seed finds a planted bug, and not one that is there without it."""
+    return bool(play_mutant(name, seed).findings) and not play(seed).findings

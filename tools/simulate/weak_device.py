@@ -1,0 +1,191 @@
+"""Planted bugs on the device's side and in the merge. Each weakens one rule while it is entered."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Any
+
+from gridlog import composer, store
+from gridlog.composer import Composer
+from gridlog.driver import Asked, Driver
+from gridlog.entries import WrittenOp, pack_answer
+from gridlog.frames import FrameType
+from gridlog.memory import Memory
+from gridlog.store import FieldStore
+from gridlog_protocol.clock import Stamp, reading
+from gridlog_protocol.ids import Position, RecordId
+from gridlog_protocol.messages import SyncResponse
+from gridlog_protocol.ops import Action, Edit, Op, Seen
+from gridlog_protocol.state import NOTHING_COVERED, Cell, Covered, Head, HeadOrder, RecordState
+from gridlog_sync import merge, session
+from gridlog_sync.merge import Entry
+from tools.simulate.replacing import replaced
+
+
+@contextmanager
+def seen_when_saved() -> Iterator[None]:
+    """Name what the phone has when the form is saved, not what the form showed."""
+    original = Composer.compose
+
+    def weak(self: Any, record: RecordId, kind: str, changes: Any, *, opened: Any, author: Any) -> WrittenOp | None:
+        now = replace(opened, seen=self._memory.seen(record)) if opened else None
+        return original(self, record, kind, changes, opened=now, author=author)
+
+    with replaced(Composer, "compose", weak):
+        yield
+
+
+def unfetched_names_the_cursor() -> AbstractContextManager[None]:
+    """Name the cursor for a record that is not here."""
+
+    def weak(self: Any, record: RecordId) -> Seen:
+        del record
+        return Seen(self.standing.epoch, self.standing.position, self.next_place(self.incarnation)[0] - 1)
+
+    return replaced(Memory, "seen", weak)
+
+
+def wall_clock() -> AbstractContextManager[None]:
+    """Order by the phone's clock."""
+    return replaced(composer, "tick", lambda _, wall_ms: reading(max(wall_ms, 0)))
+
+
+@contextmanager
+def stale_answer() -> Iterator[None]:
+    """Take in an answer wherever the cursor stands, over whatever is newer here."""
+    original = session._advance  # noqa: SLF001 - a mutant reaches where no caller may.
+
+    def weak(standing: session.Standing, response: SyncResponse, work: Any) -> session.Standing:
+        after = original(standing, response, work)
+        is_older = response.to_position < standing.position
+        return replace(after, position=standing.position, token=standing.token) if is_older else after
+
+    with older_fields_win(), replaced(session, "_fits", lambda *_: True), replaced(session, "_advance", weak):
+        yield
+
+
+def older_fields_win() -> AbstractContextManager[None]:
+    """Take over fields that are older than those that are here."""
+
+    def weak(mine: RecordState | None, theirs: RecordState) -> RecordState:
+        if mine is None:
+            return theirs
+        fields = MappingProxyType({**mine.fields, **theirs.fields})
+        return replace(mine, origin=mine.origin or theirs.origin, fields=fields)
+
+    return replaced(session, "adopt", weak)
+
+
+def claimed_stamp_kept() -> AbstractContextManager[None]:
+    """Keep one's own clock for an acknowledged op, whatever stamp the server gave it."""
+
+    def weak(op: Op, stamp: Stamp, position: Position) -> Entry:
+        del stamp
+        return Entry(op, Stamp(op.clock.hlc), position)
+
+    return replaced(session, "Entry", weak)
+
+
+def dropped_records_stay() -> AbstractContextManager[None]:
+    """Keep what has left the scopes."""
+    return replaced(session._Work, "drop", lambda *_: None)  # noqa: SLF001 - a mutant reaches where no caller may.
+
+
+def repeated_ack_applied() -> AbstractContextManager[None]:
+    """Merge an acknowledged op again although the replica is past it."""
+    return replaced(session, "_is_new", lambda *_: True)
+
+
+@contextmanager
+def outbox_emptied_early() -> Iterator[None]:
+    """Forget ops as soon as they are sent."""
+    original = Driver.ask
+
+    def weak(self: Any) -> Asked:
+        asked = original(self)
+        for op in asked.sent:
+            self._memory._leave_pending(op.id)  # noqa: SLF001
+        return asked
+
+    with replaced(Driver, "ask", weak):
+        yield
+
+
+@contextmanager
+def cursor_before_data() -> Iterator[None]:
+    """Write the new cursor to the disk first, and then what it stands for."""
+    original = FieldStore._take  # noqa: SLF001
+
+    def weak(self: Any, asked: Asked, answer: bytes) -> Any:
+        taken = self._driver.take(asked, answer).taken
+        self._journal.append([(FrameType.ANSWER, pack_answer(replace(taken, records=(), dropped=())))])
+        return original(self, asked, answer)
+
+    with replaced(FieldStore, "_take", weak):
+        yield
+
+
+@contextmanager
+def saved_before_durable() -> Iterator[None]:
+    """Say saved when the op is in memory; it goes to the disk with the next answer."""
+    original = FieldStore._take  # noqa: SLF001
+
+    def write(self: Any, record: Any, kind: str, changes: Any, opened: Any) -> Any:
+        written = self._composer.compose(record, kind, changes, opened=opened, author=self._enrolled().user)
+        if written is not None:
+            self._memory.take_op(written)
+        return store.record_of(self._memory, record)
+
+    def take(self: Any, asked: Asked, answer: bytes) -> Any:
+        waiting = [(FrameType.OP, store.pack_written(each)) for each in self._memory.pending.values()]
+        self._journal.append(waiting)
+        return original(self, asked, answer)
+
+    with replaced(FieldStore, "_write", write), replaced(FieldStore, "_take", take):
+        yield
+
+
+def incarnation_kept() -> AbstractContextManager[None]:
+    """Go on under the same name after a fork."""
+    return replaced(FieldStore, "_reincarnate", lambda _: None)
+
+
+def no_tie_break() -> AbstractContextManager[None]:
+    """Order heads by their stamps alone."""
+    return replaced(Head, "order", property(lambda head: HeadOrder(head.stamp, b"", b"", 0)))
+
+
+def counts_superseded() -> AbstractContextManager[None]:
+    """Let a count replace those that its author saw."""
+    original = merge._written  # noqa: SLF001
+
+    def weak(cell: Cell, edit: Edit, entry: Entry) -> Cell:
+        is_count = edit.action is Action.COUNT
+        return original(cell, replace(edit, action=Action.SET) if is_count else edit, entry)
+
+    return replaced(merge, "_written", weak)
+
+
+def removal_wins() -> AbstractContextManager[None]:
+    """Let a removal take away additions that its author never saw."""
+    original = merge._written  # noqa: SLF001
+
+    def weak(cell: Cell, edit: Edit, entry: Entry) -> Cell:
+        written = original(cell, edit, entry)
+        return replace(written, heads=()) if edit.action is Action.REMOVE else written
+
+    return replaced(merge, "_written", weak)
+
+
+def only_heads_kept() -> AbstractContextManager[None]:
+    """Forget what the writes of a cell had seen, as soon as it is merged."""
+    original = merge._written  # noqa: SLF001
+    return replaced(merge, "_written", lambda *facts: replace(original(*facts), covered=NOTHING_COVERED))
+
+
+def own_edits_unseen() -> AbstractContextManager[None]:
+    """Count by positions alone: one's own edits of yesterday contradict those of today."""
+    return replaced(merge, "_seen_by", lambda op: Covered(op.seen.position))

@@ -1,0 +1,223 @@
+"""Planted bugs on the server's side. Each weakens one rule while it is entered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Any
+
+from gridlog_protocol.clock import Hlc, Stamp, reading
+from gridlog_protocol.ids import Position, RecordId, ScopeId
+from gridlog_protocol.limits import CLOCK_AHEAD_MS
+from gridlog_protocol.ops import Op
+from gridlog_protocol.segment import Segment, chain_next
+from gridlog_protocol.state import RecordState
+from gridlog_server.service import exchange, pulling, pushing
+from gridlog_server.service.exchange import Exchange
+from gridlog_server.store.contract import LogHead, StoredOp, StoreUnavailableError
+from gridlog_sync.admission import Chain
+from gridlog_sync.changes import Movement, Touch, Wanted, part_of, wanted_records
+from gridlog_sync.digest import combined
+from gridlog_sync.scope import scopes_of_record
+from tools.simulate.memory_store import MemoryLedger, MemoryTransaction, ServerDiedError
+from tools.simulate.replacing import overridden, replaced
+
+Weakening = Callable[[], AbstractContextManager[None]]
+Kept = Callable[[str, RecordState], bool]
+
+
+def future_positions() -> AbstractContextManager[None]:
+    """Take the position that an op names as it comes."""
+    return replaced(pushing, "bounded", lambda op, **_: op)
+
+
+def old_grid_untold() -> AbstractContextManager[None]:
+    """Name nothing as left."""
+    return replaced(pulling, "left_records", lambda *_: [])
+
+
+def new_grid_gets_the_field() -> AbstractContextManager[None]:
+    """Send what the move touched, not the whole record."""
+
+    def weak(touches: Iterable[Touch], *, own_push: range) -> dict[RecordId, Wanted]:
+        return wanted_records([replace(each, movement=Movement.TOUCHED) for each in touches], own_push=own_push)
+
+    return replaced(pulling, "wanted_records", weak)
+
+
+def pulls_by_heads() -> AbstractContextManager[None]:
+    """Send a field only if one of its surviving heads is new: a removal has none."""
+
+    def kept(since: LogHead, own_push: range) -> Kept:
+        del own_push
+        return lambda name, record: any(
+            head.position > since.position for cell in record.fields[name].cells.values() for head in cell.heads
+        )
+
+    return _fields_left_out(kept)
+
+
+def never_echo_by_heads() -> AbstractContextManager[None]:
+    """Leave a field out if all its surviving heads are of this push."""
+
+    def kept(since: LogHead, own_push: range) -> Kept:
+        del since
+        return lambda name, record: not own_push or any(
+            head.position not in own_push for cell in record.fields[name].cells.values() for head in cell.heads
+        )
+
+    return _fields_left_out(kept)
+
+
+@contextmanager
+def _fields_left_out(kept: Callable[[LogHead, range], Kept]) -> Iterator[None]:
+    original = pulling.pull
+
+    async def weak(snapshot: Any, **facts: Any) -> pulling.Pulled:
+        is_kept = kept(facts["since"], facts["own_push"])
+
+        def part(record: RecordState, wanted: Wanted) -> RecordState:
+            sent = part_of(record, wanted)
+            if wanted.is_whole:
+                return sent
+            fields = {name: each for name, each in sent.fields.items() if is_kept(name, record)}
+            return replace(sent, fields=MappingProxyType(fields))
+
+        with replaced(pulling, "part_of", part):
+            return await original(snapshot, **facts)
+
+    with replaced(exchange, "pull", weak):
+        yield
+
+
+def page_by_change() -> AbstractContextManager[None]:
+    """Order a first fetch by the last change: records move between the pages while they are fetched."""
+
+    async def weak(self: MemoryLedger, scope: ScopeId, after: RecordId | None, limit: int) -> list[RecordId]:
+        there = [each for each in self.tables.records.values() if scope in each.scopes]
+        there.sort(key=lambda each: each.changed, reverse=True)
+        listed = [each.state.id for each in there]
+        return listed[listed.index(after) + 1 if after in listed else 0 :][:limit]
+
+    return replaced(MemoryLedger, "page", weak)
+
+
+def cursor_of_last_page() -> AbstractContextManager[None]:
+    """Let the delta start where the last page was made, not where the first one was."""
+    original = pulling._pages  # noqa: SLF001 - a mutant reaches where no caller may.
+
+    async def weak(snapshot: Any, head: LogHead, *rest: Any) -> pulling.Pulled:
+        return replace(await original(snapshot, head, *rest), to=head)
+
+    return replaced(pulling, "_pages", weak)
+
+
+def cut_page_skips() -> AbstractContextManager[None]:
+    """Name the head as the cursor of a page that was cut."""
+
+    async def weak(snapshot: Any, position: Position) -> LogHead:
+        del position
+        head: LogHead = await snapshot.ledger.log_head()
+        return head
+
+    return replaced(pulling, "_head_at", weak)
+
+
+@contextmanager
+def digest_of_another_state() -> Iterator[None]:
+    """Send the digest of the head with an answer that stops before it."""
+    original = pulling.pull
+
+    async def weak(snapshot: Any, **facts: Any) -> pulling.Pulled:
+        pulled = await original(snapshot, **facts)
+        if pulled.has_more and not pulled.pages:
+            return replace(pulled, digest=combined(await snapshot.ledger.digests(facts["scopes"])))
+        return pulled
+
+    with replaced(exchange, "pull", weak):
+        yield
+
+
+def unclamped() -> AbstractContextManager[None]:
+    """Believe every clock."""
+    return replaced(pushing, "stamp_for", lambda claimed, *, above, **_: Stamp(max(claimed, above + 1)))
+
+
+def not_raised() -> AbstractContextManager[None]:
+    """Stamp without looking at what the author saw."""
+
+    def weak(claimed: Hlc, *, server_ms: int, above: Stamp) -> Stamp:
+        del above
+        return Stamp(min(claimed, reading(server_ms + CLOCK_AHEAD_MS)))
+
+    return replaced(pushing, "stamp_for", weak)
+
+
+@contextmanager
+def stamped_on_arrival() -> Iterator[None]:
+    """Stamp an op anew whenever it comes again."""
+    original = pushing.push
+
+    async def weak(transaction: Any, segments: Any, **facts: Any) -> pushing.Pushed:
+        pushed = await original(transaction, segments, **facts)
+        ceiling = reading(facts["now_ms"] + CLOCK_AHEAD_MS)
+
+        def again(stored: StoredOp) -> StoredOp:
+            if stored.position is None or stored.position in pushed.own_push:
+                return stored
+            return replace(stored, stamp=Stamp(min(stored.op.clock.hlc, ceiling)))
+
+        return replace(pushed, stored=tuple(again(each) for each in pushed.stored))
+
+    with replaced(exchange, "push", weak):
+        yield
+
+
+def no_dedupe() -> AbstractContextManager[None]:
+    """Take every op of a segment as new."""
+
+    def weak(
+        chain: Chain, segment: Segment, hashes: Sequence[bytes], stored: object
+    ) -> tuple[Chain, tuple[Op, ...]]:
+        del stored
+        if segment.first_seq > chain.known_seq + 1:
+            return chain, ()
+        link = segment.chain_before
+        for hashed in hashes:
+            link = chain_next(link, hashed)
+        return Chain(segment.ops[-1].id.seq, link), segment.ops
+
+    return replaced(pushing, "continue_chain", weak)
+
+
+@contextmanager
+def acknowledged_before_commit() -> Iterator[None]:
+    """Answer before the commit, and never learn that there was none."""
+    original = Exchange._push  # noqa: SLF001
+
+    async def weak(self: Any, caller: Any, request: Any, since: Any, body: Any, now_ms: int) -> Any:
+        try:
+            return await original(self, caller, request, since, body, now_ms)
+        except (StoreUnavailableError, ServerDiedError):
+            store = self._store
+            if not request.segments:
+                return None
+            scratch = MemoryTransaction(store.tables.copied(), store.tenancy)
+            with overridden(store, "commit", lambda work: work(scratch)):
+                return await original(self, caller, request, since, body, now_ms)
+
+    with replaced(Exchange, "_push", weak):
+        yield
+
+
+def latest_grid_only() -> AbstractContextManager[None]:
+    """Put a record into the grid that is shown, not into all that are claimed."""
+
+    def weak(record: RecordState, kind: Any) -> frozenset[ScopeId]:
+        field = record.fields.get(kind.scope_field) if kind.scope_field else None
+        heads = field.cells[""].heads if field and "" in field.cells else ()
+        return frozenset({ScopeId(str(heads[-1].value))}) if heads else scopes_of_record(record, kind)
+
+    return replaced(pushing, "scopes_of_record", weak)
