@@ -3,6 +3,7 @@
 VENV ?= .venv
 PYTHON ?= python3
 SEED ?=
+SEEDS ?= 1000
 ARGS ?=
 
 BIN := $(VENV)/bin
@@ -13,22 +14,28 @@ COMPILE := $(LOCK_VENV)/bin/uv --quiet pip compile --universal --generate-hashes
 	--no-annotate --no-header --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint lock clean
+.PHONY: help demo test lint simulate mutants lock clean
 
 help: ## Show what can be made
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(READY) ## Play a street on this machine: make demo SEED=7 ARGS="--help"
 	$(BIN)/python -m tools.demo $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 test: $(READY) ## Run the tests: make test ARGS="-k proxy"
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses auto $(ARGS)
 
 lint: $(READY) ## Check style, types and who imports whom
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+simulate: $(READY) ## Play seeded worlds full of faults: make simulate SEEDS=20000
+	$(BIN)/python -m tools.simulate --seeds $(SEEDS) $(ARGS)
+
+mutants: $(READY) ## Show that the simulation finds every planted bug
+	$(BIN)/python -m tools.simulate --mutants $(ARGS)
 
 lock: ## Write requirements/*.lock from pyproject.toml: make lock ARGS=--upgrade
 	$(PYTHON) -m venv $(LOCK_VENV)

@@ -111,7 +111,9 @@ def _written(cell: Cell, edit: Edit, entry: Entry) -> Cell:
 
 
 def _counted(cell: Cell, head: Head) -> Cell:
-    """Put a count to the others. Nothing covers a count, so thousands of them need no look at each other."""
+    """Put a count to the others. A count covers nothing, so thousands of them need no look at each other."""
+    if cell.covered.has(head.op, head.position):
+        return cell
     at = bisect_left(cell.heads, head.order, key=lambda each: each.order)
     if at < len(cell.heads) and cell.heads[at].op == head.op:
         return cell

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Generator
-from typing import Any, TypeVar
-
-T = TypeVar("T")
+from typing import Any
 
 
 class Reply:
@@ -23,17 +21,6 @@ class Reply:
     def answer(self, value: bytes) -> None:
         """Say what the coroutine gets when it goes on."""
         self._value = value
-
-
-def run(coroutine: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine that never waits for the world. What merely gives way goes on at once."""
-    while True:
-        try:
-            waited = coroutine.send(None)
-        except StopIteration as finished:
-            result: T = finished.value
-            return result
-        assert waited is None, "this coroutine may not wait for the world"
 
 
 class Running:

@@ -1,7 +1,7 @@
 """A handheld of the world: the production store over a modelled disk, clock and network.
 
-`FieldStore` runs as it is: composing, journalling before speaking, exchanging, drawing a new incarnation. Replaced are
-its thread, its files, its clock, its entropy and its link; everything it decides is the production code's.
+`FieldStore` runs as it is: composing, journalling before speaking, exchanging, drawing a new incarnation. Replaced
+are its thread, its files, its clock, its entropy and its link; everything it decides is the production code's.
 """
 
 from __future__ import annotations
@@ -199,7 +199,7 @@ class LyingMemory(Memory):
 class ModelledStore(FieldStore):
     """`FieldStore`, driven by the world instead of an event loop."""
 
-    def __init__(  # noqa: PLR0913 - each is a port of the store.
+    def __init__(
         self,
         disk: Disk,
         keys: DeviceKeys,

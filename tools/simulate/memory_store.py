@@ -1,7 +1,7 @@
 """The server's store in memory: see `gridlog_server.store.contract`.
 
-A commit is atomic and durable, as SQLite's is; that SQLite keeps this promise is attacked elsewhere. What can go wrong
-here is the moment: `fate` says before each commit whether the server dies before it, after it, or has no space.
+A commit is atomic and durable, as SQLite's is; that SQLite keeps this promise is attacked elsewhere. What can go
+wrong here is the moment: `fate` says before each commit whether the server dies before it, after it, or has no space.
 """
 
 from __future__ import annotations
@@ -244,18 +244,29 @@ class MemoryTransaction:
 class MemoryStore:
     """See `contract.Store`."""
 
-    def __init__(self, tenancy: Tenancy, fate: Callable[[], CommitFate]) -> None:
+    def __init__(
+        self,
+        tenancy: Tenancy,
+        *,
+        pause: Callable[[], Awaitable[None]],
+        fate: Callable[[], CommitFate],
+        committed: Callable[[], None],
+    ) -> None:
         self.tenancy = tenancy
         self.tables = Tables()
+        self._pause = pause
         self._fate = fate
+        self._committed = committed
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[MemoryTransaction]:
-        """Open a snapshot."""
+        """Open a snapshot, after a while: other requests overtake this one here."""
+        await self._pause()
         yield MemoryTransaction(self.tables.copied(), self.tenancy)
 
     async def commit(self, work: Callable[[MemoryTransaction], Awaitable[T]]) -> T:
         """Run `work`, and return its result after the commit. Raises StoreUnavailableError or ServerDiedError."""
+        await self._pause()
         transaction = MemoryTransaction(self.tables.copied(), self.tenancy)
         result = await work(transaction)
         match self._fate():
@@ -265,6 +276,7 @@ class MemoryStore:
                 raise ServerDiedError
             case fate:
                 self.tables = transaction.tables
+                self._committed()
         if fate is CommitFate.DIES_AFTER:
             raise ServerDiedError
         return result

@@ -5,7 +5,7 @@ Each name stands for one rule of the protocol, and what is entered replaces one 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from tools.simulate import weak_device, weak_server
@@ -51,12 +51,17 @@ _ALL: tuple[Weakening, ...] = (
 MUTANTS: Mapping[str, Weakening] = MappingProxyType({each.__name__: each for each in _ALL})
 
 
-def play_mutant(name: str, seed: int) -> Outcome:
+def play_mutant(name: str, seed: int, listener: Callable[[str], None] | None = None) -> Outcome:
     """Play one seed with a planted bug."""
     with MUTANTS[name]():
-        return play(seed)
+        return play(seed, listener)
 
 
 def is_found(name: str, seed: int) -> bool:
     """Tell whether a seed finds a planted bug, and not one that is there without it."""
     return bool(play_mutant(name, seed).findings) and not play(seed).findings
+
+
+def first_seed(name: str) -> int | None:
+    """Return the first seed that finds a planted bug, or None."""
+    return next((seed for seed in range(1, SEEDS_MAX + 1) if is_found(name, seed)), None)

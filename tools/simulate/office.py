@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from itertools import islice
+from typing import Any
 
 from gridlog_protocol.errors import ProtocolError
 from gridlog_protocol.ids import OpId, Position
@@ -15,7 +17,7 @@ from gridlog_sync.testing.dice import Dice, is_so
 from gridlog_sync.testing.oracle import LogLine
 from gridlog_sync.testing.witness import ActId, Witness, act_of
 from gridlog_sync.testing.world import World
-from tools.simulate.coroutines import run
+from tools.simulate.coroutines import Reply, Running
 from tools.simulate.memory_store import CommitFate, MemoryStore, ServerDiedError
 from tools.simulate.swarm import OfficeFaults
 
@@ -27,7 +29,7 @@ _DOWN_MS_MAX = 40_000
 class Office:
     """One server process after another over one database."""
 
-    def __init__(  # noqa: PLR0913 - each is a port of the world.
+    def __init__(
         self,
         world: World,
         dice: Dice,
@@ -42,45 +44,27 @@ class Office:
         self._dice = dice
         self.faults = faults
         self._witness = witness
-        self.store = MemoryStore(tenancy, self._fate)
+        self.store = MemoryStore(tenancy, pause=self._pause, fate=self._fate, committed=self._note_new)
         self._exchange = Exchange(self.store, keys, kinds, self._now_ms)
         self._importing = Importing(self.store, kinds, now_ms=self._now_ms, entropy=dice.randbytes)
         self._is_down = False
+        self._serving: dict[Running, Position] = {}
+        self._current: Running | None = None
         self._accepted_ms: dict[int, int] = {}
         self._acts: dict[OpId, ActId] = {}
+        self._ops_known = 0
 
     def receive(self, raw: bytes, served: Position, answer: Callable[[bytes], None]) -> None:
         """Take a request. `served` is the position that its sender stands at."""
-        if self._is_down:
-            self._world.note("server down")
-            return
-        known = len(self.store.tables.ops)
-        try:
-            response = run(self._exchange.answer(raw))
-        except ServerDiedError:
-            self._die()
-            return
-        except StoreUnavailableError:
-            response = PROBLEM + b"unavailable"
-        except ProtocolError as refusal:
-            response = PROBLEM + refusal.code.encode()
-        finally:
-            self._note_new(known, served)
-        answer(response)
+        self._serve(self._answer(raw, answer), served)
 
     def write(self, given: Sequence[Given]) -> None:
         """Bring in records from a file."""
-        if not self._is_down:
-            try:
-                run(self._importing.write(given))
-            except (ServerDiedError, StoreUnavailableError):
-                self._die()
-            finally:
-                self._note_new(0, Position(0))
+        self._serve(self._write(given), Position(0))
 
     def heal(self) -> None:
         """End all faults."""
-        self.faults = OfficeFaults(0.0, 0.0, 0.0)
+        self.faults = OfficeFaults(0.0, 0.0, 0.0, 0)
         self._is_down = False
 
     def act(self, op: OpId) -> ActId | None:
@@ -103,14 +87,66 @@ class Office:
         stamp = stored.stamp if stored.stamp is not None else 0
         return LogLine(stored.op, position, int(stamp), stored.named, self._accepted_ms.get(place, 0))
 
-    def _note_new(self, known: int, served: Position) -> None:
+    async def _answer(self, raw: bytes, answer: Callable[[bytes], None]) -> None:
+        try:
+            response = await self._exchange.answer(raw)
+        except StoreUnavailableError:
+            response = PROBLEM + b"unavailable"
+        except ProtocolError as refusal:
+            response = PROBLEM + refusal.code.encode()
+        answer(response)
+
+    async def _write(self, given: Sequence[Given]) -> None:
+        try:
+            await self._importing.write(given)
+        except StoreUnavailableError:
+            self._world.note("nothing imported")
+
+    def _serve(self, work: Coroutine[Any, Any, None], served: Position) -> None:
+        if self._is_down:
+            self._world.note("server down")
+            work.close()
+            return
+        running = Running(work, self._ended)
+        self._serving[running] = served
+        self._go_on(running)
+
+    def _go_on(self, running: Running) -> None:
+        self._current = running
+        running.go_on()
+        if running.is_over:
+            self._serving.pop(running, None)
+
+    async def _pause(self) -> None:
+        running = self._current
+        if not self.faults.pause_ms_max or running is None:
+            return
+        reply = Reply()
+        reply.answer(b"")
+
+        def over() -> None:
+            if running.waits_for is reply:
+                self._go_on(running)
+
+        self._world.after(self._dice.randint(0, self.faults.pause_ms_max), over)
+        await reply
+
+    def _ended(self, reason: Exception | None) -> None:
+        if isinstance(reason, ServerDiedError):
+            self._die()
+        elif reason is not None:
+            raise reason
+
+    def _note_new(self) -> None:
         tables = self.store.tables
         for place in range(len(self._accepted_ms) + 1, len(tables.entries) + 1):
             self._accepted_ms[place] = self._world.now_ms
-        for op in [*tables.ops][known:]:
+        served = self._serving.get(self._current, Position(0)) if self._current else Position(0)
+        for op in islice(tables.ops, self._ops_known, None):
             act = self.act(op)
             if act is not None:
                 self._witness.served.setdefault(act, served)
+        self._ops_known = len(tables.ops)
 
     def _fate(self) -> CommitFate:
         if is_so(self._dice, self.faults.dies_before_commit):
@@ -122,6 +158,9 @@ class Office:
     def _die(self) -> None:
         self._is_down = True
         self._world.note("server dies")
+        for running in [*self._serving]:
+            running.drop()
+        self._serving.clear()
         self._world.after(self._dice.randint(0, _DOWN_MS_MAX), self._start)
 
     def _start(self) -> None:

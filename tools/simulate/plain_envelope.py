@@ -29,7 +29,7 @@ class PlainOpened(Opened):
         """Accept it."""
 
 
-def seal(  # noqa: PLR0913 - the signature is the envelope's.
+def seal(
     body: bytes,
     *,
     purpose: Purpose,

@@ -1,7 +1,7 @@
 """Play one seed: a world of workers, phones, a server and faults; then heal it, and judge.
 
-Two phases. In the first everything goes wrong that this seed has drawn. Then all faults end, and within a bounded time
-every outbox must be empty, every replica equal to the log, and every promise kept.
+Two phases. In the first everything goes wrong that this seed has drawn. Then all faults end, and within a bounded
+time every outbox must be empty, every replica equal to the log, and every promise kept.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import traceback
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache, lru_cache, partial
 from random import Random
 
@@ -37,6 +37,7 @@ from gridlog_server.service import pulling
 from gridlog_server.service.importing import Given
 from gridlog_server.service.keys import ServerKeys
 from gridlog_server.store.contract import Device, Person, Tenancy
+from gridlog_sync.rules import Severity
 from gridlog_sync.session import batch_of
 from gridlog_sync.testing.clocks import PhoneClock
 from gridlog_sync.testing.dice import is_so
@@ -46,7 +47,6 @@ from gridlog_sync.testing.oracle import ToldConflict, fold_log
 from gridlog_sync.testing.verdict import ReplicaRecord, findings_in_log, findings_in_replica
 from gridlog_sync.testing.witness import Witness
 from gridlog_sync.testing.world import EndlessWorldError, World
-from gridlog_sync.rules import Severity
 from gridlog_sync.view import conflicts_of, values_of
 from tools.dice import dice
 from tools.simulate import forms, swarm

@@ -17,6 +17,8 @@ class OfficeFaults:
     dies_before_commit: float
     dies_after_commit: float
     no_space: float
+    pause_ms_max: int
+    """How long a request may stand between two steps, while others overtake it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,7 @@ def drawn(dice: Dice) -> Swarm:
 
     return Swarm(
         network=NetworkFaults.drawn(dice),
-        office=OfficeFaults(rate(0.08), rate(0.08), rate(0.05)),
+        office=OfficeFaults(rate(0.08), rate(0.08), rate(0.05), dice.choice((0, 100, 3000))),
         pages=Pages(
             dice.choice((8, 16, EVERYTHING)),
             dice.choice((1, 2, 4, 256)),

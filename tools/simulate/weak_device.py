@@ -8,21 +8,24 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
-from gridlog import composer, store
+from gridlog import composer
 from gridlog.composer import Composer
 from gridlog.driver import Asked, Driver
-from gridlog.entries import WrittenOp, pack_answer
+from gridlog.entries import WrittenOp, pack_answer, pack_written
 from gridlog.frames import FrameType
 from gridlog.memory import Memory
+from gridlog.showing import record_of
 from gridlog.store import FieldStore
 from gridlog_protocol.clock import Stamp, reading
-from gridlog_protocol.ids import Position, RecordId
+from gridlog_protocol.ids import DeviceId, Incarnation, OpId, Position, RecordId
 from gridlog_protocol.messages import SyncResponse
 from gridlog_protocol.ops import Action, Edit, Op, Seen
 from gridlog_protocol.state import NOTHING_COVERED, Cell, Covered, Head, HeadOrder, RecordState
 from gridlog_sync import merge, session
 from gridlog_sync.merge import Entry
 from tools.simulate.replacing import replaced
+
+_NOBODY = OpId(DeviceId(b""), Incarnation(b""), 0)
 
 
 @contextmanager
@@ -137,10 +140,10 @@ def saved_before_durable() -> Iterator[None]:
         written = self._composer.compose(record, kind, changes, opened=opened, author=self._enrolled().user)
         if written is not None:
             self._memory.take_op(written)
-        return store.record_of(self._memory, record)
+        return record_of(self._memory, record)
 
     def take(self: Any, asked: Asked, answer: bytes) -> Any:
-        waiting = [(FrameType.OP, store.pack_written(each)) for each in self._memory.pending.values()]
+        waiting = [(FrameType.OP, pack_written(each)) for each in self._memory.pending.values()]
         self._journal.append(waiting)
         return original(self, asked, answer)
 
@@ -155,7 +158,7 @@ def incarnation_kept() -> AbstractContextManager[None]:
 
 def no_tie_break() -> AbstractContextManager[None]:
     """Order heads by their stamps alone."""
-    return replaced(Head, "order", property(lambda head: HeadOrder(head.stamp, b"", b"", 0)))
+    return replaced(Head, "order", property(lambda head: HeadOrder(head.stamp, *_NOBODY)))
 
 
 def counts_superseded() -> AbstractContextManager[None]:

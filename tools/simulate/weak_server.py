@@ -64,8 +64,11 @@ def never_echo_by_heads() -> AbstractContextManager[None]:
 
     def kept(since: LogHead, own_push: range) -> Kept:
         del since
-        return lambda name, record: not own_push or any(
-            head.position not in own_push for cell in record.fields[name].cells.values() for head in cell.heads
+        return lambda name, record: (
+            not own_push
+            or any(
+                head.position not in own_push for cell in record.fields[name].cells.values() for head in cell.heads
+            )
         )
 
     return _fields_left_out(kept)
@@ -178,9 +181,7 @@ def stamped_on_arrival() -> Iterator[None]:
 def no_dedupe() -> AbstractContextManager[None]:
     """Take every op of a segment as new."""
 
-    def weak(
-        chain: Chain, segment: Segment, hashes: Sequence[bytes], stored: object
-    ) -> tuple[Chain, tuple[Op, ...]]:
+    def weak(chain: Chain, segment: Segment, hashes: Sequence[bytes], stored: object) -> tuple[Chain, tuple[Op, ...]]:
         del stored
         if segment.first_seq > chain.known_seq + 1:
             return chain, ()

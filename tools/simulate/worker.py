@@ -9,7 +9,7 @@ from random import Random
 from gridlog.errors import DiskFullError, ForeignServerError, RefusedError, UnknownRecordError, UnreachableError
 from gridlog.records import Record
 from gridlog.showing import record_of
-from gridlog_protocol.ids import RecordId, ScopeId, UserId, record_id
+from gridlog_protocol.ids import Position, RecordId, ScopeId, UserId, record_id
 from gridlog_protocol.kinds import KindSet, Merge
 from gridlog_protocol.ops import Action
 from gridlog_protocol.state import PENDING, RecordState
@@ -142,10 +142,10 @@ class Worker:
         return frozenset(self.scopes)
 
     @property
-    def position(self) -> int:
+    def position(self) -> Position:
         """Where the phone stands in the log."""
         standing = self.store.memory.standing
-        return standing.position if standing else 0
+        return standing.position if standing else Position(0)
 
     def twin(self, copy: bytes, fate: Callable[[], Fate]) -> Worker:
         """Return somebody with a copy of this phone's store, who goes on writing."""
@@ -278,7 +278,7 @@ class Worker:
         world, network, syncing = self._around.world, self._around.network, self._syncing
         asked = self.store.driver.asked[raw]
         store = self.store
-        position = store.memory.standing.position if store.memory.standing else 0
+        position = self.position
         self._note("asks", *(op.id.seq for op in asked.sent))
 
         def arrived(answer: bytes) -> None:

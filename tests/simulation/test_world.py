@@ -1,0 +1,70 @@
+"""Worlds in which everything goes wrong, and what must hold when it is over. See `tools/simulate`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+
+import pytest
+
+from tools.simulate.mutants import MUTANTS, is_found
+from tools.simulate.play import Outcome, play
+
+SEEDS = range(1, 301)
+PROCESSES = 2
+FAILING_SEEDS = Path(__file__).with_name("failing_seeds.txt")
+
+SEEDS_OF_MUTANTS: dict[str, int] = {
+}
+"""The first seed that finds each planted bug. `make mutants` prints the table after a change of the world."""
+
+
+def played(seeds: Iterable[int]) -> list[Outcome]:
+    with ProcessPoolExecutor(PROCESSES, mp_context=get_context("spawn")) as pool:
+        return [*pool.map(play, seeds, chunksize=8)]
+
+
+def broken(seeds: Iterable[int]) -> dict[str, str]:
+    return {
+        f"python -m tools.simulate --seed {outcome.seed} --trace": outcome.findings[0]
+        for outcome in played(seeds)
+        if outcome.findings
+    }
+
+
+def seeds_that_failed_once() -> list[int]:
+    lines = FAILING_SEEDS.read_text(encoding="utf-8").splitlines()
+    return [int(line.split("#")[0]) for line in lines if line.split("#")[0].strip()]
+
+
+def test_no_seed_breaks_a_promise() -> None:
+    assert broken(SEEDS) == {}
+
+
+def test_no_seed_that_once_found_a_bug_finds_it_again() -> None:
+    assert broken(seeds_that_failed_once()) == {}
+
+
+def test_the_same_seed_plays_the_same_world() -> None:
+    first, again = play(7), play(7)
+
+    assert first.trace_hash == again.trace_hash
+    assert first.trace_hash != play(8).trace_hash
+
+
+def test_the_trace_can_be_watched_without_changing_the_world() -> None:
+    lines: list[str] = []
+
+    assert play(7, lines.append).trace_hash == play(7).trace_hash
+    assert len(lines) > 50
+
+
+def test_every_planted_bug_has_a_seed_that_finds_it() -> None:
+    assert SEEDS_OF_MUTANTS.keys() == MUTANTS.keys()
+
+
+@pytest.mark.parametrize(("name", "seed"), SEEDS_OF_MUTANTS.items())
+def test_a_planted_bug_is_found(name: str, seed: int) -> None:
+    assert is_found(name, seed), f"python -m tools.simulate --mutants, and put its table into {Path(__file__).name}"
