@@ -72,7 +72,7 @@ def test_the_commands_of_a_readme_run_as_they_stand(document: str, tmp_path: Pat
     script = "\n".join(["set -euo pipefail", "trap 'kill $(jobs -p)' EXIT", *commands])
 
     ran = subprocess.run(
-        ["bash", "-c", script],
+        ["/bin/bash", "-c", script],
         cwd=tmp_path,
         env=environment(**settings),
         capture_output=True,

@@ -16,8 +16,7 @@ SEEDS = range(1, 301)
 PROCESSES = 2
 FAILING_SEEDS = Path(__file__).with_name("failing_seeds.txt")
 
-SEEDS_OF_MUTANTS: dict[str, int] = {
-}
+SEEDS_OF_MUTANTS: dict[str, int] = {}
 """The first seed that finds each planted bug. `make mutants` prints the table after a change of the world."""
 
 

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 import zstandard
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
 from gridlog import frames
 from gridlog.frames import PAYLOAD_BYTES_MAX, FrameRefusedError, FrameSealer, FrameTooNewError, FrameType, Place
 from gridlog.keyfile import StoreId
 from gridlog_protocol.ids import Incarnation
-
 from tests.unit.client.stores import opened, stored_frame
 
 

@@ -14,10 +14,10 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+
 from gridlog.errors import DiskFailedError, DiskFullError, StoreExistsError, StoreInUseError, StoreMissingError
 from gridlog.journal import JOURNAL_FILE, PAYLOAD_BYTES_MAX, Frame, FrameType, Journal
 from gridlog.vault import KEYS_FILE, KdfProfile, Vault
-
 from tests.unit.client.stores import PASSPHRASE, opened, payload, replayed
 
 WEAK = KdfProfile.WEAK_FOR_TESTS

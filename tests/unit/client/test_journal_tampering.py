@@ -7,10 +7,10 @@ import shutil
 from pathlib import Path
 
 import pytest
+
 from gridlog.errors import GridlogError, StoreDamagedError, StorePart, StoreTooNewError
 from gridlog.journal import JOURNAL_FILE, Frame, FrameType
 from gridlog.vault import KEYS_FILE
-
 from tests.unit.client.stores import (
     change_log,
     make_store,

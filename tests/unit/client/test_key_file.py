@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+
 from gridlog import keyfile
 from gridlog.errors import StoreDamagedError, StoreTooNewError, WrongPassphraseError
 from gridlog.kdf import KdfCost

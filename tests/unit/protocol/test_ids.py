@@ -26,7 +26,10 @@ def test_a_record_id_needs_a_48_bit_time_and_10_bytes_of_entropy(unix_ms: int, e
         record_id(unix_ms, entropy)
 
 
-@pytest.mark.parametrize("raw", [b"", bytes(16), uuid.UUID("9f6c1f0e-6a0a-4d35-9d3c-0a52b86f2a11").bytes, record_id(5, bytes(10))[:15]])
+UUID4 = uuid.UUID("9f6c1f0e-6a0a-4d35-9d3c-0a52b86f2a11").bytes
+
+
+@pytest.mark.parametrize("raw", [b"", bytes(16), UUID4, record_id(5, bytes(10))[:15]])
 def test_other_bytes_are_no_record_id(raw: bytes) -> None:
     assert not is_record_id(raw)
 
