@@ -19,4 +19,18 @@ step "both commands explain themselves"
 "$bin/gridlog" --help >gridlog.help
 "$bin/gridlog-server" --help >gridlog-server.help
 
+step "a note goes all the way"
+export GRIDLOG_LANG=en GRIDLOG_PASSPHRASE="only for this smoke test" GRIDLOG_STORE="$scratch/store"
+export GRIDLOG_SERVER_DATA="$scratch/server"
+port="$("$bin/python" -c "import socket; s = socket.socket(); s.bind(('127.0.0.1', 0)); print(s.getsockname()[1])")"
+"$bin/gridlog-server" init --tenant 420106 --name Wuchang --port "$port" >/dev/null
+"$bin/gridlog-server" run >server.log 2>&1 &
+server=$!
+trap 'kill "$server" 2>/dev/null || true; rm -rf "$scratch"' EXIT
+code="$("$bin/gridlog-server" admin enroll --staff-no W001 --name Zhang --grid 420106001001001 | tail -n 1)"
+"$bin/gridlog" enrol "$code" >/dev/null
+"$bin/gridlog" write patrol patrol_type=daily leader=me started_at=now summary=smoke >/dev/null
+"$bin/gridlog" sync
+"$bin/gridlog-server" records --json | grep -q '"summary": "smoke"'
+
 step "ok"
