@@ -5,9 +5,11 @@ What to ask and what an answer means is decided in `gridlog_sync.session`; this 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
+from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
@@ -28,15 +30,21 @@ from gridlog_protocol.messages import (
 from gridlog_protocol.op_codec import pack_op
 from gridlog_protocol.ops import Op
 from gridlog_protocol.receipts import Receipt, verify_receipt
+from gridlog_protocol.repair import EXTRA, Bodies, Children, RepairQuestion, question_row, read_answer
 from gridlog_protocol.segment import Segment, cut
+from gridlog_sync.reconcile import details, overview
 from gridlog_sync.session import Absorbed, absorb, batch_of, request_for
 
 from .device_clock import DeviceClock
 from .entries import Enrolled, HeldEntry, TakenAnswer
 from .errors import ForeignServerError, NotEnrolledError, RefusedError
 from .memory import Memory
-from .transport import Transport
 from .vault import Vault
+
+if TYPE_CHECKING:
+    from .transport import Transport
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +74,7 @@ class Driver:
         self._clock = clock
         self._status_sent: dict[str, int | str] | None = None
         self._stop_before: int | None = None
+        self._repair: RepairQuestion | None = None
 
     async def enrol(self, transport: Transport, invitation: Invitation, *, model: str) -> Enrolled:
         """Introduce this device to the server that a code names.
@@ -127,6 +136,7 @@ class Driver:
             counter=counter,
             status=None if status == self._status_sent else {**status},
             clock=self._clock.facts(memory.hlc, server_ms=memory.server_ms),
+            extras={EXTRA: question_row(self._repair)} if self._repair else {},
         )
         raw = seal(
             encode(request),
@@ -163,7 +173,32 @@ class Driver:
         except ProtocolError as reason:
             raise RefusedError(reason.code, reason.detail) from None
         self._status_sent = asked.status
+        if self._repair is not None:
+            absorbed = self._repaired(absorbed, response)
         return Answered(absorbed, self._taken(absorbed, response, asked))
+
+    @property
+    def is_repairing(self) -> bool:
+        """Tell whether a repair goes on with the next request."""
+        return self._repair is not None
+
+    def begin_repair(self) -> None:
+        """Ask with the next request in which parts we differ from the server."""
+        self._repair = overview(self._memory.projection.fingerprints())
+
+    def _repaired(self, absorbed: Absorbed, response: SyncResponse) -> Absorbed:
+        """Take one step of a repair: ask further, or take over what the server has otherwise."""
+        row = response.extras.get(EXTRA)
+        answer = read_answer(row) if row is not None else None
+        mine = self._memory.projection.fingerprints()
+        # Only an answer that is as new as the cursor compares like with like.
+        is_fitting = bool(absorbed.digest)
+        self._repair = details(answer, mine) if isinstance(answer, Children) and is_fitting else None
+        if not isinstance(answer, Bodies) or not is_fitting:
+            return absorbed
+        log.warning("repair: %d records replaced, %d dropped", len(answer.records), len(answer.dropped))
+        records = {**absorbed.records, **{record.id: record for record in answer.records}}
+        return replace(absorbed, records=records, dropped=(*absorbed.dropped, *answer.dropped))
 
     def _segment(self, run: Sequence[Op], enrolled: Enrolled) -> Segment:
         first = run[0].id

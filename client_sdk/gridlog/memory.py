@@ -7,13 +7,12 @@ was killed comes back exactly as it was.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 
 from gridlog_protocol.clock import Hlc, observe
 from gridlog_protocol.ids import DeviceId, Incarnation, OpId, Position, RecordId
 from gridlog_protocol.kinds import KindSet
 from gridlog_protocol.log_chain import log_start
-from gridlog_protocol.messages import Fetch, ReceiptNote, cursor_token
+from gridlog_protocol.messages import ReceiptNote, cursor_token
 from gridlog_protocol.ops import Op, Seen, op_hash
 from gridlog_protocol.receipts import receipt_number
 from gridlog_protocol.segment import chain_next, chain_start, salt_block
@@ -122,12 +121,6 @@ class Memory:
     def with_op(self, op: Op) -> RecordState:
         """Return what a record would show with one op more."""
         return apply(self.shown(op.record), Entry.pending(op))
-
-    def fetch_again(self) -> None:
-        """Ask for every record of every scope with the next request: the digests differ."""
-        assert self.standing is not None
-        fetches = tuple(Fetch(scope, Position(0), None) for scope in self.standing.scopes)
-        self.standing = replace(self.standing, fetches=fetches)
 
     def pending_of(self, record: RecordId) -> list[Op]:
         """Return the pending ops of a record, oldest first."""

@@ -18,6 +18,7 @@ from gridlog_protocol.kinds import KindSet
 from gridlog_protocol.state import RecordState
 from gridlog_protocol.state_codec import pack_record, unpack_record
 from gridlog_sync.digest import EMPTY, SetDigest, combined, leaves
+from gridlog_sync.reconcile import fingerprint
 from gridlog_sync.scope import scopes_of_record
 from gridlog_sync.view import conflicts_of, values_of
 
@@ -100,6 +101,16 @@ class Projection:
     def digest(self) -> bytes:
         """Return the digest of all confirmed records in the device's scopes."""
         return combined(self._digests)
+
+    def fingerprints(self) -> dict[RecordId, int]:
+        """Return what stands for each confirmed record of the device's scopes in a repair."""
+        found: dict[RecordId, int] = {}
+        for (raw,) in self._connection.execute("SELECT confirmed FROM record WHERE confirmed IS NOT NULL"):
+            state = unpack_record(raw)
+            kind = self._kinds.get(state.kind)
+            if kind is not None and scopes_of_record(state, kind) & self._scopes:
+                found[state.id] = fingerprint(leaves(state))
+        return found
 
     def matching(self, query: Query) -> list[RecordId]:
         """Return the ids of the records that a query asks for. Newest first unless it names an order."""

@@ -15,7 +15,7 @@ import platform
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from gridlog_protocol.canonical import Value
 from gridlog_protocol.errors import Recovery
@@ -44,8 +44,10 @@ from .memory import Memory
 from .projection import Query
 from .records import HeldNote, PendingOp, Record, SyncReport, SyncStatus
 from .showing import conflicts, held_notes, pending_ops, record_of
-from .transport import HttpTransport
 from .vault import KdfProfile, Vault, exists
+
+if TYPE_CHECKING:
+    from .transport import HttpTransport
 
 T = TypeVar("T")
 _ROUNDS_MAX = 10_000
@@ -159,7 +161,7 @@ class FieldStore:
         async with self._syncing:
             if self._memory.enrolled is not None:
                 raise AlreadyEnrolledError
-            transport = HttpTransport(invitation.address)
+            transport = _transport(invitation.address)
             try:
                 enrolled = await self._driver.enrol(transport, invitation, model=model or platform.node()[:64])
             finally:
@@ -247,7 +249,7 @@ class FieldStore:
         UnreachableError, RefusedError, ForeignServerError, DiskFullError, DiskFailedError.
         """
         async with self._syncing:
-            transport = HttpTransport(self._enrolled().address)
+            transport = _transport(self._enrolled().address)
             try:
                 return await self._exchange(transport)
             finally:
@@ -255,19 +257,21 @@ class FieldStore:
 
     async def _exchange(self, transport: HttpTransport) -> SyncReport:
         report = SyncReport(0, 0, 0, 0, 0, 0, None)
-        has_repaired = has_refetched = False
+        has_parted = has_repaired = False
         while report.round_trips < _ROUNDS_MAX:
             try:
                 report, is_unfinished = await self._round_trip(transport, report)
             except RefusedError as refused:
-                if refused.recovery is not Recovery.REPAIR or has_repaired:
+                if refused.recovery is not Recovery.REPAIR or has_parted:
                     raise
-                has_repaired = True
+                has_parted = True
                 report = await self._part_ways(transport, report, refused.forked_seq)
                 continue
-            if report.is_equal is False and not has_refetched:
-                has_refetched = True
-                await self._run(self._memory.fetch_again)
+            if self._driver.is_repairing:
+                continue
+            if report.is_equal is False and not has_repaired:
+                has_repaired = True
+                await self._run(self._driver.begin_repair)
             elif not is_unfinished:
                 break
         return report
@@ -349,6 +353,13 @@ class FieldStore:
 
     async def _run(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+
+def _transport(address: str) -> HttpTransport:
+    # Loading an HTTP client takes a third of the start of a command, and most commands never use the network.
+    from .transport import HttpTransport  # noqa: PLC0415
+
+    return HttpTransport(address)
 
 
 def _closing_on_error(vault: Vault, work: Callable[[], T]) -> T:

@@ -17,6 +17,9 @@ from .rows import Row, reading
 from .state import RecordState
 from .state_codec import Authors, read_record, record_row
 
+EXTRA = "repair"
+"""The key of `extras` under which the dialogue travels."""
+
 SUM_BYTES = 8
 FAN = 16
 DEPTH_MAX = 5
@@ -113,7 +116,8 @@ def read_answer(value: Value) -> RepairAnswer:
             depth = row.whole(high=DEPTH_MAX)
             ranges: dict[int, bytes] = {}
             for each in row.rows("range", PARTS_MAX):
-                ranges[each.whole(high=FAN**depth - 1)] = each.blob(SUM_BYTES * FAN)
+                index = each.whole(high=FAN**depth - 1)
+                ranges[index] = each.blob(SUM_BYTES * FAN)
                 each.end()
             return Children(depth, ranges)
         authors = Authors.read(row, base_ms=0, base_position=0)

@@ -16,7 +16,7 @@ from gridlog_protocol.clock import ClockFacts, Stamp
 from gridlog_protocol.errors import ProtocolError
 from gridlog_protocol.ids import Epoch, OpId, Position, RecordId, ScopeId
 from gridlog_protocol.limits import BATCH_BYTES, SEGMENT_OPS_MAX, SEGMENTS_MAX
-from gridlog_protocol.messages import Fetch, HeldOp, Page, ReceiptNote, SyncRequest, SyncResponse
+from gridlog_protocol.messages import NO_EXTRAS, Fetch, HeldOp, Page, ReceiptNote, SyncRequest, SyncResponse
 from gridlog_protocol.ops import Intent, Op
 from gridlog_protocol.segment import Segment
 from gridlog_protocol.state import RecordState
@@ -87,6 +87,7 @@ def request_for(
     counter: int,
     status: Mapping[str, Value] | None,
     clock: ClockFacts | None,
+    extras: Mapping[str, Value] = NO_EXTRAS,
 ) -> SyncRequest:
     """Compose one request."""
     return SyncRequest(
@@ -98,6 +99,7 @@ def request_for(
         standing.fetches,
         status,
         clock if segments else None,
+        extras,
     )
 
 

@@ -60,6 +60,9 @@ def drawn(dice: Dice) -> Swarm:
     def rate(most: float) -> float:
         return dice.choice((0.0, dice.uniform(0, most)))
 
+    # Not both: a store that renumbered beside its twin, and then gets a copy from before that, renumbers the same
+    # ops again, and nothing tells the server that they are the same.
+    copying = dice.random()
     return Swarm(
         network=NetworkFaults.drawn(dice),
         office=OfficeFaults(rate(0.08), rate(0.08), rate(0.05), dice.choice((0, 100, 3000))),
@@ -79,8 +82,8 @@ def drawn(dice: Dice) -> Swarm:
         clock_step=rate(0.1),
         are_clocks_wrong=is_so(dice, 0.7),
         has_liar=is_so(dice, 0.15),
-        rollbacks=int(is_so(dice, 0.15)),
-        clones=int(is_so(dice, 0.15)),
+        rollbacks=int(copying < 0.15),
+        clones=int(copying > 0.85),
         devices=dice.randint(2, 4),
         acts=dice.randint(15, 60),
     )

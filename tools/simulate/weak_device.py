@@ -20,7 +20,7 @@ from gridlog_protocol.clock import Stamp, reading
 from gridlog_protocol.ids import DeviceId, Incarnation, OpId, Position, RecordId
 from gridlog_protocol.messages import SyncResponse
 from gridlog_protocol.ops import Action, Edit, Op, Seen
-from gridlog_protocol.state import NOTHING_COVERED, Cell, Covered, Head, HeadOrder, RecordState
+from gridlog_protocol.state import Cell, Covered, Head, HeadOrder, RecordState
 from gridlog_sync import merge, session
 from gridlog_sync.merge import Entry
 from tools.simulate.replacing import replaced
@@ -181,12 +181,6 @@ def removal_wins() -> AbstractContextManager[None]:
         return replace(written, heads=()) if edit.action is Action.REMOVE else written
 
     return replaced(merge, "_written", weak)
-
-
-def only_heads_kept() -> AbstractContextManager[None]:
-    """Forget what the writes of a cell had seen, as soon as it is merged."""
-    original = merge._written  # noqa: SLF001
-    return replaced(merge, "_written", lambda *facts: replace(original(*facts), covered=NOTHING_COVERED))
 
 
 def own_edits_unseen() -> AbstractContextManager[None]:

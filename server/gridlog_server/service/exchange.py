@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
 
+from gridlog_protocol.canonical import Value
 from gridlog_protocol.clock import Stamp
 from gridlog_protocol.codec import decode, encode
 from gridlog_protocol.envelope import Header, Purpose, open_sealed, read_header, reply_address, seal
@@ -27,12 +28,14 @@ from gridlog_protocol.messages import (
     cursor_token,
 )
 from gridlog_protocol.receipts import Receipt, sign_receipt
+from gridlog_protocol.repair import EXTRA, answer_row, read_question
 from gridlog_server.store.contract import Device, LogHead, Person, Store, StoredOp, Transaction
 from gridlog_sync.admission import Author
 
 from .keys import ServerKeys
 from .pulling import Pulled, pull
 from .pushing import Pushed, push
+from .repairing import repair
 
 _CONTACT_EVERY_MS = 60_000
 _GENERATION = 1
@@ -101,8 +104,9 @@ class Exchange:
             )
             receipt = await self._receipt(snapshot, caller, pushed, now_ms) if pushed else None
             away = await _away(snapshot, caller, pushed.repeated) if pushed else set()
+            extras = await _repaired(snapshot, caller, request)
         pulled = replace(pulled, left=tuple(sorted(away.union(pulled.left))))
-        return self._response(request, pulled, pushed, receipt, now_ms)
+        return replace(self._response(request, pulled, pushed, receipt, now_ms), extras=extras)
 
     async def _since(self, request: SyncRequest) -> LogHead:
         """Return the log entry behind the cursor. Only a device that was served up to it can know its token."""
@@ -187,6 +191,14 @@ class Exchange:
             pages=pulled.pages,
             receipt=receipt,
         )
+
+
+async def _repaired(snapshot: Transaction, caller: Caller, request: SyncRequest) -> dict[str, Value]:
+    if EXTRA not in request.extras:
+        return {}
+    question = read_question(request.extras[EXTRA])
+    answer = await repair(snapshot, device=caller.device, scopes=caller.scopes, question=question)
+    return {EXTRA: answer_row(answer)}
 
 
 async def _away(snapshot: Transaction, caller: Caller, repeated: Collection[RecordId]) -> set[RecordId]:
