@@ -259,10 +259,10 @@ class Driver:
         if note is None or not asked.sent:
             return None
         incarnation = asked.sent[-1].id.incarnation
-        if note.up_to_seq >= self._memory.next_place(incarnation)[0]:
-            # Another copy of this store has written on, and the receipt covers what only that copy can check. What we
-            # sent is settled all the same; sent again under another name it would count twice. Our next op meets the
-            # copy's as a fork, and takes a new incarnation.
+        if note.up_to_seq > asked.sent[-1].id.seq:
+            # It covers more than we sent: ops whose answer was lost, or those of another copy of this store, which we
+            # cannot check. What we sent is settled all the same; sent again under another name it would count twice.
+            # Our next op gets a receipt of its own, or meets the copy's as a fork.
             return None
         self._verify(incarnation, note)
         return incarnation, note

@@ -55,6 +55,7 @@ class Memory:
         self._by_record: dict[RecordId, list[OpId]] = {}
         self._held_by_record: dict[RecordId, list[Op]] = {}
         self._own: dict[RecordId, OpId] = {}
+        self._settled: set[RecordId] = set()
         self._records_of: dict[OpId, RecordId] = {}
         self._tails: dict[Incarnation, tuple[int, bytes]] = {}
         self._roots: dict[tuple[Incarnation, int], bytes] = {}
@@ -134,9 +135,11 @@ class Memory:
     def seen(self, record: RecordId) -> Seen:
         """Return what somebody who opens a form on `record` now has in view."""
         assert self.standing is not None
-        is_held_here = self.projection.confirmed(record) is not None
-        position = self.standing.position if is_held_here else Position(0)
-        return Seen(self.standing.epoch, position, self.next_place(self.incarnation)[0] - 1)
+        own_seq = self.next_place(self.incarnation)[0] - 1
+        if self.projection.confirmed(record) is not None:
+            return Seen(self.standing.epoch, self.standing.position, own_seq)
+        # What the replica lacks is not on the screen: neither others' writes nor our own that the server has already.
+        return Seen(self.standing.epoch, Position(0), 0 if record in self._settled else own_seq)
 
     def whereabouts(self, record: RecordId) -> tuple[Whereabouts, str | None]:
         """Return where this device's newest edit of a record is, and the number of its receipt."""
@@ -168,7 +171,9 @@ class Memory:
     def _take_answer(self, answer: TakenAnswer) -> set[RecordId]:
         touched = {record.id for record in answer.records} | set(answer.dropped)
         for incarnation, seq in answer.settled:
-            touched |= self._leave_pending(OpId(self.device, incarnation, seq))
+            records = self._leave_pending(OpId(self.device, incarnation, seq))
+            self._settled |= records
+            touched |= records
         for entry in answer.held:
             op = OpId(self.device, entry.incarnation, entry.seq)
             written = self.pending.get(op)
