@@ -5,7 +5,7 @@ Nothing here is durable. The store puts what it gets from here on the disk befor
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from gridlog_protocol.clock import tick
@@ -91,27 +91,35 @@ class Composer:
         # The form is older than this incarnation: none of whose ops it can have shown.
         return replace(opened.seen, own_seq=0)
 
-    def renamed(self, old: Incarnation, new: Incarnation) -> list[WrittenOp]:
-        """Return the pending ops of `old` once more, as the first ops of `new`.
+    def renamed(self, new: Incarnation) -> list[WrittenOp]:
+        """Return all pending ops once more, as the first ops of `new`.
 
         What was seen of own ops that are pending keeps its meaning; those that the server has already are no longer
         named, so at worst a conflict with oneself is shown, and nothing is overwritten unseen.
         """
-        waiting = [written.op for written in self._memory.pending.values() if written.op.id.incarnation == old]
-        new_seq = {op.id.seq: seq for seq, op in enumerate(waiting, start=1)}
+        waiting = [written.op for written in self._memory.pending.values()]
         chain = self._memory.next_place(new)[1]
         root = b""
         written: list[WrittenOp] = []
         for seq, op in enumerate(waiting, start=1):
             if not root or seq % SALT_BLOCK_OPS == 0:
                 root = self._entropy(SALT_BYTES)
-            own_seq = max((now for was, now in new_seq.items() if was <= op.seen.own_seq), default=0)
             again = replace(
                 op,
                 id=OpId(op.id.device, new, seq),
-                seen=replace(op.seen, own_seq=own_seq),
+                seen=replace(op.seen, own_seq=_own_seq(op, waiting[: seq - 1])),
                 salt=op_salt(root, seq),
             )
             written.append(WrittenOp(again, root, chain))
             chain = chain_next(chain, op_hash(again))
         return written
+
+
+def _own_seq(op: Op, before: Sequence[Op]) -> int:
+    """Return the new seq of the last op before `op` that its author saw: all those of older incarnations count."""
+    seen = (
+        seq
+        for seq, each in enumerate(before, start=1)
+        if each.id.incarnation != op.id.incarnation or each.id.seq <= op.seen.own_seq
+    )
+    return max(seen, default=0)

@@ -93,9 +93,11 @@ class Memory:
         self.standing = Standing.fresh(enrolled.epoch, token, enrolled.scopes, enrolled.generation)
         self.projection.hold_scopes(enrolled.scopes)
 
-    def take_reincarnation(self, old: Incarnation, written: Iterable[WrittenOp]) -> None:
-        """Take in that the pending ops of `old` follow again under a new incarnation."""
-        touched = self._forget_pending(old)
+    def take_reincarnation(self, written: Iterable[WrittenOp]) -> None:
+        """Take in that all pending ops follow again under a new incarnation."""
+        touched: set[RecordId] = set()
+        for old in {op.incarnation for op in self.pending}:
+            touched |= self._forget_pending(old)
         touched |= {self._take_op(each) for each in written}
         for record in touched:
             self._show(record)

@@ -332,14 +332,16 @@ class FieldStore:
 
     def _reincarnate(self) -> None:
         """Draw a new incarnation and sign the pending ops again: another copy of this store used the old one."""
-        old = self._memory.incarnation
+        memory = self._memory
         new = self._journal.redraw_incarnation()
-        written = self._composer.renamed(old, new)
-        frames = [(FrameType.FACT, pack_reincarnated(old))]
+        written = self._composer.renamed(new)
+        # More than one, if an earlier renumbering drew its incarnation and was killed before this very append.
+        olds = {op.incarnation for op in memory.pending}
+        frames = [(FrameType.FACT, pack_reincarnated(old)) for old in sorted(olds)]
         frames += [(FrameType.OP, pack_written(each)) for each in written]
         self._journal.append(frames)
-        self._memory.incarnation = new
-        self._memory.take_reincarnation(old, written)
+        memory.incarnation = new
+        memory.take_reincarnation(written)
 
     def _enrolled(self) -> Enrolled:
         if self._memory.enrolled is None:

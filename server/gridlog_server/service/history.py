@@ -52,7 +52,11 @@ class History:
             self.creation_hold = stored.hold
 
     def highest_seen(self, op: Op) -> Stamp:
-        """Return the highest stamp among the ops that the author of `op` had seen; `op` is bounded already."""
+        """Return the highest stamp among the ops that came before `op` for its author; `op` is bounded already.
+
+        Those are all that he had seen, and all that he had written: an op may not count as having seen an earlier one
+        of its own device, when the record was not on the screen, but it was written after it and must sort after it.
+        """
         own = self._by_seq.get((op.id.device, op.id.incarnation))
         seen = self._by_position.up_to(op.seen.position)
-        return max(seen, own.up_to(op.seen.own_seq)) if own else seen
+        return max(seen, own.up_to(op.id.seq - 1)) if own else seen
