@@ -12,7 +12,7 @@ import pytest
 from tools.simulate.mutants import MUTANTS, is_found
 from tools.simulate.play import Outcome, play
 
-SEEDS = range(1, 121)
+SEEDS = range(1, 61)
 PROCESSES = 2
 FAILING_SEEDS = Path(__file__).with_name("failing_seeds.txt")
 
