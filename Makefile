@@ -23,7 +23,7 @@ demo: $(READY) ## Play a street on this machine: make demo SEED=7 ARGS="--help"
 	$(BIN)/python -m tools.demo $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 test: $(READY) ## Run the tests: make test ARGS="-k proxy"
-	$(BIN)/python -m pytest --numprocesses auto $(ARGS)
+	$(BIN)/python -m pytest --numprocesses auto --dist worksteal $(ARGS)
 
 lint: $(READY) ## Check style, types and who imports whom
 	$(BIN)/ruff check .

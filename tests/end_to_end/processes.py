@@ -83,14 +83,15 @@ def free_port() -> int:
 class ServerProcess:
     """A `gridlog-server` on a data directory of its own. It keeps its address when it is started again."""
 
-    def __init__(self, data_dir: Path, *, tenant: str = "420106", name: str = "武昌区") -> None:
+    def __init__(self, data_dir: Path, port: int | None = None) -> None:
         self.data_dir = data_dir
-        self.port = free_port()
+        self.port = port or free_port()
         self.address = f"http://127.0.0.1:{self.port}"
         self._process: subprocess.Popen[str] | None = None
         self._log: list[str] = []
-        made = self.command("init", "--tenant", tenant, "--name", name, "--port", str(self.port))
-        assert made.code == 0, made
+        if not data_dir.exists():
+            made = self.command("init", "--tenant", "420106", "--name", "武昌区", "--port", str(self.port))
+            assert made.code == 0, made
 
     def __enter__(self) -> Self:
         self.start()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -12,23 +14,39 @@ from tests.end_to_end.processes import GRID, DeviceCommands, Finished, ServerPro
 PATROL = ("patrol_type=daily", "started_at=2026-11-22 09:10", "leader=me")
 
 
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """A new server and its first device, 张三's, neither of which has done anything yet: tests begin with copies."""
+
+    place: Path
+    port: int
+
+
+@pytest.fixture(scope="module")
+def beginning(tmp_path_factory: pytest.TempPathFactory) -> Beginning:
+    place = tmp_path_factory.mktemp("beginning")
+    with ServerProcess(place / "server") as running:
+        enrolled(running, place / "store", "W1", "张三")
+        assert running.stop() == 0
+        return Beginning(place, running.port)
+
+
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[ServerProcess]:
-    with ServerProcess(tmp_path / "server") as running:
+def server(beginning: Beginning, tmp_path: Path) -> Iterator[ServerProcess]:
+    copy = shutil.copytree(beginning.place / "server", tmp_path / "server")
+    with ServerProcess(copy, beginning.port) as running:
         yield running
 
 
 @pytest.fixture
-def mine(server: ServerProcess, tmp_path: Path) -> DeviceCommands:
-    return enrolled(server, tmp_path / "mine", "W1", "张三")
+def mine(server: ServerProcess, beginning: Beginning, tmp_path: Path) -> DeviceCommands:
+    return DeviceCommands(shutil.copytree(beginning.place / "store", tmp_path / "mine"))
 
 
 @pytest.fixture(scope="module")
-def untouched(tmp_path_factory: pytest.TempPathFactory) -> DeviceCommands:
+def untouched(beginning: Beginning) -> DeviceCommands:
     """Return an enrolled device on which every test leaves things as they are. Its server is gone."""
-    place = tmp_path_factory.mktemp("untouched")
-    with ServerProcess(place / "server") as running:
-        return enrolled(running, place / "store", "W1", "张三")
+    return DeviceCommands(beginning.place / "store")
 
 
 def enrolled(server: ServerProcess, store: Path, staff_no: str, name: str) -> DeviceCommands:
@@ -174,7 +192,7 @@ def test_a_wrong_passphrase_opens_nothing(untouched: DeviceCommands, tmp_path: P
 
 def test_a_short_passphrase_makes_no_store(server: ServerProcess, tmp_path: Path) -> None:
     device = DeviceCommands(tmp_path / "weak", passphrase="short")
-    failed(device.run("enrol", server.admin_enroll("W1", "张三")), "The passphrase is too short")
+    failed(device.run("enrol", server.admin_enroll("W3", "王五")), "The passphrase is too short")
     assert not device.store.exists()
 
 
