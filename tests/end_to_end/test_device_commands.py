@@ -40,6 +40,7 @@ def server(beginning: Beginning, tmp_path: Path) -> Iterator[ServerProcess]:
 
 @pytest.fixture
 def mine(server: ServerProcess, beginning: Beginning, tmp_path: Path) -> DeviceCommands:
+    del server  # It runs first; the device knows its address.
     return DeviceCommands(shutil.copytree(beginning.place / "store", tmp_path / "mine"))
 
 
