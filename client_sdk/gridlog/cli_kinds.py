@@ -34,7 +34,6 @@ from gridlog_protocol.kinds import (
     shipped_envelope,
 )
 from gridlog_protocol.texts import Language, Text
-from gridlog_sync.rules import rule_of
 
 _RULES = {
     Merge.IMMUT: Text("写后不改", "written once"),
@@ -89,7 +88,7 @@ def is_offered(field: Field) -> bool:
     """Tell whether a worker would write the field: no other hand, nor the workflow, fills it in."""
     is_filled_in = field.from_op or field.required is Required.SERVER or field.merge in (Merge.SERVER, Merge.DERIVED)
     is_of_workflow = field.name in shipped_envelope().fields and field.default is not None
-    return rule_of(field).is_offered and not is_filled_in and not is_of_workflow
+    return not is_filled_in and not is_of_workflow
 
 
 def what_to_type(type_: ValueType, language: Language) -> str:

@@ -269,14 +269,6 @@ _HOLDS = (
             "This field is filled in by the office. Your change is kept.",
         ),
     ),
-    Hold(
-        "rule_unavailable",
-        "The field's merge rule is not offered by this server yet.",
-        Text(
-            "服务器暂不支持修改这一项，您的修改已保留。",
-            "The server cannot change this field yet. Your change is kept.",
-        ),
-    ),
 )
 
 REFUSALS: Mapping[str, Refusal] = MappingProxyType({each.code: each for each in _REFUSALS})

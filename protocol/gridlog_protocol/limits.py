@@ -44,6 +44,9 @@ OP_BYTES_MAX = 128 << 10
 VALUE_DEPTH_MAX = 6
 """Arrays and maps inside one another in a value: what came up in an op must also fit into a page going down."""
 
+ROUNDS_MAX = 65_535
+"""How often the workflow of one record can go back: nobody does so every day for a century."""
+
 FIELD_NAME_CHARACTERS_MAX = 64
 """A field's name. On the air the bound is four bytes for each character."""
 

@@ -22,7 +22,6 @@ from gridlog_protocol.state import RecordState
 from .merge import Entry
 from .rules import rule_of
 from .scope import scopes_of_edit, scopes_of_record
-from .writing import wrong_value
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,13 +151,11 @@ def _wrong_edit(edit: Edit, field: Field, op: Op, record: RecordState | None) ->
     rule = rule_of(field)
     if field.merge in (Merge.SERVER, Merge.DERIVED) or field.from_op:
         return "server_decides"
-    if not rule.is_offered:
-        return "rule_unavailable"
     if edit.digest_class != field.sensitivity.digest_class:
         return "not_committed"
     if edit.action not in rule.actions(field) or (edit.key and not field.has_elements):
         return "invalid_value"
-    if wrong_value(edit, field):
+    if rule.fault(field, edit):
         return "invalid_value"
     if rule.is_write_once and _saw_a_value(edit, op, record):
         return "immutable"

@@ -2,20 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from gridlog_protocol.canonical import Value
 from gridlog_protocol.ids import RecordId
-from gridlog_protocol.kinds import Kind
+from gridlog_protocol.kinds import Field, Kind
 from gridlog_protocol.state import Cell, Head, RecordState
 
 from .rules import Severity, rule_of
 
+WITHDRAWN = "deleted"
+"""The envelope's field that says who withdrew a record, when and why. Cleared, the record is back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unseen:
+    """Somebody's write that stands, and that whoever ended the record had not seen."""
+
+    field: str
+    key: str
+    head: Head
+
 
 @dataclass(frozen=True, slots=True)
 class Conflict:
-    """Concurrent values of one cell. `shown` is what the rule shows meanwhile; `heads` has all, latest stamp last."""
+    """Concurrent values of one cell. `shown` is what the rule shows meanwhile; `heads` has all, latest stamp last.
+
+    Of a cell that ends the record (a withdrawal, a cancellation), `unseen` has the work that its author did not know.
+    """
 
     record: RecordId
     field: str
@@ -23,6 +38,7 @@ class Conflict:
     severity: Severity
     shown: Value
     heads: tuple[Head, ...]
+    unseen: tuple[Unseen, ...] = ()
 
 
 def values_of(record: RecordState, kind: Kind | None) -> dict[str, Value]:
@@ -36,20 +52,59 @@ def values_of(record: RecordState, kind: Kind | None) -> dict[str, Value]:
     return shown
 
 
+def rounds_of(record: RecordState, kind: Kind) -> dict[str, Mapping[str, int]]:
+    """Return, by field and element key, how often the workflows of a record have gone back."""
+    known = ((name, kind.fields[name], state) for name, state in record.fields.items() if name in kind.fields)
+    rounds = {name: rule_of(field).rounds(field, state.cells) for name, field, state in known}
+    return {name: each for name, each in rounds.items() if each}
+
+
 def conflicts_of(record: RecordState, kind: Kind | None) -> list[Conflict]:
     """Return what contradicts what, by field and element."""
+    if kind is None:
+        return []
     found: list[Conflict] = []
     for name, state in sorted(record.fields.items()):
-        field = kind.fields.get(name) if kind else None
-        if field is None:
-            continue
-        rule = rule_of(field)
-        for key, cell in sorted(state.cells.items()):
-            severity = rule.conflict(cell.heads) if len(cell.heads) > 1 else None
-            if severity:
-                shown = rule.pick(field, cell.heads)
-                found.append(Conflict(record.id, name, key, severity, shown, cell.heads))
+        field = kind.fields.get(name)
+        if field is not None:
+            for key, cell in sorted(state.cells.items()):
+                found += _of_cell(record, field, key, cell)
     return found
+
+
+def _of_cell(record: RecordState, field: Field, key: str, cell: Cell) -> Iterator[Conflict]:
+    if not cell.heads:
+        return
+    rule = rule_of(field)
+    severity = rule.conflict(field, cell.heads) if len(cell.heads) > 1 else None
+    unseen = tuple(_unseen_work(record, field.name, cell)) if _ends_record(field, key, cell) else ()
+    if unseen or severity:
+        severity = Severity.HARD if unseen else severity
+        assert severity is not None
+        yield Conflict(record.id, field.name, key, severity, rule.pick(field, cell.heads), cell.heads, unseen)
+
+
+def _ends_record(field: Field, key: str, cell: Cell) -> bool:
+    # A key names an element, say a demand of a resident: its end is not the record's.
+    if key:
+        return False
+    rule = rule_of(field)
+    is_withdrawn = field.name == WITHDRAWN and rule.pick(field, cell.heads) is not None
+    return is_withdrawn or rule.is_ended(field, cell.heads)
+
+
+def _unseen_work(record: RecordState, ending: str, end: Cell) -> Iterator[Unseen]:
+    """Yield the writes elsewhere in the record that whoever ended it had not seen, nor their authors its end."""
+    for name, state in sorted(record.fields.items()):
+        if name == ending:
+            continue
+        for key, cell in sorted(state.cells.items()):
+            # With one head left, what its cell's writes had seen is what its author had seen.
+            knew = len(cell.heads) == 1 and all(cell.covered.has(head.op, head.position) for head in end.heads)
+            for head in cell.heads:
+                is_same = any(head.op == each.op for each in end.heads)
+                if not (knew or is_same or end.covered.has(head.op, head.position)):
+                    yield Unseen(name, key, head)
 
 
 def _unknown(cells: Mapping[str, Cell]) -> Value:

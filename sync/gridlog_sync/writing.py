@@ -11,21 +11,12 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from gridlog_protocol.canonical import Value
-from gridlog_protocol.kinds import (
-    Field,
-    Kind,
-    MapOf,
-    Merge,
-    Violation,
-    check_delta,
-    check_element,
-    check_value,
-    element_key,
-)
+from gridlog_protocol.kinds import Field, Kind, Merge, Violation, check_value
 from gridlog_protocol.ops import Action, Edit
 from gridlog_protocol.texts import Text
 
-from .rules import rule_of
+from .rules import NO_ROUNDS, Before, Step, rule_of
+from .rules.elements import added_element, keyed
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +45,6 @@ Change: TypeAlias = "Value | Add | Remove | Count"
 
 _REFUSALS = {
     "server_decides": Text("由后台填写，不能在这里修改。", "is filled in by the office and cannot be changed here."),
-    "rule_unavailable": Text("这个版本还不能修改。", "cannot be changed in this version yet."),
     "wrong_change": Text("不能这样修改。", "cannot be changed in this way."),
     "immutable": Text("登记后不能再改。", "cannot be changed once it is written."),
 }
@@ -79,12 +69,14 @@ def edits_for(
     shown: Mapping[str, Value],
     is_creation: bool,
     undecided: Collection[str] = (),
+    rounds: Mapping[str, Mapping[str, int]] | None = None,
 ) -> tuple[Edit, ...]:
     """Return the edits that bring a record from what it shows to what `changes` says.
 
     A plain value is what the field shall show; `Add`, `Remove` and `Count` change a collection or counter without
     saying what else is in it. Fields that are `undecided` (in conflict) are written even if they show the value
-    already: that is how somebody decides for it. Raises InvalidRecordError, which names every wrong field at once.
+    already: that is how somebody decides for it. `rounds` has those of the workflow fields shown (`rounds_of`).
+    Raises InvalidRecordError, which names every wrong field at once.
     """
     edits: list[Edit] = []
     violations: list[Violation] = []
@@ -98,8 +90,8 @@ def edits_for(
         if nameless:
             violations.append(nameless)
             continue
-        is_decision = name in undecided and field.merge not in (Merge.AWSET, Merge.APPEND)
-        for action, key, value in _steps(field, change, None if is_decision else shown.get(name)):
+        before = Before(shown.get(name), (rounds or {}).get(name, NO_ROUNDS), name in undecided)
+        for action, key, value in _steps(field, change, before):
             edit = Edit(name, action, key, value, field.sensitivity.digest_class)
             wrong = _wrong_step(edit, field, shown.get(name))
             violations += [wrong] if wrong else []
@@ -109,22 +101,9 @@ def edits_for(
     return tuple(edits)
 
 
-def steps_to(field: Field, value: Value) -> list[tuple[Action, str, Value]]:
+def steps_to(field: Field, value: Value) -> list[Step]:
     """Return the (action, key, value) steps that fill an empty field with `value`."""
-    return _plain_steps(field, value, None)
-
-
-def wrong_value(edit: Edit, field: Field) -> Violation | None:
-    """Say which rule of its field an edit's value breaks, if any."""
-    match edit.action:
-        case Action.SET if edit.key == "" and not field.has_elements:
-            return check_value(field, edit.value)
-        case Action.SET | Action.ADD:
-            return check_element(field, edit.key, edit.value)
-        case Action.COUNT:
-            return check_delta(field, edit.value)
-        case Action.REMOVE:
-            return None
+    return rule_of(field).steps(field, value, Before())
 
 
 def _refused(name: str, field: Field | None, shown: Mapping[str, Value], *, is_creation: bool) -> Violation | None:
@@ -135,8 +114,6 @@ def _refused(name: str, field: Field | None, shown: Mapping[str, Value], *, is_c
     code = None
     if field.from_op or field.merge in (Merge.SERVER, Merge.DERIVED):
         code = "server_decides"
-    elif not rule.is_offered:
-        code = "rule_unavailable"
     elif rule.is_write_once and not is_creation and not field.has_elements and name in shown:
         code = "immutable"
     return _refusal(field, code) if code else None
@@ -152,10 +129,10 @@ def _wrong_step(edit: Edit, field: Field, shown: Value) -> Violation | None:
     # What is refused here, the server would hold: the worker learns of it while the form is still open.
     if edit.action is not Action.SET and edit.action not in rule.actions(field):
         return _refusal(field, "wrong_change")
-    is_shown = edit.action is Action.ADD and isinstance(shown, list) and edit.key in {_key(field, it) for it in shown}
+    is_shown = edit.action is Action.ADD and isinstance(shown, list) and edit.key in keyed(field, shown)
     if rule.is_write_once and is_shown:
         return _refusal(field, "immutable")
-    return wrong_value(edit, field)
+    return rule.fault(field, edit)
 
 
 def _nameless(field: Field, change: Change) -> Violation | None:
@@ -178,52 +155,14 @@ def _has_key(element: Value) -> bool:
     return isinstance(name, str) or (isinstance(name, bytes) and not isinstance(element, dict))
 
 
-def _steps(field: Field, change: Change, shown: Value) -> list[tuple[Action, str, Value]]:
+def _steps(field: Field, change: Change, before: Before) -> list[Step]:
     match change:
         case Add(elements):
-            added = dict(_element(field, each) for each in elements)
+            added = dict(added_element(field, each) for each in elements)
             return [(Action.ADD, key, each) for key, each in added.items()]
         case Remove(elements):
-            return [(Action.REMOVE, key, None) for key in dict.fromkeys(_key(field, each) for each in elements)]
+            return [(Action.REMOVE, key, None) for key in keyed(field, elements)]
         case Count(number):
             return [(Action.COUNT, "", number)]
         case _:
-            return _plain_steps(field, change, shown)
-
-
-def _plain_steps(field: Field, value: Value, shown: Value) -> list[tuple[Action, str, Value]]:
-    if field.merge is Merge.COUNTER:
-        return _counter_steps(value, shown)
-    if isinstance(field.type, MapOf) and isinstance(value, dict):
-        before_map = shown if isinstance(shown, dict) else {}
-        return [(Action.SET, key, each) for key, each in value.items() if before_map.get(key) != each]
-    if field.merge is Merge.AWSET and value is None:
-        value = []
-    if field.merge in (Merge.AWSET, Merge.APPEND) and isinstance(value, list):
-        return _collection_steps(field, value, shown if isinstance(shown, list) else [])
-    return [(Action.SET, "", value)] if value != shown else []
-
-
-def _counter_steps(value: Value, shown: Value) -> list[tuple[Action, str, Value]]:
-    if isinstance(value, bool) or not isinstance(value, int):
-        return [(Action.COUNT, "", value)]
-    delta = value - (shown if isinstance(shown, int) else 0)
-    return [(Action.COUNT, "", delta)] if delta else []
-
-
-def _collection_steps(field: Field, wanted: list[Value], shown: list[Value]) -> list[tuple[Action, str, Value]]:
-    before = {_key(field, each): each for each in shown}
-    after = {_key(field, each): each for each in wanted}
-    added = [(Action.ADD, *_element(field, each)) for key, each in after.items() if before.get(key) != each]
-    if field.merge is Merge.APPEND:
-        return added
-    return added + [(Action.REMOVE, key, None) for key in before if key not in after]
-
-
-def _key(field: Field, element: Value) -> str:
-    return element if isinstance(element, str) else element_key(field, element)
-
-
-def _element(field: Field, element: Value) -> tuple[str, Value]:
-    key = element_key(field, element)
-    return key, element if isinstance(element, dict) else None
+            return rule_of(field).steps(field, change, before)

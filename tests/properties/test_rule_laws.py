@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import combinations
 from typing import cast
 
 from hypothesis import given, settings
@@ -11,7 +12,7 @@ from gridlog_protocol.canonical import Value
 from gridlog_protocol.kinds import Merge, Violation
 from gridlog_protocol.ops import Edit
 from gridlog_sync.merge import apply
-from gridlog_sync.view import conflicts_of, values_of
+from gridlog_sync.view import conflicts_of, rounds_of, values_of
 from gridlog_sync.writing import Add, Change, Count, InvalidRecordError, Remove, edits_for
 from tests.unit.sync.building import Worker, add, count, kind, log_of, logged, put, remove, state_of
 
@@ -32,6 +33,7 @@ FORMS = cast(
             "started_at": MOMENTS,
             "ended_at": st.none() | MOMENTS,
             "checklist": st.dictionaries(st.sampled_from(["drain", "lamp"]), ANSWERS, min_size=1),
+            "state": st.sampled_from(["planned", "in_progress", "finished", "aborted"]),
         },
     ),
 )
@@ -63,7 +65,8 @@ def expected(before: dict[str, Value], form: dict[str, Value]) -> dict[str, Valu
 def test_a_record_shows_afterwards_what_the_form_said(forms: list[dict[str, Value]]) -> None:
     worker, state, shown = Worker(1), None, cast("dict[str, Value]", {})
     for position, form in enumerate(forms, 1):
-        edits = edits_for(kind(), form, shown=shown, is_creation=state is None)
+        rounds = rounds_of(state, kind()) if state else None
+        edits = edits_for(kind(), form, shown=shown, rounds=rounds, is_creation=state is None)
         wanted = expected(shown, form)
         state = apply(state, logged(worker.writes(*edits), position))
         shown = values_of(state, kind())
@@ -101,6 +104,7 @@ WRITES: list[list[Edit]] = [
     [put("started_at", f"2026-11-22T0{hour}:00:00+08:00") for hour in range(6, 10)],
     [put("ended_at", f"2026-11-22T0{hour}:00:00+08:00") for hour in range(6, 10)],
     [put("checklist", answer, key="drain") for answer in ("na", "ok", "bad")],
+    [put("state", [number, state]) for number in (0, 1) for state in ("planned", "finished", "aborted", "cancelled")],
     [count("handled_on_spot", number) for number in (-1, 2, 3)],
     [add("tags", tag) for tag in TAGS] + [remove("tags", tag) for tag in TAGS],
     [add("comments", key, {"id": key, "text": key}) for key in "ab"],
@@ -140,9 +144,26 @@ def test_of_concurrent_writes_each_rule_shows_what_it_promises(data: st.DataObje
             assert (shown, conflicts) == (max(texts), [])
         case Merge.MAX:
             assert shown == {"drain": max(texts, key=("na", "ok", "bad").index)}
+        case Merge.RANK:
+            assert shown in {state for number, state in stages(values) if (number, RANKS[state]) == furthest(values)}
+            assert bool(conflicts) == any(
+                one[0] != other[0] or RANKS[one[1]] == RANKS[other[1]] or "cancelled" in (one[1], other[1])
+                for one, other in combinations(set(stages(values)), 2)
+            )
         case _:
             assert shown == values[-1]
             assert bool(conflicts) == is_contested
+
+
+RANKS = {"planned": 10, "finished": 40, "aborted": 40, "cancelled": 90}
+
+
+def stages(values: list[Value]) -> list[tuple[int, str]]:
+    return [(int(value[0]), str(value[1])) for value in values if isinstance(value, list)]  # type: ignore[arg-type]
+
+
+def furthest(values: list[Value]) -> tuple[int, int]:
+    return max((number, RANKS[state]) for number, state in stages(values))
 
 
 def _first_of_each(edits: list[Edit]) -> dict[str, Value]:

@@ -11,15 +11,13 @@ night     a good line, until everybody holds the same
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 
 from gridlog_protocol.canonical import Value
 from gridlog_protocol.ids import UserId
 from gridlog_protocol.invitation import Invitation
-from gridlog_protocol.kinds import Field, Merge, shipped_kinds
-from gridlog_sync.rules import RULES
 from tools.demo.actors import GOOD_LINE, NO_SIGNAL, DemoError, HandheldProcess, ServerProcess, bad_line
 from tools.demo.day import Act, Load, Write, plan_day, plan_shared_edits
 from tools.demo.grammar import Grammar
@@ -101,7 +99,7 @@ class Script:
         worker = handheld.worker
         rng = dice(self.seed, "day", worker.staff_no)
         planned = plan_day(worker, self.street, rng, Grammar.load(), self.day, load=self.load)
-        acts = [act for act in map(_offered, planned) if act.fields]
+        acts = [act for act in planned if act.fields]
         killed_at = len(acts) // 2 if handheld is self.handhelds[0] else None
         for index, act in enumerate(acts):
             if index == killed_at:
@@ -160,7 +158,7 @@ class Script:
             for each in (handheld, partner):
                 await each.ask({"do": "open", "record": self.records[key]})
             for each, changes in ((handheld, mine), (partner, theirs)):
-                for change in map(_offered, changes):
+                for change in changes:
                     if change.fields:
                         await self._act(each, change)
             self.shared += 1
@@ -177,17 +175,3 @@ class Script:
 
     async def _sync(self, handheld: HandheldProcess) -> None:
         self.is_equal[handheld.worker.staff_no] = await handheld.sync()
-
-
-def _offered(act: Act) -> Act:
-    """Leave out what cannot be edited yet: steps of a workflow."""
-    offered = {rule for rule in Merge if RULES[rule].is_offered}
-    kinds = [act.kind] if isinstance(act, Write) else [kind.name for kind in shipped_kinds()]
-    fields = {name: field for kind in kinds for name, field in _fields(kind).items()}
-    return replace(act, fields={name: act.fields[name] for name in act.fields if fields[name].merge in offered})
-
-
-def _fields(kind_name: str) -> Mapping[str, Field]:
-    kind = shipped_kinds().get(kind_name)
-    assert kind is not None
-    return kind.fields

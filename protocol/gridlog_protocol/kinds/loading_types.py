@@ -92,7 +92,7 @@ def _choice(table: Table) -> types.Choice:
                 f"the rank of {value!r} is below that of the option before it",
                 key="rank",
             )
-        options.append(types.Option(value, row.label(), rank))
+        options.append(types.Option(value, row.label(), rank, is_negative=row.flag("negative")))
         row.close()
     if not options:
         raise table.refused("至少要有一个选项", "needs at least one option", key="options")

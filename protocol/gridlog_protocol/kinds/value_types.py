@@ -45,11 +45,15 @@ class Code:
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One answer of a choice. Options of equal `rank` are siblings: neither comes after the other."""
+    """One answer of a choice. Options of equal `rank` are siblings: neither comes after the other.
+
+    One that `is_negative` ends a record's work without its result: cancelled, refused, void.
+    """
 
     value: str
     label: Text
     rank: int
+    is_negative: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,34 +1,32 @@
-"""Merge rules, one module each. A rule reads the surviving heads; it never decides which survive."""
+"""Merge rules, one module a family. A rule reads the surviving heads; it never decides which survive.
+
+A module of this package that has `RULES` is found by itself: a new rule is one new file here.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib import import_module
+from pkgutil import iter_modules
 from types import MappingProxyType
 
 from gridlog_protocol.kinds import Field, Merge
 
-from .base import Rule, Severity
-from .counter import Counter
-from .elements import AddWinsSet, AppendOnly
-from .extreme import Extreme
-from .multi_value import MultiValue, Unknown
-from .register import FirstWriter, LastWriter, NotOfferedYet, ServerOnly
+from .base import NO_ROUNDS, Before, Rule, Severity, Step
+from .multi_value import Unknown
 
-RULES: Mapping[Merge, Rule] = MappingProxyType(
-    {
-        Merge.IMMUT: FirstWriter(),
-        Merge.LWW: LastWriter(),
-        Merge.MV: MultiValue(),
-        Merge.AWSET: AddWinsSet(),
-        Merge.APPEND: AppendOnly(),
-        Merge.COUNTER: Counter(),
-        Merge.MAX: Extreme(upwards=True),
-        Merge.MIN: Extreme(upwards=False),
-        Merge.SERVER: ServerOnly(),
-        Merge.DERIVED: ServerOnly(),
-        Merge.RANK: NotOfferedYet(),
-    }
-)
+
+def _found() -> dict[Merge, Rule]:
+    rules: dict[Merge, Rule] = {}
+    for module in sorted(each.name for each in iter_modules(__path__)):
+        offered: Mapping[Merge, Rule] = getattr(import_module(f"{__name__}.{module}"), "RULES", {})
+        twice = rules.keys() & offered.keys()
+        assert not twice, f"two rules for {twice}"
+        rules |= offered
+    return rules
+
+
+RULES: Mapping[Merge, Rule] = MappingProxyType(_found())
 UNKNOWN = Unknown()
 
 
@@ -37,4 +35,4 @@ def rule_of(field: Field | None) -> Rule:
     return RULES[field.merge] if field else UNKNOWN
 
 
-__all__ = ["RULES", "UNKNOWN", "Rule", "Severity", "rule_of"]
+__all__ = ["NO_ROUNDS", "RULES", "UNKNOWN", "Before", "Rule", "Severity", "Step", "rule_of"]

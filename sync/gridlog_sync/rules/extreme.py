@@ -5,8 +5,10 @@ Only heads join: somebody who saw the value, and may write, can lower a maximum 
 
 from __future__ import annotations
 
+from typing import Final
+
 from gridlog_protocol.canonical import Value
-from gridlog_protocol.kinds import Field, MapOf, join
+from gridlog_protocol.kinds import Field, MapOf, Merge, join
 from gridlog_protocol.state import Head
 
 from .base import Rule, Severity
@@ -23,7 +25,10 @@ class Extreme(Rule):
         each = field.type.element if isinstance(field.type, MapOf) else field.type
         return join(each, [head.value for head in heads], upwards=self._upwards)
 
-    def conflict(self, heads: tuple[Head, ...]) -> Severity | None:
+    def conflict(self, field: Field, heads: tuple[Head, ...]) -> Severity | None:
         """Find nothing: a join loses nothing that the rule wants kept."""
-        del heads
+        del field, heads
         return None
+
+
+RULES: Final = {Merge.MAX: Extreme(upwards=True), Merge.MIN: Extreme(upwards=False)}

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from gridlog_protocol.canonical import Value
-from gridlog_protocol.kinds import Field
+from gridlog_protocol.kinds import Field, Merge
 from gridlog_protocol.ops import Action
 from gridlog_protocol.state import Head
 
@@ -18,8 +20,9 @@ class MultiValue(Rule):
         del field
         return heads[-1].value
 
-    def conflict(self, heads: tuple[Head, ...]) -> Severity | None:
+    def conflict(self, field: Field, heads: tuple[Head, ...]) -> Severity | None:
         """Ask a person."""
+        del field
         return Severity.HARD if differ(heads) else None
 
 
@@ -30,3 +33,6 @@ class Unknown(MultiValue):
         """Take anything: a newer kind knows what it means."""
         del field
         return frozenset(Action)
+
+
+RULES: Final = {Merge.MV: MultiValue()}

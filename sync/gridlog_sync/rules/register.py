@@ -1,11 +1,11 @@
-"""LWW: the latest stamp is shown; whoever lost is told. SERVER and IMMUT pick otherwise from the same register."""
+"""LWW: the latest stamp is shown; whoever lost is told. IMMUT, SERVER and DERIVED differ in who writes, and when."""
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from gridlog_protocol.canonical import Value
-from gridlog_protocol.kinds import Field
+from gridlog_protocol.kinds import Field, Merge
 from gridlog_protocol.state import Head
 
 from .base import Rule, Severity, differ
@@ -19,8 +19,9 @@ class LastWriter(Rule):
         del field
         return heads[-1].value
 
-    def conflict(self, heads: tuple[Head, ...]) -> Severity | None:
+    def conflict(self, field: Field, heads: tuple[Head, ...]) -> Severity | None:
         """Tell the authors whose value is not shown."""
+        del field
         return Severity.SOFT if differ(heads) else None
 
 
@@ -39,7 +40,9 @@ class ServerOnly(LastWriter):
     """SERVER: only the server writes; what a device would change is held."""
 
 
-class NotOfferedYet(LastWriter):
-    """RANK: shown if an op brings it, but not edited until workflows are offered."""
-
-    is_offered: ClassVar[bool] = False
+RULES: Final = {
+    Merge.LWW: LastWriter(),
+    Merge.IMMUT: FirstWriter(),
+    Merge.SERVER: ServerOnly(),
+    Merge.DERIVED: ServerOnly(),
+}

@@ -183,7 +183,7 @@ async def test_what_is_written_once_is_held_when_its_author_had_seen_it(server: 
         ("invalid_value", "handled_on_spot", put("handled_on_spot", 3)),
         ("not_committed", "summary", put("summary", "小结", digest_class=1)),
         ("server_decides", "record_no", put("record_no", "420106001001-20261122-X0001")),
-        ("rule_unavailable", "state", put("state", "planned")),
+        ("invalid_value", "state", put("state", "planned")),
     ],
 )
 async def test_an_op_that_breaks_a_rule_is_held_with_its_code_and_field(

@@ -109,7 +109,6 @@ REASONS: dict[str, tuple[Op, RecordState | None]] = {
     "record_exists": (Worker(2).creates(put("grid_code", EAST)), made()),
     "out_of_scope": (Worker(1).creates(put("grid_code", WEST)), None),
     "server_decides": (edited(put("record_no", "1")), made()),
-    "rule_unavailable": (edited(put("state", "finished")), made()),
     "not_committed": (
         edited(put("content", "x", digest_class=0), of="household_visit"),
         made(of="household_visit"),

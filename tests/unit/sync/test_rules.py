@@ -218,11 +218,6 @@ def test_every_merge_of_a_kind_file_has_a_rule() -> None:
     assert set(RULES) == set(Merge)
 
 
-def test_steps_of_a_workflow_are_shown_but_not_offered_yet() -> None:
-    assert [merge for merge, rule in RULES.items() if not rule.is_offered] == [Merge.RANK]
-    assert shown(Worker(1).writes(put("state", "finished")))["state"] == "finished"
-
-
 ACTIONS = {
     Merge.AWSET: {Action.ADD, Action.REMOVE},
     Merge.APPEND: {Action.ADD},

@@ -110,13 +110,13 @@ def test_edits_carry_the_class_of_their_field() -> None:
 
 def test_every_wrong_field_is_named_at_once_in_both_languages() -> None:
     wrong = refused(
-        {"weather": "hail", "record_no": "7", "state": "finished", "nonsense": 1, "summary": 5, "grid_code": EAST}
+        {"weather": "hail", "record_no": "7", "state": "dreaming", "nonsense": 1, "summary": 5, "grid_code": EAST}
     )
 
     assert codes(wrong) == {
         "weather": "not_an_option",
         "record_no": "server_decides",
-        "state": "rule_unavailable",
+        "state": "not_an_option",
         "nonsense": "unknown_field",
         "summary": "wrong_type",
     }
