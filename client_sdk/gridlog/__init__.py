@@ -7,6 +7,7 @@ from gridlog_protocol.invitation import InvitationError
 from gridlog_sync.view import Conflict
 from gridlog_sync.writing import Add, Count, InvalidRecordError, Remove
 
+from .decisions import Overruled
 from .errors import (
     AlreadyEnrolledError,
     DiskFailedError,
@@ -14,6 +15,7 @@ from .errors import (
     ForeignServerError,
     GridlogError,
     NotEnrolledError,
+    NothingToUndoError,
     RefusedError,
     StoreDamagedError,
     StoreExistsError,
@@ -45,6 +47,8 @@ __all__ = [
     "InvitationError",
     "KdfProfile",
     "NotEnrolledError",
+    "NothingToUndoError",
+    "Overruled",
     "PendingOp",
     "Record",
     "RefusedError",

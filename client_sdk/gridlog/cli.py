@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -15,6 +14,8 @@ from gridlog_protocol.kinds import shipped_kinds
 
 from . import cli_kinds, cli_status, cli_tables
 from .assignments import changes_of, kind_named, wanted_values
+from .cli_deciding import deciding
+from .cli_options import DEFAULT_STORE, AsJson, Assignments, IdPrefix, KindName, Store
 from .cli_store import (
     LANGUAGE,
     carried_out,
@@ -46,22 +47,7 @@ cli = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-
-Store = Annotated[
-    Path, typer.Option("--store", envvar="GRIDLOG_STORE", help=say("数据目录。", "The store's directory."))
-]
-AsJson = Annotated[bool, typer.Option("--json", help=say("输出 JSON。", "Print JSON."))]
-KindName = Annotated[str, typer.Argument(metavar="KIND", help=say("种类，如 patrol 或 巡查。", "Kind, e.g. patrol."))]
-IdPrefix = Annotated[
-    str, typer.Argument(metavar="ID", help=say("记录标识，写开头几位即可。", "Record id; its beginning will do."))
-]
-Assignments = Annotated[
-    list[str],
-    typer.Argument(
-        metavar="FIELD=VALUE...", help=say("项目=内容；+= 增加，-= 去掉。", "field=value; += adds, -= takes away.")
-    ),
-]
-DEFAULT_STORE = Path("gridlog-store")
+cli.add_typer(deciding)
 
 
 @cli.command(
@@ -174,7 +160,8 @@ def show(record: IdPrefix, store: Store = DEFAULT_STORE, as_json: AsJson = False
 
     found, contrary, held_here, reader = in_store(store, work)
     if as_json:
-        out.print_json(json.dumps(cli_tables.record_json(found) | {"conflicts": cli_tables.conflicts_json(contrary)}))
+        said = cli_tables.conflicts_json(contrary, reader.kinds.get(found.kind))
+        out.print_json(json.dumps(cli_tables.record_json(found) | {"conflicts": said}))
     else:
         out.print(cli_tables.record_page(found, contrary, held_here, reader))
 
@@ -226,11 +213,12 @@ def pending(store: Store = DEFAULT_STORE) -> None:
 def conflicts(store: Store = DEFAULT_STORE) -> None:
     """List conflicts."""
 
-    async def work(opened: FieldStore) -> tuple[list[Any], dict[RecordId, Record], Reader]:
-        found = await opened.conflicts()
-        return found, await records_of(opened, {each.record for each in found}), await reader_of(opened)
+    async def work(opened: FieldStore) -> tuple[list[Any], list[Any], dict[RecordId, Record], Reader]:
+        found, told = await opened.conflicts(), await opened.overruled()
+        concerned = {each.record for each in found} | {each.record for each in told}
+        return found, told, await records_of(opened, concerned), await reader_of(opened)
 
-    found, records, reader = in_store(store, work)
+    found, told, records, reader = in_store(store, work)
     if not found:
         out.print(say("没有冲突。", "Nothing is in conflict."))
     for record in records.values():
@@ -238,7 +226,12 @@ def conflicts(store: Store = DEFAULT_STORE) -> None:
             f"{cli_tables.short_id(record.id)}  {reader.kind_label(record.kind)} · {reader.title(record)}",
             markup=False,
         )
-        out.print(cli_tables.conflicts_block([each for each in found if each.record == record.id], record, reader))
+        contrary = [each for each in found if each.record == record.id]
+        if contrary:
+            out.print(cli_tables.conflicts_block(contrary, record, reader))
+        overruled = [each for each in told if each.record == record.id]
+        if overruled:
+            out.print(cli_tables.overruled_block(overruled, record, reader))
 
 
 @cli.command(help=say("服务器收到、但待核对的修改和原因。", "Changes that the server holds for review, and why."))

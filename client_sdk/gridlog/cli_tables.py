@@ -23,9 +23,10 @@ from gridlog_protocol.kinds.presenting import shown_element, shown_value, title_
 from gridlog_protocol.state import Head
 from gridlog_protocol.texts import Language, Text
 from gridlog_sync.rules import Severity
-from gridlog_sync.view import Conflict
+from gridlog_sync.view import Conflict, Unseen, said_by
 
 from .cli_times import written
+from .decisions import Overruled
 from .records import HeldNote, PendingOp, Record, Whereabouts
 
 SHORT_ID_CHARACTERS = 13
@@ -132,7 +133,11 @@ def conflicts_block(conflicts: Sequence[Conflict], record: Record, reader: Reade
     for conflict in conflicts:
         field = reader.field(record.kind, conflict.field)
         label = reader.field_label(record.kind, conflict.field)
-        if conflict.severity is Severity.HARD:
+        if conflict.unseen:
+            waits = reader.say(
+                "有人不知情时还写了内容，都保留着，要有人决定", "others wrote without knowing; somebody must decide"
+            )
+        elif conflict.severity is Severity.HARD:
             waits = reader.say(
                 "几个人写得不一样，都保留着，要有人决定", "people wrote different things; somebody must decide"
             )
@@ -145,8 +150,10 @@ def conflicts_block(conflicts: Sequence[Conflict], record: Record, reader: Reade
         )
         for head in conflict.heads:
             lines.append_text(_head_line(conflict, head, field, reader))
+        for unseen in conflict.unseen:
+            lines.append_text(_unseen_line(unseen, record.kind, reader))
     assignments = " ".join(f"{name}=…" for name in dict.fromkeys(conflict.field for conflict in conflicts))
-    choose = f"gridlog edit {short_id(record.id)} {assignments}"
+    choose = f"gridlog resolve {short_id(record.id)} {assignments}"
     lines.append(
         reader.say(f"  ▶ 是目前显示的。要改定：{choose}", f"  ▶ is what is shown meanwhile. To settle it: {choose}"),
         style="dim",
@@ -210,36 +217,65 @@ def record_json(record: Record) -> dict[str, Any]:
     }
 
 
-def conflicts_json(conflicts: Sequence[Conflict]) -> list[dict[str, Any]]:
-    """Return conflicts as plain JSON values; times are Unix milliseconds."""
+def conflicts_json(conflicts: Sequence[Conflict], kind: Kind | None) -> list[dict[str, Any]]:
+    """Return conflicts of a record as plain JSON values; times are Unix milliseconds."""
+    fields = kind.fields if kind else {}
     return [
         {
             "field": conflict.field,
             "key": conflict.key,
             "severity": conflict.severity.value,
             "shown": _json_value(conflict.shown),
-            "values": [
-                {
-                    "value": _json_value(head.value),
-                    "author": shown(head.author),
-                    "written_ms": milliseconds_of(head.stamp),
-                }
-                for head in conflict.heads
+            "values": [_head_json(fields.get(conflict.field), head) for head in conflict.heads],
+            "unseen": [
+                {"field": each.field, "key": each.key} | _head_json(fields.get(each.field), each.head)
+                for each in conflict.unseen
             ],
         }
         for conflict in conflicts
     ]
 
 
+def _head_json(field: Field | None, head: Head) -> dict[str, Any]:
+    value, written_ms = said_by(field, head), milliseconds_of(head.stamp)
+    return {"value": _json_value(value), "author": shown(head.author), "written_ms": written_ms}
+
+
 def _head_line(conflict: Conflict, head: Head, field: Field | None, reader: Reader) -> Line:
-    is_shown = head.value == conflict.shown
-    key = f"{visible(conflict.key)}{reader.say('：', ': ')}" if conflict.key and head.value is not None else ""
-    text = shown_element(field, head.value, reader.language, names=reader.names, is_whole=True)
+    value = said_by(field, head)
+    is_shown = value == conflict.shown
+    key = f"{visible(conflict.key)}{reader.say('：', ': ')}" if conflict.key and value is not None else ""
+    text = shown_element(field, value, reader.language, names=reader.names, is_whole=True)
     return Line.assemble(
         "  ▶ " if is_shown else "    ",
         (f"{key}{text}", "bold" if is_shown else ""),
         (f"  — {reader.who(head.author)}, {written(milliseconds_of(head.stamp))}\n", "dim"),
     )
+
+
+def _unseen_line(unseen: Unseen, kind: str, reader: Reader) -> Line:
+    value = said_by(reader.field(kind, unseen.field), unseen.head)
+    text = shown_element(reader.field(kind, unseen.field), value, reader.language, names=reader.names, is_whole=True)
+    label = f"{reader.field_label(kind, unseen.field)}{reader.say('：', ': ')}"
+    by = f"  — {reader.who(unseen.head.author)}, {written(milliseconds_of(unseen.head.stamp))}\n"
+    return Line.assemble(f"  + {label}{text}", (by, "dim"))
+
+
+def overruled_block(overruled: Sequence[Overruled], record: Record, reader: Reader) -> RenderableType:
+    """Return where somebody decided for another's value than this worker's, and how to put it back."""
+    lines = Line()
+    for each in overruled:
+        field = reader.field(record.kind, each.field)
+        mine, shown_now = (
+            shown_element(field, value, reader.language, names=reader.names, is_whole=True)
+            for value in (each.mine, each.shown)
+        )
+        label = reader.field_label(record.kind, each.field)
+        zh = f"{label}：没有采用您写的“{mine}”，现在是“{shown_now}”。\n"
+        lines.append(reader.say(zh, f"{label}: not yours, {mine!r}, was kept, but {shown_now!r}.\n"), style="yellow")
+    put_back = f"gridlog edit {short_id(record.id)} {overruled[0].field}=…"
+    lines.append(reader.say(f"  要改回去：{put_back}", f"  To put it back: {put_back}"), style="dim")
+    return lines
 
 
 def _where(record: Record, reader: Reader) -> Line:

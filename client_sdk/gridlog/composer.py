@@ -5,26 +5,28 @@ Nothing here is durable. The store puts what it gets from here on the disk befor
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
 from gridlog_protocol.clock import tick
 from gridlog_protocol.ids import Incarnation, OpId, RecordId, UserId
-from gridlog_protocol.kinds import Violation, check_record
+from gridlog_protocol.kinds import Kind, Violation, check_record
 from gridlog_protocol.limits import OP_BYTES_MAX, SALT_BLOCK_OPS
 from gridlog_protocol.op_codec import pack_op
-from gridlog_protocol.ops import SALT_BYTES, Intent, Op, Seen, op_hash, op_salt
+from gridlog_protocol.ops import SALT_BYTES, Edit, Intent, Op, Seen, op_hash, op_salt
 from gridlog_protocol.segment import chain_next
 from gridlog_protocol.texts import Text
 from gridlog_sync.view import conflicts_of, values_of
 from gridlog_sync.writing import Change, InvalidRecordError, edits_for
 
+from .decisions import Decision, action_of
 from .device_clock import DeviceClock
 from .entries import WrittenOp
 from .errors import UnknownKindError
 from .memory import Memory
 from .records import Record
 
+_DECIDED = Text("没有需要决定的分歧。", "is not in conflict; there is nothing to decide.")
 _TOO_LARGE = Text("一次填写的内容太多，请分几次保存。", "This is too much for one entry. Save it in several steps.")
 
 
@@ -44,6 +46,7 @@ class Composer:
         *,
         opened: Record | None,
         author: UserId,
+        intent: Intent = Intent.EDIT,
     ) -> WrittenOp | None:
         """Return the op that makes `changes`, or None if nothing changes. `opened` is None for a new record.
 
@@ -56,8 +59,15 @@ class Composer:
         is_creation = opened is None
         standing = memory.shown(record)
         undecided = {each.field for each in conflicts_of(standing, kind)} if standing else set()
+        if intent is Intent.RESOLVE:
+            _check_undecided(kind, changes, undecided)
         edits = edits_for(
-            kind, changes, shown=opened.values if opened else {}, undecided=undecided, is_creation=is_creation
+            kind,
+            changes,
+            shown=opened.values if opened else {},
+            rounds=opened.rounds if opened else {},
+            undecided=undecided,
+            is_creation=is_creation,
         )
         if not edits and not is_creation:
             return None
@@ -70,7 +80,7 @@ class Composer:
             record,
             kind.name,
             kind.version,
-            Intent.CREATE if opened is None else Intent.EDIT,
+            Intent.CREATE if opened is None else intent,
             self._seen(opened) if opened else memory.seen(record),
             self._clock.facts(tick(memory.hlc, wall_ms), server_ms=memory.server_ms),
             edits,
@@ -84,6 +94,37 @@ class Composer:
         if violations:
             raise InvalidRecordError(violations)
         return WrittenOp(op, root, chain_before)
+
+    def undone(self, decision: Decision, author: UserId) -> list[WrittenOp]:
+        """Return the ops that put back what a decision replaced, again without knowledge of each other.
+
+        Each op has one of the values of every cell. None of them has seen another, but all have seen the decision: it
+        goes, and they contradict each other again.
+        """
+        memory = self._memory
+        record, kind = decision.record, memory.kinds.get(decision.kind)
+        assert kind is not None
+        written: list[WrittenOp] = []
+        seen, hlc = memory.seen(record), memory.hlc
+        seq, chain = memory.next_place(memory.incarnation)
+        root = b""
+        for index in range(max(len(heads) for heads in decision.replaced.values())):
+            edits = tuple(
+                Edit(name, action_of(kind.fields[name]), key, heads[index].value, decision.classes[name])
+                for (name, key), heads in decision.replaced.items()
+                if index < len(heads)
+            )
+            if not root or seq % SALT_BLOCK_OPS == 0:
+                root = memory.root(memory.incarnation, seq) or self._entropy(SALT_BYTES)
+            hlc = tick(hlc, self._clock.wall_ms())
+            facts = self._clock.facts(hlc, server_ms=memory.server_ms)
+            op_id = OpId(memory.device, memory.incarnation, seq)
+            op = Op(
+                op_id, author, record, kind.name, kind.version, Intent.UNDO, seen, facts, edits, op_salt(root, seq)
+            )
+            written.append(WrittenOp(op, root, chain))
+            seq, chain = seq + 1, chain_next(chain, op_hash(op))
+        return written
 
     def _seen(self, opened: Record) -> Seen:
         if opened.incarnation == self._memory.incarnation:
@@ -123,3 +164,12 @@ def _own_seq(op: Op, before: Sequence[Op]) -> int:
         if each.id.incarnation != op.id.incarnation or each.id.seq <= op.seen.own_seq
     )
     return max(seen, default=0)
+
+
+def _check_undecided(kind: Kind, changes: Mapping[str, Change], undecided: Collection[str]) -> None:
+    decided = [kind.fields[name] for name in changes if name in kind.fields and name not in undecided]
+    if decided:
+        texts = [Text(f"“{each.label.zh}”{_DECIDED.zh}", f"“{each.label.en}” {_DECIDED.en}") for each in decided]
+        raise InvalidRecordError(
+            [Violation(each.name, "not_in_conflict", text) for each, text in zip(decided, texts, strict=True)]
+        )

@@ -187,6 +187,18 @@ class UnknownRecordError(GridlogError):
         super().__init__(Text("本机没有这条记录。", "This phone does not hold the record."))
 
 
+class NothingToUndoError(GridlogError):
+    """This device has decided nothing about the record, or what it decided has been changed since."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            Text(
+                "没有可以撤销的决定：本机没有作过决定，或之后又有人修改。",
+                "There is no decision to undo: none was made here, or somebody has changed it since.",
+            )
+        )
+
+
 class UnreachableError(GridlogError):
     """The server could not be reached. Everything is saved on the phone; it goes out with the next connection."""
 

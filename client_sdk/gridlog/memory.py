@@ -13,13 +13,14 @@ from gridlog_protocol.ids import DeviceId, Incarnation, OpId, Position, RecordId
 from gridlog_protocol.kinds import KindSet
 from gridlog_protocol.log_chain import log_start
 from gridlog_protocol.messages import ReceiptNote, cursor_token
-from gridlog_protocol.ops import Op, Seen, op_hash
+from gridlog_protocol.ops import Intent, Op, Seen, op_hash
 from gridlog_protocol.receipts import receipt_number
 from gridlog_protocol.segment import chain_next, chain_start, salt_block
 from gridlog_protocol.state import RecordState
 from gridlog_sync.merge import Entry, apply, overlay
 from gridlog_sync.session import Standing
 
+from .decisions import Decision, Overruled, decision_of, overruled_by
 from .entries import (
     Enrolled,
     HeldEntry,
@@ -52,6 +53,8 @@ class Memory:
         self.pending: dict[OpId, WrittenOp] = {}
         self.held: dict[OpId, HeldEntry] = {}
         self.receipts: dict[Incarnation, ReceiptNote] = {}
+        self.decisions: dict[RecordId, Decision] = {}
+        self.overruled: dict[tuple[RecordId, str, str], Overruled] = {}
         self._by_record: dict[RecordId, list[OpId]] = {}
         self._held_by_record: dict[RecordId, list[Op]] = {}
         self._own: dict[RecordId, OpId] = {}
@@ -161,6 +164,10 @@ class Memory:
 
     def _take_op(self, written: WrittenOp) -> RecordId:
         op = written.op
+        if op.intent is Intent.RESOLVE:
+            self.decisions[op.record] = decision_of(op, self.shown(op.record))
+        for edit in op.edits:
+            self.overruled.pop((op.record, edit.field, edit.key), None)
         self.pending[op.id] = written
         self._by_record.setdefault(op.record, []).append(op.id)
         self._own[op.record] = op.id
@@ -184,6 +191,7 @@ class Memory:
                 self._held_by_record.setdefault(written.op.record, []).append(written.op)
                 touched |= self._leave_pending(op)
         for record in answer.records:
+            self._note_overruled(record)
             self.projection.confirm(record)
         for record_id in answer.dropped:
             self.projection.drop(record_id)
@@ -195,6 +203,12 @@ class Memory:
         self.server_ms, self.contact_ms = answer.server_ms, answer.contact_ms
         self.hlc = observe(self.hlc, [answer.highest_stamp])
         return touched
+
+    def _note_overruled(self, after: RecordState) -> None:
+        assert self.enrolled is not None
+        before, kind = self.projection.confirmed(after.id), self.kinds.get(after.kind)
+        for each in overruled_by(before, after, kind, self.enrolled.user):
+            self.overruled[(each.record, each.field, each.key)] = each
 
     def _leave_pending(self, op: OpId) -> set[RecordId]:
         written = self.pending.pop(op, None)

@@ -15,7 +15,7 @@ from typing import Any
 from gridlog_protocol.canonical import Value
 from gridlog_protocol.ids import RecordId, ScopeId
 from gridlog_protocol.kinds import KindSet
-from gridlog_protocol.state import RecordState
+from gridlog_protocol.state import WITHDRAWN, RecordState
 from gridlog_protocol.state_codec import pack_record, unpack_record
 from gridlog_sync.digest import EMPTY, SetDigest, combined, leaves
 from gridlog_sync.reconcile import fingerprint
@@ -43,6 +43,7 @@ class Query:
     order: str | None
     limit: int
     offset: int
+    with_withdrawn: bool = False
 
 
 class Projection:
@@ -115,6 +116,9 @@ class Projection:
     def matching(self, query: Query) -> list[RecordId]:
         """Return the ids of the records that a query asks for. Newest first unless it names an order."""
         clauses = ["kind = ?"]
+        if not query.with_withdrawn:
+            # One that somebody still has to decide about stays in sight.
+            clauses.append(f"(json_extract(shown, '{_path(WITHDRAWN)}') IS NULL OR conflicts > 0)")
         values: list[object] = [query.kind]
         for field, value in query.where.items():
             if isinstance(value, (list, dict)):

@@ -9,6 +9,7 @@ from enum import Enum
 from gridlog_protocol.canonical import Value
 from gridlog_protocol.ids import Incarnation, OpId, RecordId, UserId
 from gridlog_protocol.ops import Seen
+from gridlog_protocol.state import WITHDRAWN
 from gridlog_protocol.texts import Text
 
 
@@ -25,18 +26,24 @@ class Record:
     """A record as the screen shows it: what the server confirmed, and the device's own pending edits on top.
 
     Hand the same object to `FieldStore.edit`: `seen` says what the worker had in view when the form was opened, and
-    `incarnation` whose own ops it counts.
+    `incarnation` whose own ops it counts. `rounds` says, by field and element key, how often a workflow went back.
     """
 
     id: RecordId
     kind: str
     values: Mapping[str, Value]
+    rounds: Mapping[str, Mapping[str, int]]
     whereabouts: Whereabouts
     receipt: str | None
     is_in_conflict: bool
     author: UserId | None
     seen: Seen
     incarnation: Incarnation
+
+    @property
+    def is_withdrawn(self) -> bool:
+        """Whether somebody withdrew the record. It can be put back."""
+        return WITHDRAWN in self.values
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gridlog_protocol.errors import HOLDS
 from gridlog_protocol.ids import RecordId
-from gridlog_sync.view import Conflict, conflicts_of, values_of
+from gridlog_sync.view import Conflict, conflicts_of, rounds_of, values_of
 
 from .errors import UnknownRecordError
 from .memory import Memory
@@ -22,6 +22,7 @@ def record_of(memory: Memory, record: RecordId) -> Record:
         record,
         state.kind,
         values_of(state, kind),
+        rounds_of(state, kind) if kind else {},
         whereabouts,
         receipt,
         bool(conflicts_of(state, kind)),

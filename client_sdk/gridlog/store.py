@@ -22,12 +22,16 @@ from gridlog_protocol.errors import Recovery
 from gridlog_protocol.ids import RecordId, UserId, record_id
 from gridlog_protocol.invitation import read_invitation
 from gridlog_protocol.kinds import KindSet, shipped_kinds
+from gridlog_protocol.kinds.times import moment_text
+from gridlog_protocol.ops import Intent
 from gridlog_protocol.receipts import receipt_number
+from gridlog_protocol.state import WITHDRAWN
 from gridlog_sync.session import Absorbed
 from gridlog_sync.view import Conflict
 from gridlog_sync.writing import Change
 
 from .composer import Composer
+from .decisions import Overruled
 from .device_clock import DeviceClock
 from .driver import Asked, Driver
 from .entries import (
@@ -37,7 +41,7 @@ from .entries import (
     pack_reincarnated,
     pack_written,
 )
-from .errors import AlreadyEnrolledError, NotEnrolledError, RefusedError
+from .errors import AlreadyEnrolledError, NotEnrolledError, NothingToUndoError, RefusedError
 from .frames import FrameType
 from .journal import JOURNAL_FILE, Journal
 from .memory import Memory
@@ -189,6 +193,41 @@ class FieldStore:
             opened = await self._run(lambda: record_of(self._memory, record)) if isinstance(record, bytes) else record
             return await self._run(lambda: self._write(opened.id, opened.kind, changes, opened))
 
+    async def withdraw(self, record: Record, reason: str) -> Record:
+        """Withdraw a record, with a reason. What others wrote meanwhile is kept, and goes to review.
+
+        Raises as `edit`.
+        """
+        at = moment_text(self._clock.wall_ms())
+        return await self._decide(record, {WITHDRAWN: {"by": self.user, "at": at, "reason": reason}}, Intent.WITHDRAW)
+
+    async def restore(self, record: Record) -> Record:
+        """Put a withdrawn record back. Raises as `edit`."""
+        return await self._decide(record, {WITHDRAWN: None}, Intent.EDIT)
+
+    async def resolve(self, record: Record, choices: Mapping[str, Change]) -> Record:
+        """Decide conflicts: what each field shall say. `undo` takes it back.
+
+        Raises as `edit`, and InvalidRecordError if a field is not in conflict.
+        """
+        return await self._decide(record, choices, Intent.RESOLVE)
+
+    async def undo(self, record: RecordId) -> Record:
+        """Take back this device's last decision about a record: what it replaced contradicts each other again.
+
+        Raises NothingToUndoError if there is none, or somebody has changed since what was decided.
+        """
+        async with self._writing:
+            return await self._run(lambda: self._undo(record))
+
+    async def overruled(self) -> list[Overruled]:
+        """Return where somebody decided for another's value than this worker's. Writing the field again ends it."""
+        return await self._run(lambda: [*self._memory.overruled.values()])
+
+    async def _decide(self, record: Record, changes: Mapping[str, Change], intent: Intent) -> Record:
+        async with self._writing:
+            return await self._run(lambda: self._write(record.id, record.kind, changes, record, intent))
+
     async def get(self, record: RecordId) -> Record:
         """Return a record as the screen shows it. Raises UnknownRecordError."""
         return await self._run(lambda: record_of(self._memory, record))
@@ -201,12 +240,14 @@ class FieldStore:
         order: str | None = None,
         limit: int = 50,
         offset: int = 0,
+        with_withdrawn: bool = False,
     ) -> list[Record]:
         """Return records of a kind, newest first, or by the field `order` (`-field` for downwards).
 
-        `where` asks for fields that equal a value, or for sets and lists that contain it.
+        `where` asks for fields that equal a value, or for sets and lists that contain it. Withdrawn records are left
+        out unless asked for, or in conflict.
         """
-        query = Query(kind, where or {}, order, limit, offset)
+        query = Query(kind, where or {}, order, limit, offset, with_withdrawn)
         memory = self._memory
         return await self._run(lambda: [record_of(memory, each) for each in memory.projection.matching(query)])
 
@@ -323,11 +364,29 @@ class FieldStore:
         self._journal.append([(FrameType.ENROLMENT, pack_enrolled(enrolled))])
         self._memory.take_enrolment(enrolled)
 
-    def _write(self, record: RecordId, kind: str, changes: Mapping[str, Change], opened: Record | None) -> Record:
-        written = self._composer.compose(record, kind, changes, opened=opened, author=self._enrolled().user)
+    def _write(
+        self,
+        record: RecordId,
+        kind: str,
+        changes: Mapping[str, Change],
+        opened: Record | None,
+        intent: Intent = Intent.EDIT,
+    ) -> Record:
+        author = self._enrolled().user
+        written = self._composer.compose(record, kind, changes, opened=opened, author=author, intent=intent)
         if written is not None:
             self._journal.append([(FrameType.OP, pack_written(written))])
             self._memory.take_op(written)
+        return record_of(self._memory, record)
+
+    def _undo(self, record: RecordId) -> Record:
+        decision = self._memory.decisions.get(record)
+        if decision is None or not decision.stands_in(self._memory.shown(record)):
+            raise NothingToUndoError
+        written = self._composer.undone(decision, self._enrolled().user)
+        self._journal.append([(FrameType.OP, pack_written(each)) for each in written])
+        for each in written:
+            self._memory.take_op(each)
         return record_of(self._memory, record)
 
     def _reincarnate(self) -> None:

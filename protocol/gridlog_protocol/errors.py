@@ -262,6 +262,14 @@ _HOLDS = (
         ),
     ),
     Hold(
+        "not_a_draft",
+        "The op withdraws a record, or puts it back, that is not its author's own draft.",
+        Text(
+            "只能作废自己的草稿，已交督导决定。",
+            "You may withdraw your own drafts only. A supervisor will decide.",
+        ),
+    ),
+    Hold(
         "server_decides",
         "Only the server may write this field.",
         Text(

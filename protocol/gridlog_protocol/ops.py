@@ -38,6 +38,8 @@ class Intent(IntEnum):
     EDIT = 1
     RESOLVE = 2
     WITHDRAW = 3
+    UNDO = 4
+    """Puts back one of the values that a decision had replaced."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,3 +114,29 @@ class RecordState:
     schema: int
     origin: Origin | None
     fields: Mapping[str, FieldState]
+
+
+WITHDRAWN = "deleted"
+"""The field of every kind that says who withdrew a record, when and why. Cleared, the record is back."""
+
+
+def is_ending(field: str, key: str, value: Value) -> bool:
+    """Tell whether a write ends its record: a withdrawal, or a workflow's step that is marked as an end.
+
+    Such a step is `[round, option, true]`. A key names an element of a field, whose end is not the record's.
+    """
+    if key:
+        return False
+    if field == WITHDRAWN:
+        return value is not None
+    return isinstance(value, list) and len(value) == 3 and value[2] is True
+
+
+def is_ended(record: RecordState) -> bool:
+    """Tell whether a write that ends the record stands."""
+    return any(
+        is_ending(name, key, head.value)
+        for name, state in record.fields.items()
+        for key, cell in state.cells.items()
+        for head in cell.heads
+    )

@@ -20,7 +20,7 @@ from .limits import (
 )
 from .rows import Row
 from .rows import reading as row_reading
-from .state import PENDING, SENSITIVE, Cell, Covered, FieldState, Head, Origin, RecordState
+from .state import PENDING, SENSITIVE, Cell, Covered, FieldState, Head, Origin, RecordState, is_ended
 
 FORMAT = 1
 """Comes first in every stored record."""
@@ -67,7 +67,12 @@ class Authors:
 
 
 def record_row(record: RecordState, authors: Authors, *, at_rest: bool = False) -> Value:
-    """Write a record, or a part of it. `at_rest` keeps what each cell's writes had seen."""
+    """Write a record, or a part of it. `at_rest` keeps what each cell's writes had seen.
+
+    On the air only a record that somebody ended has that: to tell what whoever ended it did not know.
+    """
+    is_last_word = is_ended(record)
+    covered: list[Value] = []
     writes: dict[OpId, int] = {}
     rows: list[Value] = []
     fields: list[Value] = []
@@ -83,13 +88,16 @@ def record_row(record: RecordState, authors: Authors, *, at_rest: bool = False) 
             cells += [key, heads]
             if at_rest:
                 cells.append(_covered_row(cell.covered, authors))
+            elif is_last_word:
+                covered.append(_covered_row(cell.covered, authors))
         changed = authors.base_position - state.changed
         fields.append([name, state.digest_class, changed, cells])
     origin: Value = None
     if record.origin is not None:
         made = record.origin
         origin = [authors.index(made.op, made.author), made.op.seq, made.wall_ms]
-    return [record.id, record.kind, record.schema, origin, rows, fields]
+    row: list[Value] = [record.id, record.kind, record.schema, origin, rows, fields]
+    return [*row, covered] if covered else row
 
 
 def read_record(value: Value, authors: Authors, *, at_rest: bool = False) -> RecordState:
@@ -112,6 +120,8 @@ def read_record(value: Value, authors: Authors, *, at_rest: bool = False) -> Rec
             cells = _read_cells(each, writes, authors, at_rest=at_rest)
             each.end()
             fields[name] = FieldState(digest_class, changed, cells)
+        if not at_rest and row.has_more:
+            fields = _with_covered(fields, Row(row.items(_COUNT_MAX), "covered"), authors)
     return RecordState(RecordId(record), kind, schema, origin, MappingProxyType(fields))
 
 
@@ -181,6 +191,16 @@ def _read_cells(row: Row, writes: list[Head], authors: Authors, *, at_rest: bool
     return MappingProxyType(cells)
 
 
+def _with_covered(fields: dict[str, FieldState], rows: Row, authors: Authors) -> dict[str, FieldState]:
+    """Return the fields with what their cells' writes had seen, which follows in the order of the cells."""
+    whole: dict[str, FieldState] = {}
+    for name, state in fields.items():
+        cells = {key: Cell(cell.heads, _read_covered(rows.value(), authors)) for key, cell in state.cells.items()}
+        whole[name] = FieldState(state.digest_class, state.changed, MappingProxyType(cells))
+    rows.end()
+    return whole
+
+
 def _read_origin(value: Value, authors: Authors) -> Origin | None:
     if value is None:
         return None
@@ -198,7 +218,7 @@ def _covered_row(covered: Covered, authors: Authors) -> Value:
 
 def _read_covered(value: Value, authors: Authors) -> Covered:
     row = Row(value, "covered")
-    position = row.whole()
+    position = row.whole(high=PENDING)
     own: dict[tuple[DeviceId, Incarnation], int] = {}
     while row.has_more:
         device, incarnation, _ = authors.author(row)

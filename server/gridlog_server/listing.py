@@ -18,7 +18,7 @@ from gridlog_protocol.kinds import Field, Kind, shipped_kinds
 from gridlog_protocol.kinds.presenting import shown_element, shown_value, title_of, visible
 from gridlog_protocol.state import Head
 from gridlog_protocol.texts import Language, Text
-from gridlog_sync.view import Conflict
+from gridlog_sync.view import Conflict, Unseen, said_by
 from gridlog_sync.writing import InvalidRecordError
 
 from .service.inspection import RecordLine
@@ -119,7 +119,12 @@ def conflicts_table(lines: Sequence[RecordLine], names: Mapping[UserId, str], la
                 shown(conflict.record),
                 _field_label(field, conflict.field, language),
                 waits.spoken(language),
-                "\n".join(_head_line(conflict, head, field, names, language) for head in conflict.heads),
+                "\n".join(
+                    [
+                        *(_head_line(conflict, head, field, names, language) for head in conflict.heads),
+                        *(_unseen_line(each, kind, names, language) for each in conflict.unseen),
+                    ]
+                ),
             )
     return table
 
@@ -134,9 +139,10 @@ def conflict_rows(line: RecordLine, names: Mapping[UserId, str]) -> list[dict[st
             "key": conflict.key,
             "severity": conflict.severity.value,
             "shown": _json_value(conflict.shown),
-            "values": [
-                {"value": _json_value(head.value), "author": names.get(head.author, ""), "position": head.position}
-                for head in conflict.heads
+            "values": [_head_json(line, conflict.field, head, names) for head in conflict.heads],
+            "unseen": [
+                {"field": each.field, "key": each.key} | _head_json(line, each.field, each.head, names)
+                for each in conflict.unseen
             ],
         }
         for conflict in line.conflicts
@@ -211,9 +217,23 @@ def _name(names: Mapping[UserId, str], user: UserId) -> str:
 def _head_line(
     conflict: Conflict, head: Head, field: Field | None, names: Mapping[UserId, str], language: Language
 ) -> str:
-    mark = "▶" if head.value == conflict.shown else " "
-    text = _short(shown_element(field, head.value, language, names=names))
+    value = said_by(field, head)
+    mark = "▶" if value == conflict.shown else " "
+    text = _short(shown_element(field, value, language, names=names))
     return f"{mark} {escape(text)}  — {_name(names, head.author)}, {_time(milliseconds_of(head.stamp))}"
+
+
+def _unseen_line(unseen: Unseen, kind: Kind | None, names: Mapping[UserId, str], language: Language) -> str:
+    field = kind.fields.get(unseen.field) if kind else None
+    text = _short(shown_element(field, said_by(field, unseen.head), language, names=names))
+    by = f"{_name(names, unseen.head.author)}, {_time(milliseconds_of(unseen.head.stamp))}"
+    return f"+ {_field_label(field, unseen.field, language)}: {escape(text)}  — {by}"
+
+
+def _head_json(line: RecordLine, name: str, head: Head, names: Mapping[UserId, str]) -> dict[str, Any]:
+    kind = shipped_kinds().get(line.stored.state.kind)
+    value = said_by(kind.fields.get(name) if kind else None, head)
+    return {"value": _json_value(value), "author": names.get(head.author, ""), "position": head.position}
 
 
 def _short(text: str) -> str:

@@ -17,11 +17,12 @@ from gridlog_protocol.kinds import Field, Kind, Merge
 from gridlog_protocol.limits import CLOCK_AHEAD_MS, RECORD_BYTES_MAX
 from gridlog_protocol.ops import Edit, Intent, Op
 from gridlog_protocol.segment import Segment, chain_next
-from gridlog_protocol.state import RecordState
+from gridlog_protocol.state import WITHDRAWN, RecordState
 
 from .merge import Entry
 from .rules import rule_of
 from .scope import scopes_of_edit, scopes_of_record
+from .view import values_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,13 +142,13 @@ def _first_wrong_edit(op: Op, record: RecordState | None, kind: Kind) -> Held | 
         if (edit.field, edit.key) in named[:index]:
             return Held(op, "invalid_value", edit.field)
         # A field of a newer kind than ours is kept byte for byte; there is no rule here to hold it against.
-        code = _wrong_edit(edit, field, op, record) if field else None
+        code = _wrong_edit(edit, field, op, record, kind) if field else None
         if code:
             return Held(op, code, edit.field)
     return None
 
 
-def _wrong_edit(edit: Edit, field: Field, op: Op, record: RecordState | None) -> str | None:
+def _wrong_edit(edit: Edit, field: Field, op: Op, record: RecordState | None, kind: Kind) -> str | None:
     rule = rule_of(field)
     if field.merge in (Merge.SERVER, Merge.DERIVED) or field.from_op:
         return "server_decides"
@@ -157,9 +158,18 @@ def _wrong_edit(edit: Edit, field: Field, op: Op, record: RecordState | None) ->
         return "invalid_value"
     if rule.fault(field, edit):
         return "invalid_value"
+    if field.name == WITHDRAWN and not _may_withdraw(op, record, kind):
+        return "not_a_draft"
     if rule.is_write_once and _saw_a_value(edit, op, record):
         return "immutable"
     return None
+
+
+def _may_withdraw(op: Op, record: RecordState | None, kind: Kind) -> bool:
+    """Tell whether the author may withdraw a record, or put it back, alone: it is his own, and still a draft."""
+    if record is None or record.origin is None:
+        return op.intent is Intent.CREATE
+    return record.origin.author == op.author and values_of(record, kind).get("review_state", "draft") == "draft"
 
 
 def _saw_a_value(edit: Edit, op: Op, record: RecordState | None) -> bool:

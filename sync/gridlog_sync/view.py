@@ -8,12 +8,9 @@ from dataclasses import dataclass
 from gridlog_protocol.canonical import Value
 from gridlog_protocol.ids import RecordId
 from gridlog_protocol.kinds import Field, Kind
-from gridlog_protocol.state import Cell, Head, RecordState
+from gridlog_protocol.state import Cell, Head, RecordState, is_ending
 
 from .rules import Severity, rule_of
-
-WITHDRAWN = "deleted"
-"""The envelope's field that says who withdrew a record, when and why. Cleared, the record is back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,25 +69,22 @@ def conflicts_of(record: RecordState, kind: Kind | None) -> list[Conflict]:
     return found
 
 
+def said_by(field: Field | None, head: Head) -> Value:
+    """Return what one head says to people: a step of a workflow without its round."""
+    return rule_of(field).pick(field, (head,)) if field else head.value
+
+
 def _of_cell(record: RecordState, field: Field, key: str, cell: Cell) -> Iterator[Conflict]:
     if not cell.heads:
         return
     rule = rule_of(field)
     severity = rule.conflict(field, cell.heads) if len(cell.heads) > 1 else None
-    unseen = tuple(_unseen_work(record, field.name, cell)) if _ends_record(field, key, cell) else ()
+    is_end = any(is_ending(field.name, key, head.value) for head in cell.heads)
+    unseen = tuple(_unseen_work(record, field.name, cell)) if is_end else ()
     if unseen or severity:
         severity = Severity.HARD if unseen else severity
         assert severity is not None
         yield Conflict(record.id, field.name, key, severity, rule.pick(field, cell.heads), cell.heads, unseen)
-
-
-def _ends_record(field: Field, key: str, cell: Cell) -> bool:
-    # A key names an element, say a demand of a resident: its end is not the record's.
-    if key:
-        return False
-    rule = rule_of(field)
-    is_withdrawn = field.name == WITHDRAWN and rule.pick(field, cell.heads) is not None
-    return is_withdrawn or rule.is_ended(field, cell.heads)
 
 
 def _unseen_work(record: RecordState, ending: str, end: Cell) -> Iterator[Unseen]:

@@ -104,7 +104,8 @@ WRITES: list[list[Edit]] = [
     [put("started_at", f"2026-11-22T0{hour}:00:00+08:00") for hour in range(6, 10)],
     [put("ended_at", f"2026-11-22T0{hour}:00:00+08:00") for hour in range(6, 10)],
     [put("checklist", answer, key="drain") for answer in ("na", "ok", "bad")],
-    [put("state", [number, state]) for number in (0, 1) for state in ("planned", "finished", "aborted", "cancelled")],
+    [put("state", [number, state]) for number in (0, 1) for state in ("planned", "finished", "aborted")]
+    + [put("state", [number, "cancelled", True]) for number in (0, 1)],
     [count("handled_on_spot", number) for number in (-1, 2, 3)],
     [add("tags", tag) for tag in TAGS] + [remove("tags", tag) for tag in TAGS],
     [add("comments", key, {"id": key, "text": key}) for key in "ab"],

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from gridlog.composer import Composer
+from gridlog.decisions import Decision
 from gridlog.device_clock import DeviceClock
 from gridlog.driver import Asked, Driver
 from gridlog.entries import WrittenOp
@@ -31,7 +32,7 @@ from gridlog_protocol.canonical import Value, pack, unpack
 from gridlog_protocol.clock import ClockFacts, Hlc
 from gridlog_protocol.ids import DeviceId, Incarnation, Position, RecordId, UserId
 from gridlog_protocol.kinds import KindSet
-from gridlog_protocol.ops import Seen
+from gridlog_protocol.ops import Intent, Seen
 from gridlog_sync.session import Absorbed
 from gridlog_sync.testing.clocks import PhoneClock
 from gridlog_sync.testing.disk import Disk, NoSpaceError
@@ -164,11 +165,19 @@ class WitnessedComposer(Composer):
         *,
         opened: Record | None,
         author: UserId,
+        intent: Intent = Intent.EDIT,
     ) -> WrittenOp | None:
         """See Composer."""
-        written = super().compose(record, kind_name, changes, opened=opened, author=author)
+        written = super().compose(record, kind_name, changes, opened=opened, author=author, intent=intent)
         if written is not None:
             self.witness(written)
+        return written
+
+    def undone(self, decision: Decision, author: UserId) -> list[WrittenOp]:
+        """See Composer."""
+        written = super().undone(decision, author)
+        for each in written:
+            self.witness(each)
         return written
 
 

@@ -33,9 +33,9 @@ def seen_when_saved() -> Iterator[None]:
     """Name what the phone has when the form is saved, not what the form showed."""
     original = Composer.compose
 
-    def weak(self: Any, record: RecordId, kind: str, changes: Any, *, opened: Any, author: Any) -> WrittenOp | None:
+    def weak(self: Any, record: RecordId, kind: str, changes: Any, *, opened: Any, **rest: Any) -> WrittenOp | None:
         now = replace(opened, seen=self._memory.seen(record)) if opened else None
-        return original(self, record, kind, changes, opened=now, author=author)
+        return original(self, record, kind, changes, opened=now, **rest)
 
     with replaced(Composer, "compose", weak):
         yield
@@ -136,8 +136,9 @@ def saved_before_durable() -> Iterator[None]:
     """Say saved when the op is in memory; it goes to the disk with the next answer."""
     original = FieldStore._take  # noqa: SLF001
 
-    def write(self: Any, record: Any, kind: str, changes: Any, opened: Any) -> Any:
-        written = self._composer.compose(record, kind, changes, opened=opened, author=self._enrolled().user)
+    def write(self: Any, record: Any, kind: str, changes: Any, opened: Any, *intent: Any) -> Any:
+        named = dict(zip(("intent",), intent, strict=False))
+        written = self._composer.compose(record, kind, changes, opened=opened, author=self._enrolled().user, **named)
         if written is not None:
             self._memory.take_op(written)
         return record_of(self._memory, record)

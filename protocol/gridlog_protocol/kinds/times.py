@@ -28,6 +28,11 @@ def moment_ms(value: object) -> int | None:
         return None
 
 
+def moment_text(milliseconds: int) -> str:
+    """Return Unix milliseconds as a moment in UTC, to the second."""
+    return (_UNIX_START + timedelta(seconds=milliseconds // 1000)).isoformat(timespec="seconds")
+
+
 def day_number(value: object) -> int | None:
     """Return the days from 1970-01-01 to a day, or None if it is not one."""
     if not isinstance(value, str) or not _DAY.fullmatch(value):

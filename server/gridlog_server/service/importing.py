@@ -13,12 +13,13 @@ from functools import partial
 from gridlog_protocol.canonical import Value
 from gridlog_protocol.clock import ClockFacts, Hlc, reading
 from gridlog_protocol.ids import SERVER_DEVICE, Incarnation, OpId, RecordId, UserId, shown
-from gridlog_protocol.kinds import Kind, KindSet, Merge, Violation, check_element, check_record, check_value
-from gridlog_protocol.ops import Action, Edit, Intent, Op, Seen, op_hash
+from gridlog_protocol.kinds import Kind, KindSet, Merge, Violation, check_record
+from gridlog_protocol.ops import Edit, Intent, Op, Seen, op_hash
 from gridlog_protocol.segment import chain_next
 from gridlog_protocol.texts import Text
 from gridlog_server.store.contract import Store, Transaction
 from gridlog_sync.admission import Chain
+from gridlog_sync.rules import rule_of
 from gridlog_sync.writing import InvalidRecordError, steps_to
 
 from .pushing import Work
@@ -117,15 +118,11 @@ def _check_ids(given: Sequence[Given]) -> None:
 
 def _edit(kind: Kind, name: str, value: Value) -> tuple[list[Edit], Violation | None]:
     field = kind.fields.get(name)
-    if field is None or field.from_op or field.merge in (Merge.DERIVED, Merge.RANK):
+    if field is None or field.from_op or field.merge is Merge.DERIVED:
         zh, en = f"不能导入“{name}”这一项。", f'The field "{name}" cannot be imported.'
         return [], Violation(name, "unknown_field", Text(zh, en))
     edits = [
         Edit(name, action, key, each, field.sensitivity.digest_class) for action, key, each in steps_to(field, value)
     ]
-    for edit in edits:
-        is_element = edit.action is Action.ADD or edit.key != ""
-        wrong = check_element(field, edit.key, edit.value) if is_element else check_value(field, edit.value)
-        if wrong and edit.action is not Action.COUNT:
-            return [], wrong
-    return edits, None
+    wrong = next(filter(None, (rule_of(field).fault(field, edit) for edit in edits)), None)
+    return ([], wrong) if wrong else (edits, None)

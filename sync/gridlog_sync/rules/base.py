@@ -92,11 +92,6 @@ class Rule:
         """Say whether the heads of one cell contradict each other; there are two at least."""
         raise NotImplementedError
 
-    def is_ended(self, field: Field, heads: tuple[Head, ...]) -> bool:
-        """Say whether what one cell shows ends the work on its record, such as a cancellation."""
-        del field, heads
-        return False
-
 
 def differ(heads: tuple[Head, ...]) -> bool:
     """Tell whether concurrent heads say different things."""

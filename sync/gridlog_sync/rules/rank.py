@@ -1,7 +1,8 @@
 """RANK: the later step of a workflow wins inside one round, and going back opens a new round.
 
-A cell's value is `[round, option]`, and heads compare by (round, rank of the option). Every forward step raises the
-rank and every step back, or to the same state, raises the round, so a workflow with loops is still a join.
+A cell's value is `[round, option]`, or `[round, option, true]` for an option that ends the work. Heads compare by
+(round, rank of the option). Every forward step raises the rank and every step back, or to the same state, raises the
+round, so a workflow with loops is still a join.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Final
 
-from gridlog_protocol.canonical import Value
+from gridlog_protocol.canonical import Value, pack
 from gridlog_protocol.kinds import Choice, Field, MapOf, Merge, Option, Violation, check_element, check_value
 from gridlog_protocol.limits import ROUNDS_MAX
 from gridlog_protocol.ops import Action, Edit
@@ -45,7 +46,7 @@ class Rank(Rule):
         else:
             wanted = {"": (before.shown, value)}
         return [
-            (Action.SET, key, [_next_round(field, old, new, before, key), new])
+            (Action.SET, key, _written(field, new, _next_round(field, old, new, before, key), key))
             for key, (old, new) in wanted.items()
             if before.is_undecided or new != old
         ]
@@ -53,8 +54,9 @@ class Rank(Rule):
     def fault(self, field: Field, edit: Edit) -> Violation | None:
         """Want a round and one of the options."""
         match edit.value:
-            case [int(number), option] if not isinstance(number, bool) and 0 <= number <= ROUNDS_MAX:
-                named: Value = option
+            case [int(number), option, *_] if not isinstance(number, bool) and 0 <= number <= ROUNDS_MAX:
+                is_as_written = pack(edit.value) == pack(_written(field, option, number, edit.key))
+                named: Value = option if is_as_written else None
             case _:
                 named = None
         # Nothing is not an option, although fields that need not be filled in may be cleared otherwise.
@@ -77,10 +79,6 @@ class Rank(Rule):
         are_opposed = any(_are_opposed(one, other) for one, other in combinations(stages.values(), 2))
         return Severity.HARD if are_opposed else None
 
-    def is_ended(self, field: Field, heads: tuple[Head, ...]) -> bool:
-        """Tell whether the state shown is a negative end: cancelled, refused, void."""
-        return self._furthest(field, heads).is_negative
-
     def _furthest(self, field: Field, heads: tuple[Head, ...]) -> _Stage:
         # `max` keeps the first of equals, and the latest stamp comes last.
         return max((_stage(field, head) for head in reversed(heads)), key=lambda stage: stage.place)
@@ -92,16 +90,18 @@ def _are_opposed(one: _Stage, other: _Stage) -> bool:
 
 def _stage(field: Field, head: Head) -> _Stage:
     match head.value:
-        case [int(number), str(name)]:
+        case [int(number), str(name), *end]:
             option = _choice(field).option(name)
-            return (
-                _Stage(number, option.rank, name, option.is_negative)
-                if option
-                else _Stage(number, -1, name, is_negative=False)
-            )
+            return _Stage(number, option.rank if option else -1, name, is_negative=bool(end) and end[0] is True)
         case other:
             # Whatever a newer version may put here: it is shown, and stands behind all that we know.
             return _Stage(-1, -1, other, is_negative=False)
+
+
+def _written(field: Field, option: Value, number: int, key: str) -> Value:
+    named = _option(field, option)
+    # Merging knows no kinds: a step says itself that it ends the record. That of an element ends none.
+    return [number, option, True] if named and named.is_negative and not key else [number, option]
 
 
 def _next_round(field: Field, old: Value, new: Value, before: Before, key: str) -> int:

@@ -103,12 +103,14 @@ def test_an_edit_of_any_rule_is_accepted() -> None:
     assert verdict(op, made()) is None
 
 
+WITHDRAWAL: Value = {"by": bytes(16), "at": "2026-11-22T09:10:00+08:00", "reason": "重复登记了"}
 REASONS: dict[str, tuple[Op, RecordState | None]] = {
     "unknown_kind": (Worker(1, of="unheard_of").creates(put("grid_code", EAST)), None),
     "unknown_record": (edited(put("summary", "a")), None),
     "record_exists": (Worker(2).creates(put("grid_code", EAST)), made()),
     "out_of_scope": (Worker(1).creates(put("grid_code", WEST)), None),
     "server_decides": (edited(put("record_no", "1")), made()),
+    "not_a_draft": (edited(put("deleted", WITHDRAWAL)), made()),
     "not_committed": (
         edited(put("content", "x", digest_class=0), of="household_visit"),
         made(of="household_visit"),
@@ -368,3 +370,14 @@ def test_only_creations_create() -> None:
         op = replace(edited(put("grid_code", EAST)), intent=intent)
 
         assert verdict(op, None) == ("unknown_record", "")
+
+
+def test_an_author_withdraws_and_restores_his_own_draft_and_nothing_that_was_handed_in() -> None:
+    wang = Worker(1)
+    own = state_of(log_of(wang.creates(put("grid_code", EAST), put("review_state", [0, "draft"]))))
+    withdrawn, restored = wang.writes(put("deleted", WITHDRAWAL), seen=1), wang.writes(put("deleted", None), seen=1)
+
+    assert verdict(withdrawn, own) is None
+    assert verdict(restored, own) is None
+    submitted = state_of(log_of(wang.creates(put("grid_code", EAST), put("review_state", [0, "submitted"]))))
+    assert verdict(withdrawn, submitted) == ("not_a_draft", "deleted")

@@ -38,14 +38,23 @@ TRANSITIONS = [
 ]
 
 
+ENDS = {"cancelled"}
+
+
 def stage(number: int, option: str) -> Edit:
-    return put("state", [number, option])
+    return put("state", [number, option, True] if option in ENDS else [number, option])
 
 
 def both(of: str, base: Edit, mine: Edit, theirs: Edit) -> tuple[Op, Op, Op]:
     """Two people step on from the same state without knowing of each other."""
     first = Worker(1, of=of).creates(base)
     return first, Worker(2, of=of).writes(mine, seen=1, at=1), Worker(3, of=of).writes(theirs, seen=1, at=2)
+
+
+def ends_of(kind_name: str, name: str) -> set[str]:
+    type_ = kind(kind_name).fields[name].type
+    assert isinstance(type_, Choice)
+    return {option.value for option in type_.options if option.is_negative}
 
 
 @pytest.mark.parametrize(("kind_name", "name", "start", "end", "opens_a_round"), TRANSITIONS)
@@ -58,8 +67,9 @@ def test_a_step_forward_raises_the_rank_and_any_other_the_round(
     ((action, key, value),) = rule_of(field).steps(field, end, before)
 
     assert (action, key) == (Action.SET, "")
-    wanted = 3 + opens_a_round
-    assert value == [3 if start == end else wanted, end]
+    assert isinstance(value, list)
+    assert value[:2] == [3 if start == end else 3 + opens_a_round, end]
+    assert (value[2:] == [True]) == (end in ends_of(kind_name, name))
 
 
 def test_the_kind_files_have_the_ranks_and_ends_of_every_workflow() -> None:
@@ -68,7 +78,7 @@ def test_the_kind_files_have_the_ranks_and_ends_of_every_workflow() -> None:
         type_ = kind(kind_name).fields[field].type
         assert isinstance(type_, Choice)
         assert {option.value: option.rank for option in type_.options} == machine["ranks"]
-        assert {option.value for option in type_.options if option.is_negative} == set(machine["negative_terminal"])
+        assert ends_of(kind_name, field) == set(machine["negative_terminal"])
 
 
 def test_a_failed_check_and_a_passed_one_leave_the_work_in_progress_for_a_person_to_review() -> None:
@@ -153,7 +163,15 @@ def test_a_form_names_the_round_it_showed() -> None:
 
 
 NO_STAGES: list[Value] = [None, "finished", 3, [], ["finished"], [0], [0, "dreaming"], [-1, "finished"]]
-NO_STAGES += [[True, "finished"], [ROUNDS_MAX + 1, "finished"], [0, "finished", 1], [0, None], {"round": 0}]
+NO_STAGES += [
+    [True, "finished"],
+    [ROUNDS_MAX + 1, "finished"],
+    [0, "finished", True],
+    [0, "cancelled"],
+    [0, "cancelled", 1],
+    [0, None],
+    {"round": 0},
+]
 
 
 @pytest.mark.parametrize("value", NO_STAGES)
