@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import pytest
 
 from gridlog_protocol.canonical import Value
 from gridlog_protocol.kinds import Merge, shipped_kinds
 from gridlog_protocol.ops import Action, Edit, Op
+from gridlog_sync import rules
 from gridlog_sync.rules import RULES, UNKNOWN, rule_of
 from tests.unit.sync.building import Worker, add, conflicting, count, kind, log_of, put, remove, shown, state_of
 
@@ -216,6 +220,23 @@ def test_a_set_without_elements_is_not_shown() -> None:
 
 def test_every_merge_of_a_kind_file_has_a_rule() -> None:
     assert set(RULES) == set(Merge)
+
+
+def test_a_rule_is_one_file_that_the_package_finds_by_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "planted.py").write_text(
+        "from gridlog_sync.rules.register import LastWriter\n"
+        "class Planted(LastWriter):\n"
+        "    pass\n"
+        "RULES = {'PLANTED': Planted()}\n",
+        encoding="utf-8",
+    )
+    monkeypatch.setattr(rules, "__path__", [*rules.__path__, str(tmp_path)])
+    monkeypatch.delitem(sys.modules, "gridlog_sync.rules.planted", raising=False)
+
+    found = {str(merge): type(rule).__name__ for merge, rule in rules._found().items()}
+
+    assert found["PLANTED"] == "Planted"
+    assert len(found) == len(RULES) + 1
 
 
 ACTIONS = {
