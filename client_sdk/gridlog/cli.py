@@ -32,6 +32,7 @@ from .cli_store import (
     reader_of,
     records_of,
     say,
+    warn,
 )
 from .cli_tables import Reader
 from .errors import UnreachableError
@@ -98,11 +99,12 @@ def kinds(kind: Annotated[str | None, typer.Argument(metavar="[KIND]")] = None) 
 def write(kind: KindName, values: Assignments, store: Store = DEFAULT_STORE) -> None:
     """Create."""
 
-    async def work(opened: FieldStore) -> tuple[Record, Reader]:
+    async def work(opened: FieldStore) -> tuple[Record, Reader, SyncStatus]:
         wanted = kind_named(opened.kinds, kind)
         changes = changes_of(wanted, values, me=opened.user, now=now())
-        known = filled_in(wanted, await opened.status())
-        return await opened.create(wanted.name, {**known, **changes}), await reader_of(opened)
+        status = await opened.status()
+        known = filled_in(wanted, status)
+        return await opened.create(wanted.name, {**known, **changes}), await reader_of(opened), status
 
     _say_saved(*in_store(store, work))
 
@@ -111,11 +113,11 @@ def write(kind: KindName, values: Assignments, store: Store = DEFAULT_STORE) -> 
 def edit(record: IdPrefix, values: Assignments, store: Store = DEFAULT_STORE) -> None:
     """Edit."""
 
-    async def work(opened: FieldStore) -> tuple[Record, Reader]:
+    async def work(opened: FieldStore) -> tuple[Record, Reader, SyncStatus]:
         before = await opened.get(await found_record(opened, record))
         kind = kind_named(opened.kinds, before.kind)
         changes = changes_of(kind, values, me=opened.user, now=now())
-        return await opened.edit(before, changes), await reader_of(opened)
+        return await opened.edit(before, changes), await reader_of(opened), await opened.status()
 
     _say_saved(*in_store(store, work))
 
@@ -252,8 +254,11 @@ def main() -> None:
     cli()
 
 
-def _say_saved(record: Record, reader: Reader) -> None:
+def _say_saved(record: Record, reader: Reader, status: SyncStatus) -> None:
     kind, title = reader.kind_label(record.kind), reader.title(record)
     out.print(say(f"已保存：{kind} · {title}", f"Saved: {kind} · {title}"), markup=False)
     print(shown(record.id))  # noqa: T201 - alone on its line, to be copied
     out.print(cli_tables.where_line(record, (), reader))
+    if status.clock_warning:
+        # Beside what scripts read: the record is saved, whatever the clock says.
+        warn(status.clock_warning)

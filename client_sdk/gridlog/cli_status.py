@@ -68,6 +68,7 @@ def sync_page(report: SyncReport, status: SyncStatus, language: Language) -> Ren
         zh = "⚠ 本机与服务器内容不一致，请再同步一次；仍不一致请告诉管理员。"
         en = "⚠ This device and the server differ. Synchronise again; if it stays, tell your administrator."
         lines.append(Line(say(zh, en), style="red"))
+    lines += _clock_lines(report.clock_warning, language)
     trips = _counted(report.round_trips, "round trip")
     lines.append(
         Line(
@@ -112,7 +113,12 @@ def status_page(status: SyncStatus, now_ms: int, language: Language) -> Renderab
         ),
         table,
         _contact_line(status.last_contact_ms, now_ms, language),
+        *_clock_lines(status.clock_warning, language),
     )
+
+
+def _clock_lines(warning: Text | None, language: Language) -> list[Line]:
+    return [Line(f"⚠ {warning.spoken(language)}", style="yellow")] if warning else []
 
 
 def _contact_line(contact_ms: int, now_ms: int, language: Language) -> Line:

@@ -167,6 +167,11 @@ def fail(*texts: Text) -> NoReturn:
     raise typer.Exit(1)
 
 
+def warn(text: Text) -> None:
+    """Say beside the output what the worker should know."""
+    err.print(f"⚠ {text.spoken(LANGUAGE)}", style="yellow", markup=False, soft_wrap=True)
+
+
 def _with_name(violation: Violation) -> Text:
     """Add the name to type to a sentence that calls the field by its label."""
     text, name = violation.text, visible(violation.field)

@@ -59,7 +59,8 @@ def make_private_directory(directory: Path) -> None:
     with disk_errors():
         missing = [path for path in (directory, *directory.parents) if not path.exists()]
         for path in reversed(missing):
-            path.mkdir(mode=DIRECTORY_MODE)
+            # Another store may be made below the same folder at this very moment.
+            path.mkdir(mode=DIRECTORY_MODE, exist_ok=True)
             sync_directory(path.parent)
         if not any(directory.iterdir()):
             directory.chmod(DIRECTORY_MODE)

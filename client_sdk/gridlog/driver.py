@@ -5,7 +5,6 @@ What to ask and what an answer means is decided in `gridlog_sync.session`; this 
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
 
+from gridlog_protocol.clock import ClockFacts
 from gridlog_protocol.codec import decode, encode
 from gridlog_protocol.envelope import Purpose, open_sealed, read_header, reply_address, seal
 from gridlog_protocol.errors import ProtocolError
@@ -32,6 +32,7 @@ from gridlog_protocol.ops import Op
 from gridlog_protocol.receipts import Receipt, verify_receipt
 from gridlog_protocol.repair import EXTRA, Bodies, Children, RepairQuestion, question_row, read_answer
 from gridlog_protocol.segment import Segment, cut
+from gridlog_sync.clocks import newest_offset, offset_by_answer
 from gridlog_sync.reconcile import details, overview
 from gridlog_sync.session import Absorbed, absorb, batch_of, request_for
 
@@ -39,22 +40,22 @@ from .device_clock import DeviceClock
 from .entries import Enrolled, HeldEntry, TakenAnswer
 from .errors import ForeignServerError, NotEnrolledError, RefusedError
 from .memory import Memory
+from .repairs import taken_over
 from .vault import Vault
 
 if TYPE_CHECKING:
     from .transport import Transport
 
-log = logging.getLogger(__name__)
-
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A request on its way: its sealed bytes, the ops in it, and what it reported."""
+    """A request on its way: its sealed bytes, the ops in it, what it reported, and when it was made."""
 
     raw: bytes
     sent: tuple[Op, ...]
     counter: int
     status: dict[str, int | str]
+    clock: ClockFacts
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,14 +129,16 @@ class Driver:
         pending = self._sendable()
         runs = batch_of(pending, lambda op: len(pack_op(op)))
         segments = [self._segment(run, memory.enrolled) for run in runs]
-        status = self._status()
+        sent = tuple(op for run in runs for op in run)
+        status = self._status(unsent=len(memory.pending) - len(sent))
+        clock = self._clock.facts(memory.hlc, server_ms=memory.server_ms)
         counter = max(memory.counter + 1, self._clock.wall_ms())
         request = request_for(
             memory.standing,
             segments,
             counter=counter,
             status=None if status == self._status_sent else {**status},
-            clock=self._clock.facts(memory.hlc, server_ms=memory.server_ms),
+            clock=clock,
             extras={EXTRA: question_row(self._repair)} if self._repair else {},
         )
         raw = seal(
@@ -145,7 +148,7 @@ class Driver:
             reader=X25519PublicKey.from_public_bytes(memory.enrolled.server_exchange_key),
             sender=self._vault.signing_key,
         )
-        return Asked(raw, tuple(op for run in runs for op in run), counter, status)
+        return Asked(raw, sent, counter, status, clock)
 
     def stop_before(self, seq: int | None) -> bool:
         """Send only pending ops below `seq` from now on (None: all). Return whether there are any."""
@@ -173,9 +176,10 @@ class Driver:
         except ProtocolError as reason:
             raise RefusedError(reason.code, reason.detail) from None
         self._status_sent = asked.status
+        repaired = 0
         if self._repair is not None:
-            absorbed = self._repaired(absorbed, response)
-        return Answered(absorbed, self._taken(absorbed, response, asked))
+            absorbed, repaired = self._repaired(absorbed, response)
+        return Answered(absorbed, replace(self._taken(absorbed, response, asked), repaired=repaired))
 
     @property
     def is_repairing(self) -> bool:
@@ -186,8 +190,8 @@ class Driver:
         """Ask with the next request in which parts we differ from the server."""
         self._repair = overview(self._memory.projection.fingerprints())
 
-    def _repaired(self, absorbed: Absorbed, response: SyncResponse) -> Absorbed:
-        """Take one step of a repair: ask further, or take over what the server has otherwise."""
+    def _repaired(self, absorbed: Absorbed, response: SyncResponse) -> tuple[Absorbed, int]:
+        """Take one step of a repair: ask further, or take over what the server has otherwise, and count that."""
         row = response.extras.get(EXTRA)
         answer = read_answer(row) if row is not None else None
         mine = self._memory.projection.fingerprints()
@@ -195,10 +199,8 @@ class Driver:
         is_fitting = bool(absorbed.digest)
         self._repair = details(answer, mine) if isinstance(answer, Children) and is_fitting else None
         if not isinstance(answer, Bodies) or not is_fitting:
-            return absorbed
-        log.warning("repair: %d records replaced, %d dropped", len(answer.records), len(answer.dropped))
-        records = {**absorbed.records, **{record.id: record for record in answer.records}}
-        return replace(absorbed, records=records, dropped=(*absorbed.dropped, *answer.dropped))
+            return absorbed, 0
+        return taken_over(absorbed, answer, confirmed=self._memory.projection.confirmed)
 
     def _segment(self, run: Sequence[Op], enrolled: Enrolled) -> Segment:
         first = run[0].id
@@ -210,8 +212,9 @@ class Driver:
             key=self._vault.signing_key,
         )
 
-    def _status(self) -> dict[str, int | str]:
-        return {"app": version("gridlog"), "held": len(self._memory.held)}
+    def _status(self, *, unsent: int) -> dict[str, int | str]:
+        memory = self._memory
+        return {"app": version("gridlog"), "held": len(memory.held), "unsent": unsent, "repairs": memory.repaired}
 
     def _response(self, answer: bytes, raw: bytes, enrolled: Enrolled) -> SyncResponse:
         response = self._opened(answer, raw, Purpose.SYNC_RESPONSE, enrolled.server_signing_key)
@@ -237,11 +240,13 @@ class Driver:
 
     def _taken(self, absorbed: Absorbed, response: SyncResponse, asked: Asked) -> TakenAnswer:
         incarnations = {op.id.seq: op.id.incarnation for op in asked.sent}
+        answered = self._clock.facts(self._memory.hlc, server_ms=response.server_ms)
+        measured = offset_by_answer(asked.clock, answered, server_ms=response.server_ms)
         return TakenAnswer(
             absorbed.standing,
             asked.counter,
             response.server_ms,
-            self._clock.wall_ms(),
+            answered.wall_ms,
             absorbed.highest_stamp,
             tuple(absorbed.records.values()),
             absorbed.dropped,
@@ -252,6 +257,7 @@ class Driver:
                 if held.seq in incarnations
             ),
             self._receipt(absorbed, asked),
+            newest_offset(self._memory.offset, measured),
         )
 
     def _receipt(self, absorbed: Absorbed, asked: Asked) -> tuple[Incarnation, ReceiptNote] | None:

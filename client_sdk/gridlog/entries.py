@@ -28,6 +28,7 @@ from gridlog_protocol.ops import Op
 from gridlog_protocol.rows import Row, reading
 from gridlog_protocol.state import RecordState
 from gridlog_protocol.state_codec import pack_record, unpack_record
+from gridlog_sync.clocks import Offset
 from gridlog_sync.session import Standing
 
 _VERSION = 1
@@ -79,7 +80,10 @@ class HeldEntry:
 
 @dataclass(frozen=True, slots=True)
 class TakenAnswer:
-    """What one answer changed."""
+    """What one answer changed.
+
+    `offset` is what is known since of the phone's clock; `repaired` counts the records that a repair set right.
+    """
 
     standing: Standing
     counter: int
@@ -91,6 +95,8 @@ class TakenAnswer:
     settled: Mapping[tuple[Incarnation, int], Position]
     held: tuple[HeldEntry, ...]
     receipt: tuple[Incarnation, ReceiptNote] | None
+    offset: Offset | None = None
+    repaired: int = 0
 
     def is_idle(self, before: Standing | None) -> bool:
         """Tell whether the exchange changed nothing but the time of the last contact."""
@@ -178,6 +184,8 @@ def pack_answer(answer: TakenAnswer) -> bytes:
             [[incarnation, seq, position] for (incarnation, seq), position in answer.settled.items()],
             [[held.incarnation, held.seq, held.code, held.field] for held in answer.held],
             receipt,
+            [answer.offset.ahead_ms, answer.offset.error_ms] if answer.offset else None,
+            answer.repaired,
         ]
     )
 
@@ -199,7 +207,10 @@ def read_answer(raw: bytes) -> TakenAnswer:
             for each in row.rows("held", _COUNT_MAX)
         )
         receipt = _receipt(row.value())
-    return TakenAnswer(standing, counter, server_ms, contact_ms, highest, records, dropped, settled, held, receipt)
+        # Entries of the first days say nothing about clocks and repairs.
+        offset, repaired = (_offset(row.value()), row.whole()) if row.has_more else (None, 0)
+    what = records, dropped, settled, held, receipt
+    return TakenAnswer(standing, counter, server_ms, contact_ms, highest, *what, offset, repaired)
 
 
 def pack_reincarnated(old: Incarnation) -> bytes:
@@ -264,3 +275,10 @@ def _receipt(value: Value) -> tuple[Incarnation, ReceiptNote] | None:
         incarnation = Incarnation(row.blob(8))
         note = ReceiptNote(row.whole(), Position(row.whole()), row.blob(32), row.whole(), row.blob(64))
         return incarnation, note
+
+
+def _offset(value: Value) -> Offset | None:
+    if value is None:
+        return None
+    with reading(value, "offset") as row:
+        return Offset(row.signed(), row.whole())

@@ -17,6 +17,7 @@ from gridlog_protocol.ops import Intent, Op, Seen, op_hash
 from gridlog_protocol.receipts import receipt_number
 from gridlog_protocol.segment import chain_next, chain_start, salt_block
 from gridlog_protocol.state import RecordState
+from gridlog_sync.clocks import Offset
 from gridlog_sync.merge import Entry, apply, overlay
 from gridlog_sync.session import Standing
 
@@ -50,6 +51,8 @@ class Memory:
         self.counter = 0
         self.server_ms = 0
         self.contact_ms = 0
+        self.offset: Offset | None = None
+        self.repaired = 0
         self.pending: dict[OpId, WrittenOp] = {}
         self.held: dict[OpId, HeldEntry] = {}
         self.receipts: dict[Incarnation, ReceiptNote] = {}
@@ -202,6 +205,8 @@ class Memory:
         self.counter = answer.counter
         self.server_ms, self.contact_ms = answer.server_ms, answer.contact_ms
         self.hlc = observe(self.hlc, [answer.highest_stamp])
+        self.offset = answer.offset
+        self.repaired += answer.repaired
         return touched
 
     def _note_overruled(self, after: RecordState) -> None:

@@ -11,6 +11,9 @@ from gridlog_protocol.ids import Incarnation, OpId, RecordId, UserId
 from gridlog_protocol.ops import Seen
 from gridlog_protocol.state import WITHDRAWN
 from gridlog_protocol.texts import Text
+from gridlog_sync.clocks import Offset
+
+from .clock_warning import clock_warning
 
 
 class Whereabouts(Enum):
@@ -70,7 +73,11 @@ class HeldNote:
 
 @dataclass(frozen=True, slots=True)
 class SyncReport:
-    """How an exchange went. `is_equal` is None while the server had more to send than was asked for."""
+    """How an exchange went. `is_equal` is None while the server had more to send than was asked for.
+
+    `clock_offset_ms` is how far this device's clock is ahead of the server's (negative: behind), with an error of at
+    most `clock_error_ms`; None if no answer came. `clock_warning` is what the worker should read about it.
+    """
 
     sent: int
     received: int
@@ -79,11 +86,21 @@ class SyncReport:
     bytes_up: int
     bytes_down: int
     is_equal: bool | None
+    clock_offset_ms: int | None = None
+    clock_error_ms: int = 0
+
+    @property
+    def clock_warning(self) -> Text | None:
+        """Return the sentence that warns of a wrong clock, or None."""
+        return _warning(self.clock_offset_ms, self.clock_error_ms)
 
 
 @dataclass(frozen=True, slots=True)
 class SyncStatus:
-    """How the store stands: what waits, and the last word from the server (Unix milliseconds, 0 if never)."""
+    """How the store stands: what waits, and the last word from the server (Unix milliseconds, 0 if never).
+
+    `clock_offset_ms`, `clock_error_ms` and `clock_warning` as in SyncReport, as of the last contact.
+    """
 
     pending: int
     held: int
@@ -93,3 +110,14 @@ class SyncStatus:
     user_name: str
     tenant_name: str
     scopes: tuple[str, ...]
+    clock_offset_ms: int | None = None
+    clock_error_ms: int = 0
+
+    @property
+    def clock_warning(self) -> Text | None:
+        """Return the sentence that warns of a wrong clock, or None."""
+        return _warning(self.clock_offset_ms, self.clock_error_ms)
+
+
+def _warning(ahead_ms: int | None, error_ms: int) -> Text | None:
+    return clock_warning(None if ahead_ms is None else Offset(ahead_ms, error_ms))

@@ -30,6 +30,7 @@ from gridlog_sync.session import Absorbed
 from gridlog_sync.view import Conflict
 from gridlog_sync.writing import Change
 
+from .clock_warning import is_worth_keeping, offset_fields
 from .composer import Composer
 from .decisions import Overruled
 from .device_clock import DeviceClock
@@ -61,22 +62,36 @@ _CONTACT_EVERY_MS = 600_000
 class FieldStore:
     """One worker's records on one device. Made by `make` or `open`; use it in `async with`, or `close` it."""
 
-    def __init__(self, vault: Vault, journal: Journal, memory: Memory, thread: ThreadPoolExecutor) -> None:
+    def __init__(
+        self,
+        vault: Vault,
+        journal: Journal,
+        memory: Memory,
+        thread: ThreadPoolExecutor,
+        clock: DeviceClock | None = None,
+    ) -> None:
         self._vault = vault
         self._journal = journal
         self._memory = memory
         self._thread = thread
-        self._clock = DeviceClock()
+        self._clock = clock or DeviceClock()
         self._writing = asyncio.Lock()
         self._syncing = asyncio.Lock()
         self._driver = Driver(memory, vault, self._clock)
         self._composer = Composer(memory, self._clock, os.urandom)
-        self._contact_on_disk_ms = memory.contact_ms
+        self._contact_on_disk_ms, self._offset_on_disk = memory.contact_ms, memory.offset
         self._is_closed = False
 
     @classmethod
-    async def make(cls, directory: Path | str, passphrase: str, *, profile: KdfProfile = KdfProfile.STANDARD) -> Self:
-        """Make a new, empty store. `enrol` comes next.
+    async def make(
+        cls,
+        directory: Path | str,
+        passphrase: str,
+        *,
+        profile: KdfProfile = KdfProfile.STANDARD,
+        clock: DeviceClock | None = None,
+    ) -> Self:
+        """Make a new, empty store. `enrol` comes next. `clock` is another clock than this machine's.
 
         Raises WeakPassphraseError, StoreExistsError, StoreInUseError, DiskFullError, DiskFailedError.
         """
@@ -92,11 +107,11 @@ class FieldStore:
                 vault = Vault.create(path, passphrase, profile=profile)
             return vault, _closing_on_error(vault, lambda: Journal.create(path, vault))
 
-        return await cls._started(made)
+        return await cls._started(made, clock)
 
     @classmethod
-    async def open(cls, directory: Path | str, passphrase: str) -> Self:
-        """Open a store and read everything in it.
+    async def open(cls, directory: Path | str, passphrase: str, *, clock: DeviceClock | None = None) -> Self:
+        """Open a store and read everything in it. `clock` is another clock than this machine's.
 
         Raises StoreMissingError, WrongPassphraseError, StoreInUseError, StoreDamagedError, StoreTooNewError,
         DiskFailedError.
@@ -107,7 +122,7 @@ class FieldStore:
             vault = Vault.unlock(path, passphrase)
             return vault, _closing_on_error(vault, lambda: Journal.open(path, vault))
 
-        return await cls._started(opened)
+        return await cls._started(opened, clock)
 
     @staticmethod
     def is_made(directory: Path | str) -> bool:
@@ -116,7 +131,7 @@ class FieldStore:
         return exists(path) and (path / JOURNAL_FILE).exists()
 
     @classmethod
-    async def _started(cls, begin: Callable[[], tuple[Vault, Journal]]) -> Self:
+    async def _started(cls, begin: Callable[[], tuple[Vault, Journal]], clock: DeviceClock | None) -> Self:
         thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="gridlog-store")
 
         def work() -> tuple[Vault, Journal, Memory]:
@@ -130,7 +145,7 @@ class FieldStore:
         except BaseException:
             thread.shutdown(wait=True)
             raise
-        return cls(vault, journal, memory, thread)
+        return cls(vault, journal, memory, thread, clock)
 
     async def __aenter__(self) -> Self:
         return self
@@ -281,6 +296,7 @@ class FieldStore:
             enrolled.user_name,
             enrolled.tenant_name,
             tuple(enrolled.scopes),
+            *offset_fields(memory.offset),
         )
 
     async def sync(self) -> SyncReport:
@@ -344,6 +360,7 @@ class FieldStore:
             so_far.bytes_up + len(asked.raw),
             so_far.bytes_down + len(answer),
             is_equal,
+            *offset_fields(self._memory.offset),
         )
         return report, absorbed.is_unfinished
 
@@ -353,9 +370,10 @@ class FieldStore:
         memory, taken = self._memory, answered.taken
         # Flash wears out: an exchange in which nothing happened leaves a trace on the disk only now and then.
         is_stale = taken.contact_ms - self._contact_on_disk_ms > _CONTACT_EVERY_MS
-        if is_stale or not taken.is_idle(memory.standing):
+        is_news = is_worth_keeping(taken.offset, self._offset_on_disk)
+        if is_stale or is_news or not taken.is_idle(memory.standing):
             self._journal.append([(FrameType.ANSWER, pack_answer(taken))])
-            self._contact_on_disk_ms = taken.contact_ms
+            self._contact_on_disk_ms, self._offset_on_disk = taken.contact_ms, taken.offset
         memory.take_answer(taken)
         digest = answered.absorbed.digest
         return answered.absorbed, memory.projection.digest() == digest if digest else None

@@ -68,5 +68,11 @@ CLOCK_AHEAD_MS = 60_000
 CLOCK_FINE_MS = 120_000
 """A clock within two minutes is fine; beyond, the worker is warned."""
 
+CLOCK_CORRECTED_MS = 86_400_000
+"""A clock within a day is corrected by the server's estimate; beyond, a person should look."""
+
+CLOCK_DRIFT_PPM = 200
+"""Parts of a million that a phone's clock may run fast or slow: the crystals in phones stay well below."""
+
 ENROLMENT_CODE_HOURS = 24
 """An enrolment code is handed over in person: a day is enough, and a lost slip of paper soon worthless."""

@@ -36,3 +36,18 @@ class Text:
     def filled(self, **facts: object) -> Text:
         """Return the same text with `{names}` replaced by `facts` in both languages."""
         return Text(self.zh.format(**facts), self.en.format(**facts))
+
+
+_SPANS = (
+    (86_400_000, Text("{count} 天", "{count} days")),
+    (3_600_000, Text("{count} 小时", "{count} hours")),
+    (60_000, Text("{count} 分钟", "{count} minutes")),
+)
+
+
+def span_text(duration_ms: int) -> Text:
+    """Return how long something is, rounded, in the largest unit of which there are two: 26 hours, not one day."""
+    for unit_ms, words in _SPANS:
+        if duration_ms >= 2 * unit_ms:
+            return words.filled(count=(duration_ms + unit_ms // 2) // unit_ms)
+    return Text("不到 2 分钟", "less than 2 minutes")

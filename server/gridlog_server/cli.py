@@ -17,7 +17,7 @@ from rich.console import Console
 from gridlog_protocol.ids import RecordId, TenantId, read
 from gridlog_protocol.texts import Text, language_of
 
-from . import app, listing
+from . import app, listing, listing_clocks
 from .keyfile import KeyFileError
 from .service.inspection import Inspection
 from .settings import Settings, SettingsError, checked_address, load
@@ -150,6 +150,18 @@ def held(data: Data = DEFAULT_DATA, limit: Limit = 30) -> None:
     ops = _look(data, lambda inspection: inspection.held(limit))
     names = _look(data, lambda inspection: inspection.names())
     out.print(listing.held_table(ops, names, LANGUAGE))
+
+
+@cli.command(
+    help=_say("各台终端：持有人、最近联系、时钟偏差。", "Devices: holder, last contact, whose clock is wrong.")
+)
+def devices(data: Data = DEFAULT_DATA, as_json: AsJson = False) -> None:  # noqa: FBT002
+    """List devices."""
+    lines = _look(data, lambda inspection: inspection.devices())
+    if as_json:
+        out.print_json(json.dumps([listing_clocks.device_json(line) for line in lines]))
+    else:
+        out.print(listing_clocks.devices_table(lines, LANGUAGE))
 
 
 @admin.command(help=_say("给一个人发一次性登记码。", "Make a one-time enrolment code for somebody's handheld."))

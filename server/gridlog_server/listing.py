@@ -21,6 +21,7 @@ from gridlog_protocol.texts import Language, Text
 from gridlog_sync.view import Conflict, Unseen, said_by
 from gridlog_sync.writing import InvalidRecordError
 
+from . import listing_clocks
 from .service.inspection import RecordLine
 from .store.contract import StoredOp
 
@@ -32,6 +33,8 @@ _COUNTS = {
     "ops": Text("修改", "Ops"),
     "held": Text("暂存待核对", "Held"),
     "in_conflict": Text("有冲突的记录", "Records in conflict"),
+    "clock_corrected": Text("时钟有偏差的修改", "Ops with a corrected clock"),
+    "clock_review": Text("时钟需核查的修改", "Ops whose clock needs a look"),
     "people": Text("人员", "People"),
     "devices": Text("终端", "Devices"),
     "quarantine": Text("隔离的请求", "Quarantined requests"),
@@ -67,7 +70,14 @@ def counts_table(counts: Mapping[str, int], language: Language) -> RenderableTyp
 def records_table(lines: Sequence[RecordLine], language: Language) -> RenderableType:
     """Return the table of `records`."""
     table = _table(
-        language, "记录|Record", "种类|Kind", "网格|Grid", "登记人|Author", "摘要|Summary", "冲突|Conflicts"
+        language,
+        "记录|Record",
+        "种类|Kind",
+        "网格|Grid",
+        "登记人|Author",
+        "摘要|Summary",
+        "冲突|Conflicts",
+        "时钟|Clock",
     )
     for line in lines:
         kind = shipped_kinds().get(line.stored.state.kind)
@@ -78,6 +88,7 @@ def records_table(lines: Sequence[RecordLine], language: Language) -> Renderable
             escape(visible(line.author)),
             escape(_short(title_of(kind, line.values, language))),
             str(len(line.conflicts) or ""),
+            listing_clocks.mark(line.tier, language),
         )
     return table
 
@@ -92,15 +103,21 @@ def record_page(
         field = kind.fields.get(name) if kind else None
         values.add_row(_field_label(field, name, language), escape(shown_value(field, value, language, names=names)))
     past = _table(
-        language, "位置|Position", "时间|Time", "谁|Who", "修改|Edits", title=Text("来历", "History").spoken(language)
+        language,
+        "位置|Position",
+        "发生时间|Happened",
+        "谁|Who",
+        "修改|Edits",
+        "时钟|Clock",
+        title=Text("来历", "History").spoken(language),
     )
     for each in history:
-        stamp = each.stamp if each.stamp is not None else each.op.clock.hlc
         past.add_row(
             str(each.position or f"({each.hold})"),
-            _time(milliseconds_of(stamp)),
+            _time(each.when.at_ms),
             _name(names, each.op.author),
             ", ".join(_edited_labels(each, kind, language)),
+            listing_clocks.discrepancy(each, language),
         )
     return Group(values, past)
 
@@ -171,6 +188,7 @@ def as_json(line: RecordLine) -> dict[str, Any]:
         "author": line.author,
         "changed": line.stored.changed,
         "conflicts": len(line.conflicts),
+        "clock": line.tier.name.lower(),
         "values": {name: _json_value(value) for name, value in line.values.items()},
     }
 

@@ -89,7 +89,7 @@ def request_for(
     clock: ClockFacts | None,
     extras: Mapping[str, Value] = NO_EXTRAS,
 ) -> SyncRequest:
-    """Compose one request."""
+    """Compose one request. `clock` travels with ops, which are dated by it, and with what the device reports."""
     return SyncRequest(
         counter,
         standing.token,
@@ -98,7 +98,7 @@ def request_for(
         tuple(segments),
         standing.fetches,
         status,
-        clock if segments else None,
+        clock if segments or status is not None else None,
         extras,
     )
 

@@ -37,6 +37,7 @@ from gridlog_server.store.contract import (
 )
 from gridlog_sync.admission import Chain
 from gridlog_sync.changes import Movement, Touch
+from gridlog_sync.clocks import Estimate, Tier
 from gridlog_sync.digest import SetDigest
 from gridlog_sync.merge import Entry, apply
 
@@ -72,12 +73,17 @@ def an_op(seq: int, record: int = 1, *, device: DeviceId = DEVICE, intent: Inten
     )
 
 
-def accepted(op: Op, position: int) -> StoredOp:
-    return StoredOp(op, op_hash(op), 1, op.seen.position, Position(position), Stamp((1 << 63) - position))
+def happened(tier: Tier = Tier.FINE) -> Estimate:
+    return Estimate(START_MS - 5, (1 << 47) - 1, tier)
 
 
-def held(op: Op, code: str = "invalid_value", field: str = "summary") -> StoredOp:
-    return StoredOp(op, op_hash(op), None, Position(0), None, None, code, field)
+def accepted(op: Op, position: int, tier: Tier = Tier.FINE) -> StoredOp:
+    stamp = Stamp((1 << 63) - position)
+    return StoredOp(op, op_hash(op), 1, op.seen.position, Position(position), stamp, when=happened(tier))
+
+
+def held(op: Op, code: str = "invalid_value", field: str = "summary", *, tier: Tier = Tier.FINE) -> StoredOp:
+    return StoredOp(op, op_hash(op), None, Position(0), None, None, code, field, when=happened(tier))
 
 
 def a_state(number: int, kind: str = "patrol") -> RecordState:
@@ -117,7 +123,9 @@ def a_person(number: int = 1, *scopes: ScopeId, status: str = "active") -> Perso
     return Person(UserId(bytes([number]) * 16), f"W{number:03}", "张三丰", status, frozenset(scopes))
 
 
-def a_device(number: int = 1, *, enrolled_ms: int = START_MS, counter: int = 0) -> Device:
+def a_device(
+    number: int = 1, *, enrolled_ms: int = START_MS, counter: int = 0, clock_ahead_ms: int | None = None
+) -> Device:
     return Device(
         DeviceId(bytes([number]) * 16),
         DeviceHandle(bytes([number]) * 8),
@@ -131,6 +139,7 @@ def a_device(number: int = 1, *, enrolled_ms: int = START_MS, counter: int = 0) 
         enrolled_ms,
         enrolled_ms,
         {"battery": 81, "held": 0, "warnings": ["clock"]},
+        clock_ahead_ms,
     )
 
 

@@ -26,6 +26,7 @@ from gridlog_server.store.contract import (
 )
 from gridlog_sync.admission import Chain
 from gridlog_sync.changes import Movement
+from gridlog_sync.clocks import Tier
 from gridlog_sync.digest import SetDigest
 from tests.contracts.facts import (
     DEVICE,
@@ -251,7 +252,7 @@ class StoreContract:
             assert await snapshot.ledger.chain(DEVICE, other) == Chain(0, chain_start(DEVICE, other))
 
     async def test_ops_come_back_whole_in_order_with_both_ends(self, store: Store) -> None:
-        ops = [accepted(an_op(1), 1), held(an_op(2)), accepted(an_op(3), 2), accepted(an_op(4), 4)]
+        ops = [accepted(an_op(1), 1), held(an_op(2)), accepted(an_op(3), 2, Tier.REVIEW), accepted(an_op(4), 4)]
         foreign = accepted(an_op(2, device=OTHER_DEVICE), 3)
         await write(store, a_commit(ops=[*reversed(ops), foreign]))
         async with store.reading() as snapshot:
@@ -334,8 +335,8 @@ class StoreContract:
 
     async def test_devices_come_in_the_order_of_their_enrolment(self, store: Store) -> None:
         await store.commit(answering(a_person(1), None))
-        late, early = a_device(1, enrolled_ms=START_MS + 1), a_device(2, counter=(1 << 63) - 1)
-        for device in (late, early, replace(late, status="suspended", report={})):
+        late, early = a_device(1, enrolled_ms=START_MS + 1), a_device(2, counter=(1 << 63) - 1, clock_ahead_ms=-5)
+        for device in (replace(late, clock_ahead_ms=9), early, replace(late, status="suspended", report={})):
             await store.commit(putting(device))
         async with store.reading() as snapshot:
             assert await snapshot.registry.devices() == [early, replace(late, status="suspended", report={})]
@@ -372,5 +373,25 @@ class StoreContract:
         await store.commit(answering(a_person(1), None))
         ops = [accepted(an_op(1), 1), held(an_op(2)), held(an_op(3))]
         await write(store, a_commit(ops=ops, records=[stored(1), stored(2, conflicts=3)]))
+        clocks = {"clock_corrected": 0, "clock_review": 0}
         expected = {"records": 2, "ops": 3, "held": 2, "in_conflict": 1, "people": 1, "devices": 0, "quarantine": 0}
-        assert await counts(store) == expected
+        assert await counts(store) == expected | clocks
+
+    async def test_records_are_flagged_by_the_worst_clock_among_their_ops_held_or_not(self, store: Store) -> None:
+        ops = [
+            accepted(an_op(1, 1), 1),
+            accepted(an_op(2, 1), 2, Tier.CORRECTED),
+            held(an_op(3, 1), tier=Tier.REVIEW),
+            accepted(an_op(4, 2), 3, Tier.CORRECTED),
+            accepted(an_op(5, 3), 4),
+            accepted(an_op(6, 4), 5, Tier.REVIEW),
+        ]
+        await write(store, a_commit(ops=ops))
+        async with store.reading() as snapshot:
+            found = await snapshot.flagged([a_record(number) for number in (1, 2, 3)])
+            assert await snapshot.flagged([]) == {}
+        assert found == {a_record(1): Tier.REVIEW, a_record(2): Tier.CORRECTED}
+        assert {name: (await counts(store))[name] for name in ("clock_corrected", "clock_review")} == {
+            "clock_corrected": 2,
+            "clock_review": 2,
+        }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +11,7 @@ from types import MappingProxyType
 import pytest
 
 from gridlog import FieldStore
-from gridlog_protocol.ids import RecordId, record_id
+from gridlog_protocol.ids import RecordId, record_id, shown
 from tests.end_to_end.processes import ServerProcess
 from tests.end_to_end.test_stores import everything, seen_by_server, stores, write
 
@@ -60,6 +61,32 @@ async def test_a_replica_that_differs_is_repaired_within_three_round_trips(
         assert {records[3].id, records[7].id, unsent[0].id} <= told.keys()
         assert told == await seen_by_server(running, tmp_path, GRID)
     assert "differs from us in" in running.log
+
+
+async def test_each_repaired_record_names_what_differed_and_the_server_hears_how_many(
+    running: ServerProcess, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    grid = GRID.replace("777", "779")
+    async with stores(running, tmp_path, grid) as [store]:
+        records = await write(store, grid, 5)
+        await store.sync()
+        foreign = await spoil(store, records[0].id, records[1].id)
+
+        with caplog.at_level(logging.WARNING, "gridlog.repairs"):
+            await store.sync()
+        await store.sync()
+        me = shown(store._memory.device)
+
+    assert {record.getMessage() for record in caplog.records} == {
+        f"repaired {shown(records[0].id)}: summary differs, equally new",
+        f"repaired {shown(records[1].id)}: missing here",
+        f"repaired {shown(foreign)}: not at the server",
+    }
+    assert f"device {me} repaired 3 records" in running.log
+    lines = {line["device"]: line for line in running.command_json("devices")}
+    assert (lines[me]["repairs"], lines[me]["unsent"], lines[me]["held"]) == (3, 0, 0)
+    async with await FieldStore.open(tmp_path / "store-0-0", "grid-worker-7") as again:
+        assert again._memory.repaired == 3
 
 
 async def test_what_a_repair_brought_is_still_there_after_opening_the_store_again(

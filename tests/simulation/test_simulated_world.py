@@ -21,6 +21,8 @@ SEEDS_OF_MUTANTS: dict[str, int] = {
     "cursor_of_last_page": 1,
     "cut_page_skips": 1,
     "digest_of_another_state": 1,
+    "estimate_believes_the_wall_clock": 1,
+    "estimate_ignores_the_boot": 1,
     "future_positions": 12,
     "latest_grid_only": 20,
     "never_echo_by_heads": 26,

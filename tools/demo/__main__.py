@@ -1,4 +1,4 @@
-"""`make demo`: a street on this machine, twelve handhelds, an offline day, bad lines, two kills, and the checks."""
+"""`make demo`: a street on this machine, twelve handhelds, an offline day, bad lines, wrong clocks, the checks."""
 
 from __future__ import annotations
 
@@ -23,6 +23,8 @@ from gridlog_protocol.ids import record_id
 from tools.demo.actors import DemoError, HandheldProcess, ServerProcess
 from tools.demo.acts import CHINA
 from tools.demo.checks import Check, ServerFacts, run_checks, server_facts
+from tools.demo.clock_checks import ClockFacts, clock_facts, run_clock_checks
+from tools.demo.clocks import stories
 from tools.demo.day import Load
 from tools.demo.report import print_report
 from tools.demo.script import Script
@@ -48,13 +50,13 @@ def main(
     started = time.monotonic()
     _make_room(data)
     try:
-        script, facts, checks, inventories = asyncio.run(_play(seed, devices // 2 * 2, data))
+        script, facts, clocks, checks, inventories = asyncio.run(_play(seed, devices // 2 * 2, data))
     except* DemoError as failed:
         for reason in failed.exceptions:
             console.print(f"[red]The demo could not go on: {reason}[/red]")
         console.print(f"What the server said is in {data / 'server.log'}; play it again with --seed {seed}.")
         raise typer.Exit(1) from None
-    print_report(console, script, facts, checks, inventories, seconds=time.monotonic() - started, data=data)
+    print_report(console, script, facts, clocks, checks, inventories, seconds=time.monotonic() - started, data=data)
     if not all(check.is_held for check in checks):
         console.print(f"[red]A check failed. Play it again with --seed {seed}.[/red]")
         raise typer.Exit(1)
@@ -72,7 +74,7 @@ def _make_room(data: Path) -> None:
 
 async def _play(
     seed: int, devices: int, data: Path
-) -> tuple[Script, ServerFacts, list[Check], list[dict[str, Value]]]:
+) -> tuple[Script, ServerFacts, ClockFacts, list[Check], list[dict[str, Value]]]:
     # The day is over: a store refuses what lies in its future.
     day = (datetime.now(CHINA) - timedelta(days=1)).date()
     made_at_ms = int(datetime(day.year, 1, 1, tzinfo=UTC).timestamp() * 1000)
@@ -91,21 +93,22 @@ async def _play(
         await _set_up(server, street, seed, made_at_ms, progress)
         stack.push_async_callback(server.stop)
         handhelds = []
-        for worker in workers:
+        for worker, clock in zip(workers, stories(dice(seed, "clocks"), len(workers)), strict=True):
             link = await stack.enter_async_context(
                 Link("127.0.0.1", server.port, Faults(), dice(seed, "line", worker.staff_no))
             )
-            handheld = HandheldProcess(worker, data / "handhelds" / worker.staff_no, link)
+            handheld = HandheldProcess(worker, data / "handhelds" / worker.staff_no, link, clock=clock)
             stack.push_async_callback(handheld.stop)
             handhelds.append(handheld)
         script = Script(seed, day, street, server, handhelds, LOAD, progress)
         await script.play()
         inventories = [await handheld.ask({"do": "inventory"}) for handheld in handhelds]
     facts = server_facts(data / "server" / "gridlog.db")
-    checks = run_checks(facts, handhelds, inventories)
+    clocks = clock_facts(data / "server" / "gridlog.db")
+    checks = run_checks(facts, handhelds, inventories) + run_clock_checks(clocks, handhelds)
     equal = sum(script.is_equal.values())
     checks.append(Check("digests equal", equal == len(handhelds), f"{equal} of {len(handhelds)} handhelds"))
-    return script, facts, checks, inventories
+    return script, facts, clocks, checks, inventories
 
 
 def _invent(seed: int, devices: int, made_at_ms: int) -> tuple[Street, Sequence[Worker]]:

@@ -6,12 +6,14 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from gridlog_protocol.canonical import Value
 from gridlog_protocol.invitation import Invitation, read_invitation
+from tools.demo.clocks import RIGHT, ClockStory
 from tools.demo.handheld import items, line, number, raw_bytes, read_line, words
 from tools.demo.world import Worker
 from tools.proxy import Faults, Link
@@ -95,8 +97,15 @@ class HandheldProcess:
     directory: Path
     link: Link
     traffic: Traffic = field(default_factory=Traffic)
+    clock: ClockStory = RIGHT
     saved: list[tuple[bytes, bytes, int]] = field(default_factory=list)
+    acted: dict[tuple[bytes, bytes, int], int] = field(default_factory=dict)
+    """When each saved op was commanded, in Unix ms: the director's own clock, put back while the phone is."""
+    away: list[tuple[bytes, bytes, int]] = field(default_factory=list)
+    """What was saved while the phone was back in the past."""
+    warning: str = ""
     kills: int = 0
+    _back_ms: int = 0
     _process: asyncio.subprocess.Process | None = None
 
     async def start(self) -> None:
@@ -105,6 +114,7 @@ class HandheldProcess:
             *_python("tools.demo.handheld"),
             str(self.directory),
             PASSPHRASE,
+            str(self.clock.ahead_ms),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             limit=LINE_BYTES_MAX,
@@ -125,9 +135,21 @@ class HandheldProcess:
     async def save(self, command: Mapping[str, Value]) -> bytes:
         """Write or change a record; return its id once the handheld says that it is saved."""
         event = await self.ask(command)
-        device, incarnation, seq = items(event["op"])
-        self.saved.append((raw_bytes(device), raw_bytes(incarnation), number(seq)))
+        self.note_saved(items(event["op"]))
         return raw_bytes(event["record"])
+
+    def note_saved(self, op: Sequence[Value]) -> None:
+        """Take down that the handheld called an op saved just now."""
+        name = (raw_bytes(op[0]), raw_bytes(op[1]), number(op[2]))
+        self.saved.append(name)
+        self.acted[name] = time.time_ns() // 1_000_000 - self._back_ms
+        if self._back_ms:
+            self.away.append(name)
+
+    async def go_back(self, back_ms: int) -> None:
+        """Put the whole phone so far into the past; 0 brings it to the present."""
+        await self.ask({"do": "go back", "ms": back_ms})
+        self._back_ms = back_ms
 
     async def sync(self, *, tries: int = 20) -> bool:
         """Exchange until it works; return whether the digests were equal at the end. Raises DemoError."""
@@ -136,6 +158,7 @@ class HandheldProcess:
             if event["event"] == "synced":
                 for name in ("sent", "received", "round_trips", "up", "down"):
                     setattr(self.traffic, name, getattr(self.traffic, name) + number(event[name]))
+                self.warning = words(event["warning"]) if event["warning"] else self.warning
                 return event["is_equal"] is True
             if event["why"] != "UnreachableError":
                 raise DemoError(f"{self.worker.staff_no}: {words(event['text'])}")

@@ -19,6 +19,7 @@ from gridlog_protocol.canonical import Value, pack, unpack
 from gridlog_protocol.ids import RecordId
 from gridlog_protocol.kinds import Kind, Merge
 from gridlog_sync.writing import Change
+from tools.demo.clocks import DemoClock
 
 RECORDS_MAX = 100_000
 
@@ -28,6 +29,7 @@ class Handheld:
     """The process's state: its store, and the records whose forms are open since before the radio went away."""
 
     store: FieldStore
+    clock: DemoClock
     opened: dict[bytes, Record] = field(default_factory=dict)
 
     async def obey(self, command: Mapping[str, Value]) -> dict[str, Value]:
@@ -47,6 +49,9 @@ class Handheld:
                 return {"event": "opened"}
             case "sync":
                 return await self._sync()
+            case "go back":
+                self.clock.back_ms = number(command["ms"])
+                return {"event": "went back"}
             case "inventory":
                 return await self._inventory()
             case other:
@@ -79,6 +84,7 @@ class Handheld:
             "up": report.bytes_up,
             "down": report.bytes_down,
             "is_equal": report.is_equal,
+            "warning": report.clock_warning.en if report.clock_warning else None,
         }
 
     async def _inventory(self) -> dict[str, Value]:
@@ -150,13 +156,13 @@ def _change(kind: Kind, name: str, value: Value) -> Change:
     return value
 
 
-async def main(directory: Path, passphrase: str) -> None:
+async def main(directory: Path, passphrase: str, clock: DemoClock) -> None:
     """Make or open the store, then obey until standard input ends."""
     is_there = (directory / "keys.gl").exists()
-    opening = FieldStore.open(directory, passphrase) if is_there else FieldStore.make(directory, passphrase)
+    begin = FieldStore.open if is_there else FieldStore.make
     loop = asyncio.get_running_loop()
-    async with await opening as store:
-        handheld = Handheld(store)
+    async with await begin(directory, passphrase, clock=clock) as store:
+        handheld = Handheld(store, clock)
         sys.stdout.buffer.write(line({"event": "ready"}))
         sys.stdout.buffer.flush()
         while raw := await loop.run_in_executor(None, sys.stdin.buffer.readline):
@@ -165,4 +171,4 @@ async def main(directory: Path, passphrase: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1]), sys.argv[2]))
+    asyncio.run(main(Path(sys.argv[1]), sys.argv[2], DemoClock(int(sys.argv[3]))))

@@ -10,27 +10,32 @@ from rich.console import Console
 from rich.table import Table
 
 from gridlog_protocol.canonical import Value
+from gridlog_sync.clocks import Tier
 from tools.demo.checks import Check, ServerFacts
+from tools.demo.clock_checks import ClockFacts
+from tools.demo.clocks import RIGHT
 from tools.demo.handheld import items
 from tools.demo.script import Script
 
 SEVERITIES = {"hard": "wait for a supervisor", "soft": "merged by rule, author told"}
 
 
-def print_report(
+def print_report(  # noqa: PLR0913 - each is one part of the report.
     console: Console,
     script: Script,
     facts: ServerFacts,
+    clocks: ClockFacts,
     checks: Sequence[Check],
     inventories: Sequence[dict[str, Value]],
     *,
     seconds: float,
     data: Path,
 ) -> None:
-    """Print the handhelds, the conflicts, the checks, and what to try next."""
+    """Print the handhelds, the conflicts, the clocks, the checks, and what to try next."""
     console.print(_handhelds(script, inventories))
     if facts.conflicts:
         console.print(_conflicts(facts))
+    console.print(_clocks(script, clocks))
     console.print(_checks(checks))
     kills = sum(handheld.kills for handheld in script.handhelds)
     console.print(
@@ -40,6 +45,7 @@ def print_report(
     console.print("Try next:", style="bold")
     for command in (
         f"gridlog-server conflicts --data {data / 'server'}",
+        f"gridlog-server devices --data {data / 'server'}",
         f"gridlog-server records --kind mediation --data {data / 'server'}",
         f"gridlog-server status --data {data / 'server'}",
         f"make demo SEED={script.seed + 1}",
@@ -77,6 +83,25 @@ def _conflicts(facts: ServerFacts) -> Table:
         table.add_column(name, justify="right" if name == "Count" else "left")
     for (severity, field), count in sorted(facts.conflicts.items()):
         table.add_row(field, SEVERITIES[severity], str(count))
+    return table
+
+
+def _clocks(script: Script, clocks: ClockFacts) -> Table:
+    table = Table(title="Clocks that are not what they seem, and what the server made of them")
+    for name in ("Worker", "Clock", "Measured", "Fine", "Corrected", "Review", "Warned"):
+        table.add_column(name, justify="left" if name in ("Worker", "Clock", "Warned") else "right")
+    for handheld in script.handhelds:
+        if handheld.clock is RIGHT:
+            continue
+        tiers = [clocks.ops[op].tier for op in handheld.saved]
+        ahead_ms = clocks.ahead_ms[handheld.saved[0][0]]
+        table.add_row(
+            handheld.worker.name,
+            handheld.clock.title,
+            "-" if ahead_ms is None else f"{ahead_ms / 1000:+,.0f} s",
+            *(str(tiers.count(tier)) for tier in Tier),
+            "yes" if handheld.warning else "no",
+        )
     return table
 
 

@@ -1,7 +1,8 @@
 """What happens in the demo's day, act by act.
 
 morning   everybody enrols and fetches the street over a good line
-offline   nobody has a signal; patrols, visits and mediations are written; one handheld is killed in mid-save
+offline   nobody has a signal; patrols, visits and mediations are written; one handheld is killed in mid-save, three
+          have wrong clocks, and one writes its day three days ago
 noon      lines that cut: what was written goes up, partners get each other's records
 offline   partners edit the same records, neither knowing of the other
 evening   lines that cut again; one handheld is killed in mid-sync
@@ -13,16 +14,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date
+from datetime import date, datetime, timedelta
 
 from gridlog_protocol.canonical import Value
 from gridlog_protocol.ids import UserId
 from gridlog_protocol.invitation import Invitation
 from tools.demo.actors import GOOD_LINE, NO_SIGNAL, DemoError, HandheldProcess, ServerProcess, bad_line
+from tools.demo.acts import CHINA
 from tools.demo.day import Act, Load, Write, plan_day, plan_shared_edits
 from tools.demo.grammar import Grammar
 from tools.demo.handheld import items, raw_bytes
-from tools.demo.world import Street
+from tools.demo.world import Street, Worker
 from tools.dice import dice
 from tools.proxy import Faults
 
@@ -98,14 +100,23 @@ class Script:
     async def _write_day(self, handheld: HandheldProcess) -> None:
         worker = handheld.worker
         rng = dice(self.seed, "day", worker.staff_no)
-        planned = plan_day(worker, self.street, rng, Grammar.load(), self.day, load=self.load)
+        planned = plan_day(worker, self.street, rng, Grammar.load(), self._day_of(worker), load=self.load)
         acts = [act for act in planned if act.fields]
         killed_at = len(acts) // 2 if handheld is self.handhelds[0] else None
+        await handheld.go_back(handheld.clock.away_ms)
         for index, act in enumerate(acts):
             if index == killed_at:
                 await self._kill_in_mid_save(handheld, act)
             else:
                 await self._act(handheld, act)
+        await handheld.go_back(0)
+
+    def _day_of(self, worker: Worker) -> date:
+        """Return the last day that is over on both phones of a pair, by their own clocks as they write it."""
+        pair = (worker.staff_no, worker.partner)
+        clocks = [each.clock for each in self.handhelds if each.worker.staff_no in pair]
+        behind_ms = max(0, *(clock.away_ms - clock.ahead_ms for clock in clocks))
+        return (datetime.now(CHINA) - timedelta(days=1, milliseconds=behind_ms)).date()
 
     async def _act(self, handheld: HandheldProcess, act: Act) -> None:
         record = await handheld.save(self._command(act))
@@ -135,7 +146,7 @@ class Script:
         if len(pending) > len(handheld.saved):
             # It was on the disk already, only nobody had been told: count it, and do not write it twice.
             last = pending[-1]
-            handheld.saved.append((raw_bytes(last[0]), raw_bytes(last[1]), int(str(last[2]))))
+            handheld.note_saved(last)
             self._note(handheld, act, raw_bytes(last[3]))
         else:
             await self._act(handheld, act)
@@ -154,7 +165,7 @@ class Script:
             partner = by_staff_no[handheld.worker.partner]
             pair = (handheld.worker, partner.worker)
             rng = dice(self.seed, "shared edits", key)
-            mine, theirs = plan_shared_edits(write, pair, self.street, rng, Grammar.load(), self.day)
+            mine, theirs = plan_shared_edits(write, pair, self.street, rng, Grammar.load(), self._day_of(pair[0]))
             for each in (handheld, partner):
                 await each.ask({"do": "open", "record": self.records[key]})
             for each, changes in ((handheld, mine), (partner, theirs)):

@@ -37,6 +37,7 @@ from gridlog_server.store.contract import (
 )
 from gridlog_sync.admission import Chain
 from gridlog_sync.changes import Touch
+from gridlog_sync.clocks import Tier
 from gridlog_sync.digest import SetDigest
 
 T = TypeVar("T")
@@ -227,6 +228,14 @@ class MemoryTransaction:
         """Return held ops."""
         return [each for each in self.tables.ops.values() if each.hold is not None][:limit]
 
+    async def flagged(self, records: Collection[RecordId]) -> dict[RecordId, Tier]:
+        """Return the worst tier among each record's ops, for those records in which it is not FINE."""
+        worst: dict[RecordId, Tier] = {}
+        for each in self.tables.ops.values():
+            if each.op.record in records and each.when.tier is not Tier.FINE:
+                worst[each.op.record] = max(each.when.tier, worst.get(each.op.record, Tier.FINE))
+        return worst
+
     async def counts(self) -> dict[str, int]:
         """Return how many of everything there are."""
         tables = self.tables
@@ -235,6 +244,8 @@ class MemoryTransaction:
             "ops": len(tables.ops),
             "held": sum(each.hold is not None for each in tables.ops.values()),
             "in_conflict": sum(each.conflicts > 0 for each in tables.records.values()),
+            "clock_corrected": sum(each.when.tier is Tier.CORRECTED for each in tables.ops.values()),
+            "clock_review": sum(each.when.tier is Tier.REVIEW for each in tables.ops.values()),
             "people": len(tables.people),
             "devices": len(tables.devices),
             "quarantine": len(tables.quarantine),

@@ -15,6 +15,7 @@ from gridlog_server.service.keys import ServerKeys
 from gridlog_server.store.contract import StoredOp, StoreUnavailableError, Tenancy
 from gridlog_sync.testing.dice import Dice, is_so
 from gridlog_sync.testing.oracle import LogLine
+from gridlog_sync.testing.timekeeping import Dated, Sending
 from gridlog_sync.testing.witness import ActId, Witness, act_of
 from gridlog_sync.testing.world import World
 from tools.simulate.coroutines import Reply, Running
@@ -48,19 +49,20 @@ class Office:
         self._exchange = Exchange(self.store, keys, kinds, self._now_ms)
         self._importing = Importing(self.store, kinds, now_ms=self._now_ms, entropy=dice.randbytes)
         self._is_down = False
-        self._serving: dict[Running, Position] = {}
+        self._serving: dict[Running, tuple[Position, Sending | None]] = {}
+        self._dated: dict[OpId, Dated] = {}
         self._current: Running | None = None
         self._accepted_ms: dict[int, int] = {}
         self._acts: dict[OpId, ActId] = {}
         self._ops_known = 0
 
-    def receive(self, raw: bytes, served: Position, answer: Callable[[bytes], None]) -> None:
+    def receive(self, raw: bytes, served: Position, sending: Sending, answer: Callable[[bytes], None]) -> None:
         """Take a request. `served` is the position that its sender stands at."""
-        self._serve(self._answer(raw, answer), served)
+        self._serve(self._answer(raw, answer), served, sending)
 
     def write(self, given: Sequence[Given]) -> None:
         """Bring in records from a file."""
-        self._serve(self._write(given), Position(0))
+        self._serve(self._write(given), Position(0), None)
 
     def heal(self) -> None:
         """End all faults."""
@@ -82,6 +84,10 @@ class Office:
         """Return the ops that wait for a person."""
         return [each for each in self.store.tables.ops.values() if each.position is None]
 
+    def dated(self) -> list[Dated]:
+        """Return every op of a phone, accepted or held, with what its clock was made of."""
+        return [*self._dated.values()]
+
     def _line(self, stored: StoredOp, place: int) -> LogLine:
         position = stored.position if stored.position is not None else place
         stamp = stored.stamp if stored.stamp is not None else 0
@@ -102,13 +108,13 @@ class Office:
         except StoreUnavailableError:
             self._world.note("nothing imported")
 
-    def _serve(self, work: Coroutine[Any, Any, None], served: Position) -> None:
+    def _serve(self, work: Coroutine[Any, Any, None], served: Position, sending: Sending | None) -> None:
         if self._is_down:
             self._world.note("server down")
             work.close()
             return
         running = Running(work, self._ended)
-        self._serving[running] = served
+        self._serving[running] = served, sending
         self._go_on(running)
 
     def _go_on(self, running: Running) -> None:
@@ -141,8 +147,15 @@ class Office:
         tables = self.store.tables
         for place in range(len(self._accepted_ms) + 1, len(tables.entries) + 1):
             self._accepted_ms[place] = self._world.now_ms
-        served = self._serving.get(self._current, Position(0)) if self._current else Position(0)
+        nobody = Position(0), None
+        served, sending = self._serving.get(self._current, nobody) if self._current else nobody
         for op in islice(tables.ops, self._ops_known, None):
+            if sending is not None:
+                when = tables.ops[op].when
+                stored = tables.ops[op].op
+                self._dated[op] = Dated(
+                    stored, when.at_ms, when.within_ms, int(when.tier), sending, self._world.now_ms
+                )
             act = self.act(op)
             if act is not None:
                 self._witness.served.setdefault(act, served)

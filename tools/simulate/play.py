@@ -44,6 +44,7 @@ from gridlog_sync.testing.dice import is_so
 from gridlog_sync.testing.disk import Disk, Fate
 from gridlog_sync.testing.network import Leg, Network
 from gridlog_sync.testing.oracle import ToldConflict, fold_log
+from gridlog_sync.testing.timekeeping import findings_in_estimates
 from gridlog_sync.testing.verdict import ReplicaRecord, findings_in_log, findings_in_replica
 from gridlog_sync.testing.witness import Witness
 from gridlog_sync.testing.world import EndlessWorldError, World
@@ -273,6 +274,7 @@ class Game:
         saved = {act for worker in self.workers for act in worker.saved}
         found += self.witness.findings(lines, [each.op for each in held], waiting, saved)
         found += self.witness.lost_writes(lines, folded)
+        found += findings_in_estimates(self.office.dated(), self.witness.acts)
         return found
 
     def _fate(self) -> Fate:

@@ -8,17 +8,18 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
-from gridlog_protocol.clock import Hlc, Stamp, reading
+from gridlog_protocol.clock import ClockFacts, Hlc, Stamp, reading
 from gridlog_protocol.ids import Position, RecordId, ScopeId
 from gridlog_protocol.limits import CLOCK_AHEAD_MS
 from gridlog_protocol.ops import Op
 from gridlog_protocol.segment import Segment, chain_next
 from gridlog_protocol.state import RecordState
-from gridlog_server.service import exchange, pulling, pushing
+from gridlog_server.service import exchange, pulling, pushing, timing
 from gridlog_server.service.exchange import Exchange
 from gridlog_server.store.contract import LogHead, StoredOp, StoreUnavailableError
 from gridlog_sync.admission import Chain
 from gridlog_sync.changes import Movement, Touch, Wanted, part_of, wanted_records
+from gridlog_sync.clocks import Arrival, Estimate, Tier, estimated
 from gridlog_sync.digest import combined
 from gridlog_sync.scope import scopes_of_record
 from tools.simulate.memory_store import MemoryLedger, MemoryTransaction, ServerDiedError
@@ -222,3 +223,18 @@ def latest_grid_only() -> AbstractContextManager[None]:
         return frozenset({ScopeId(str(heads[-1].value))}) if heads else scopes_of_record(record, kind)
 
     return replaced(pushing, "scopes_of_record", weak)
+
+
+def estimate_believes_the_wall_clock() -> AbstractContextManager[None]:
+    """Date an op by what the phone's clock said."""
+    return replaced(timing, "estimated", lambda said, *_, **__: Estimate(said.wall_ms, 0, Tier.FINE))
+
+
+def estimate_ignores_the_boot() -> AbstractContextManager[None]:
+    """Count the time since boot across restarts."""
+
+    def weak(said: ClockFacts, arrival: Arrival, *, before: ClockFacts | None) -> Estimate:
+        boot = arrival.sent.boot if arrival.sent else said.boot
+        return estimated(replace(said, boot=boot), arrival, before=before)
+
+    return replaced(timing, "estimated", weak)

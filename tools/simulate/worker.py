@@ -17,6 +17,7 @@ from gridlog_sync.testing.clocks import PhoneClock
 from gridlog_sync.testing.disk import Disk, Fate, PowerCutError
 from gridlog_sync.testing.network import Leg, Network
 from gridlog_sync.testing.oracle import Place
+from gridlog_sync.testing.timekeeping import Sending
 from gridlog_sync.testing.witness import Act, ActId, Witness, act_of
 from gridlog_sync.testing.world import World
 from gridlog_sync.writing import Change, InvalidRecordError
@@ -147,6 +148,10 @@ class Worker:
         standing = self.store.memory.standing
         return standing.position if standing else Position(0)
 
+    @property
+    def _clock_setting(self) -> str:
+        return f"{self.name} {self.clock.settings}"
+
     def twin(self, copy: bytes, fate: Callable[[], Fate]) -> Worker:
         """Return somebody with a copy of this phone's store, who goes on writing."""
         dice = Random(self._dice.getrandbits(64))
@@ -249,7 +254,8 @@ class Worker:
         def witness(op_act: ActId) -> None:
             composed.append(op_act)
             sight = form.sight if form else {}
-            self._around.witness.saw(Act(op_act, record, sight, self.is_liar))
+            now_ms, setting = self._around.world.now_ms, self._clock_setting
+            self._around.witness.saw(Act(op_act, record, sight, self.is_liar, now_ms, setting))
 
         self.store.composer.witness = lambda written: witness(act_of(written.op))
         try:
@@ -279,6 +285,7 @@ class Worker:
         asked = self.store.driver.asked[raw]
         store = self.store
         position = self.position
+        sending = Sending(world.now_ms, self.clock.boot, self._clock_setting)
         self._note("asks", *(op.id.seq for op in asked.sent))
 
         def arrived(answer: bytes) -> None:
@@ -294,7 +301,7 @@ class Worker:
 
         def served(request: bytes) -> None:
             self._around.office.receive(
-                request, position, lambda answer: network.carry(self.name, Leg.DOWN, answer, arrived)
+                request, position, sending, lambda answer: network.carry(self.name, Leg.DOWN, answer, arrived)
             )
 
         network.carry(self.name, Leg.UP, raw, served)

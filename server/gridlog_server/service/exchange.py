@@ -32,6 +32,7 @@ from gridlog_protocol.repair import EXTRA, answer_row, read_question
 from gridlog_server.store.contract import Device, LogHead, Person, Store, StoredOp, Transaction
 from gridlog_sync.admission import Author
 
+from .contact import note_contact
 from .keys import ServerKeys
 from .pulling import Pulled, pull
 from .pushing import Pushed, push
@@ -126,7 +127,7 @@ class Exchange:
             # Looked up again: whoever was suspended, or given other grids, since the request came in is so now.
             current = await _known(transaction, caller.device.handle)
             _check_standing(current)
-            await _note_contact(transaction, current.device, request, now_ms)
+            await note_contact(transaction, current.device, request, now_ms)
             if not request.segments:
                 return None
             return await push(
@@ -138,6 +139,7 @@ class Exchange:
                 kinds=self._kinds,
                 tenancy=self._store.tenancy,
                 now_ms=now_ms,
+                sent=request.clock,
             )
 
         try:
@@ -233,14 +235,6 @@ def _sync_request(body: bytes, caller: Caller) -> SyncRequest:
 
 def _is_stale(device: Device, now_ms: int) -> bool:
     return now_ms - device.contact_ms > _CONTACT_EVERY_MS
-
-
-async def _note_contact(transaction: Transaction, device: Device, request: SyncRequest, now_ms: int) -> None:
-    # A request may come late or twice; what it says of the device counts only if it is the newest.
-    is_newest = request.counter > device.counter
-    report = request.status if request.status is not None and is_newest else device.report
-    counter = max(request.counter, device.counter)
-    await transaction.registry.put_device(replace(device, contact_ms=now_ms, counter=counter, report=report))
 
 
 def _acknowledged(stored: Sequence[StoredOp]) -> tuple[tuple[Accepted, ...], tuple[HeldOp, ...]]:

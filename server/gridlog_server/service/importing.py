@@ -95,7 +95,7 @@ class Importing:
             ops.append(
                 Op(op_id, SERVER_USER, each.id, each.kind, kind.version, Intent.CREATE, seen, clock, edits, salt)
             )
-        work = await Work.load(transaction, ops, self._kinds, tenancy, now_ms)
+        work = await Work.load(transaction, ops, self._kinds, tenancy, now_ms, sent=None)
         link = chain.head
         for op in ops:
             hashed = op_hash(op)

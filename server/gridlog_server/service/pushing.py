@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from gridlog_protocol.clock import ClockFacts
 from gridlog_protocol.ids import TENANT_SCOPE, DeviceId, Incarnation, Position, RecordId, ScopeId
 from gridlog_protocol.kinds import KindSet
 from gridlog_protocol.log_chain import EntryType, log_next
@@ -17,12 +18,14 @@ from gridlog_protocol.segment import Segment, verify
 from gridlog_server.store.contract import Commit, LoggedEntry, LogHead, StoredOp, StoredRecord, Tenancy, Transaction
 from gridlog_sync.admission import Author, Chain, Held, bounded, continue_chain, judge, stamp_for
 from gridlog_sync.changes import Movement, Touch
+from gridlog_sync.clocks import Arrival
 from gridlog_sync.digest import EMPTY, SetDigest, leaves
 from gridlog_sync.merge import Entry, apply
 from gridlog_sync.scope import scopes_of_record
 from gridlog_sync.view import conflicts_of
 
 from .history import History
+from .timing import Timing
 
 _OPS_PER_BREATH = 32
 
@@ -51,12 +54,14 @@ async def push(  # noqa: PLR0913 - each is a fact of one request.
     kinds: KindSet,
     tenancy: Tenancy,
     now_ms: int,
+    sent: ClockFacts | None,
 ) -> Pushed:
-    """Verify and store segments of one device.
+    """Verify and store segments of one device. `sent` is what it said about time with the request.
 
     Raises ProtocolError `bad_signature`, `fork` or `broken_chain`; nothing is stored then.
     """
-    work = await Work.load(transaction, [op for each in segments for op in each.ops], kinds, tenancy, now_ms)
+    ops = [op for each in segments for op in each.ops]
+    work = await Work.load(transaction, ops, kinds, tenancy, now_ms, sent=sent)
     stored: list[StoredOp] = []
     repeated: set[RecordId] = set()
     chain, incarnation = Chain(0, b""), segments[-1].incarnation
@@ -97,6 +102,7 @@ class Work:
     history: dict[RecordId, History]
     digests: dict[tuple[ScopeId, int], SetDigest]
     tenancy: Tenancy
+    timing: Timing
     ops: list[StoredOp] = field(default_factory=list)
     entries: list[LoggedEntry] = field(default_factory=list)
     touches: list[Touch] = field(default_factory=list)
@@ -106,7 +112,13 @@ class Work:
 
     @staticmethod
     async def load(
-        transaction: Transaction, ops: Sequence[Op], kinds: KindSet, tenancy: Tenancy, now_ms: int
+        transaction: Transaction,
+        ops: Sequence[Op],
+        kinds: KindSet,
+        tenancy: Tenancy,
+        now_ms: int,
+        *,
+        sent: ClockFacts | None,
     ) -> Work:
         """Load every fact that deciding about `ops` needs."""
         head = await transaction.ledger.log_head()
@@ -118,7 +130,8 @@ class Work:
         scopes = {TENANT_SCOPE} | {scope for each in records.values() for scope in each.scopes}
         scopes |= {ScopeId(str(edit.value)) for op in ops for edit in op.edits if _is_scope(op, edit.field, kinds)}
         digests = await transaction.ledger.digests(scopes)
-        return Work(kinds, now_ms, head, head, records, history, digests, tenancy)
+        timing = await Timing.load(transaction, ops, Arrival(now_ms, sent))
+        return Work(kinds, now_ms, head, head, records, history, digests, tenancy, timing)
 
     @property
     def positions(self) -> range:
@@ -127,6 +140,7 @@ class Work:
 
     def take(self, op: Op, hashed: bytes, segment: int | None, author: Author | None) -> StoredOp:
         """Decide about one op and take note of all that follows. Without `author` the server itself wrote it."""
+        when = self.timing.of(op)
         served = author.served if author else self.head.position
         low = bounded(op, epoch=self.tenancy.epoch, served=served)
         history = self.history.setdefault(op.record, History())
@@ -143,11 +157,10 @@ class Work:
                 author=author,
             )
             if isinstance(verdict, Held):
-                return self._keep(
-                    StoredOp(op, hashed, segment, low.seen.position, None, None, verdict.code, verdict.field)
-                )
+                reason = verdict.code, verdict.field
+                return self._keep(StoredOp(op, hashed, segment, low.seen.position, None, None, *reason, when=when))
         self._log(entry, hashed)
-        return self._keep(StoredOp(op, hashed, segment, low.seen.position, entry.position, stamp))
+        return self._keep(StoredOp(op, hashed, segment, low.seen.position, entry.position, stamp, when=when))
 
     def commit(self) -> Commit:
         """Return all that was taken note of. Digests and conflicts are worked out here, once for each record."""

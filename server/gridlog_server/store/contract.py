@@ -30,6 +30,7 @@ from gridlog_protocol.segment import Segment
 from gridlog_protocol.state import RecordState
 from gridlog_sync.admission import Chain
 from gridlog_sync.changes import Touch
+from gridlog_sync.clocks import Estimate, Tier
 from gridlog_sync.digest import SetDigest
 
 
@@ -56,7 +57,10 @@ class LogHead:
 
 @dataclass(frozen=True, slots=True)
 class StoredOp:
-    """An op as the server holds it. `position` and `stamp` are None while it is held for `hold`."""
+    """An op as the server holds it. `position` and `stamp` are None while it is held for `hold`.
+
+    `when` was estimated as it came in, and never changes.
+    """
 
     op: Op
     hash: bytes
@@ -66,6 +70,7 @@ class StoredOp:
     stamp: Stamp | None
     hold: str | None = None
     hold_field: str | None = None
+    when: Estimate = field(kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +120,10 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """An enrolled device and its holder."""
+    """An enrolled device and its holder.
+
+    `clock_ahead_ms` is how far its clock was ahead of ours when it last said so (negative: behind); None if never.
+    """
 
     id: DeviceId
     handle: DeviceHandle
@@ -129,6 +137,7 @@ class Device:
     enrolled_ms: int
     contact_ms: int
     report: Mapping[str, Value] = field(default_factory=dict)
+    clock_ahead_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,8 +260,12 @@ class Transaction(Protocol):
         """Return held ops."""
         ...
 
+    async def flagged(self, records: Collection[RecordId]) -> dict[RecordId, Tier]:
+        """Return the worst tier among each record's ops, for those records in which it is not FINE."""
+        ...
+
     async def counts(self) -> dict[str, int]:
-        """Return how many records, ops, held ops, people, devices and quarantined requests there are."""
+        """Return how many records, ops (held, or with a wrong clock), people, devices and quarantined requests."""
         ...
 
 

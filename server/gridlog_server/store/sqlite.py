@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from importlib.resources import files
@@ -20,8 +20,9 @@ from urllib.parse import quote
 import aiosqlite
 
 from gridlog_protocol.canonical import Value, pack, unpack
-from gridlog_protocol.ids import DeviceId, Epoch, TenantId
+from gridlog_protocol.ids import DeviceId, Epoch, RecordId, TenantId
 from gridlog_protocol.segment import Segment
+from gridlog_sync.clocks import Tier
 
 from .contract import StoredOp, StoredRecord, StoreUnavailableError, Tenancy
 from .sqlite_ledger import SqliteLedger
@@ -97,14 +98,29 @@ class SqliteTransaction:
         """Return held ops."""
         return await self.ledger.held(limit)
 
+    async def flagged(self, records: Collection[RecordId]) -> dict[RecordId, Tier]:
+        """Return the worst tier among each record's ops, for those records in which it is not FINE."""
+        return await self.ledger.flagged(records)
+
     async def counts(self) -> dict[str, int]:
-        """Return how many records, ops, held ops, people, devices and quarantined requests there are."""
+        """Return how many records, ops (held, or with a wrong clock), people, devices and quarantined requests."""
         row = await self._connection.execute_fetchall(
             "SELECT (SELECT count(*) FROM record), (SELECT count(*) FROM op),"
             " (SELECT count(*) FROM op WHERE hold IS NOT NULL), (SELECT count(*) FROM record WHERE conflicts > 0),"
+            " (SELECT count(*) FROM op WHERE tier = 1), (SELECT count(*) FROM op WHERE tier = 2),"
             " (SELECT count(*) FROM person), (SELECT count(*) FROM device), (SELECT count(*) FROM quarantine)"
         )
-        names = ("records", "ops", "held", "in_conflict", "people", "devices", "quarantine")
+        names = (
+            "records",
+            "ops",
+            "held",
+            "in_conflict",
+            "clock_corrected",
+            "clock_review",
+            "people",
+            "devices",
+            "quarantine",
+        )
         return dict(zip(names, next(iter(row)), strict=True))
 
 

@@ -17,11 +17,12 @@ from gridlog_protocol.segment import chain_start
 from gridlog_protocol.state_codec import pack_record, unpack_record
 from gridlog_sync.admission import Chain
 from gridlog_sync.changes import Movement, Touch
+from gridlog_sync.clocks import Estimate, Tier
 from gridlog_sync.digest import SetDigest
 
 from .contract import Commit, LogHead, StoredOp, StoredRecord, Tenancy
 
-_OP_COLUMNS = "hash, body, segment, named, position, stamp, hold, hold_field"
+_OP_COLUMNS = "hash, body, segment, named, position, stamp, hold, hold_field, happened_ms, within_ms, tier"
 _RECORD_COLUMNS = (
     "record.id, state, changed, conflicts,"
     " (SELECT json_group_array(scope) FROM record_scope WHERE record_scope.record = record.id)"
@@ -123,7 +124,7 @@ class SqliteLedger:
         """Write what one push changes."""
         await self._many(
             "INSERT INTO op (device, incarnation, seq, record, hash, body, segment, named, position, stamp, hold,"
-            " hold_field) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            " hold_field, happened_ms, within_ms, tier) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (_op_row(each) for each in commit.ops),
         )
         await self._many(
@@ -166,6 +167,14 @@ class SqliteLedger:
         rows = await self._all(f"SELECT {_OP_COLUMNS} FROM op WHERE hold IS NOT NULL LIMIT ?", limit)
         return [_stored_op(row) for row in rows]
 
+    async def flagged(self, records: Collection[RecordId]) -> dict[RecordId, Tier]:
+        """Return the worst tier among each record's ops, for those records in which it is not FINE."""
+        rows = await self._all(
+            f"SELECT record, max(tier) FROM op WHERE tier > 0 AND record IN ({_marks(records)}) GROUP BY record",
+            *records,
+        )
+        return {RecordId(record): Tier(tier) for record, tier in rows}
+
     async def _write_records(self, commit: Commit) -> None:
         await self._many(
             "INSERT INTO record (id, kind, changed, conflicts, state) VALUES (?, ?, ?, ?, ?)"
@@ -207,11 +216,14 @@ def _op_row(stored: StoredOp) -> tuple[Any, ...]:
         stored.stamp,
         stored.hold,
         stored.hold_field,
+        stored.when.at_ms,
+        stored.when.within_ms,
+        int(stored.when.tier),
     )
 
 
 def _stored_op(row: Any) -> StoredOp:
-    hashed, body, segment, named, position, stamp, hold, hold_field = row
+    hashed, body, segment, named, position, stamp, hold, hold_field, happened_ms, within_ms, tier = row
     return StoredOp(
         unpack_op(body),
         hashed,
@@ -221,6 +233,7 @@ def _stored_op(row: Any) -> StoredOp:
         None if stamp is None else Stamp(stamp),
         hold,
         hold_field,
+        when=Estimate(happened_ms, within_ms, Tier(tier)),
     )
 
 

@@ -13,7 +13,7 @@ from gridlog_protocol.ids import DeviceHandle, DeviceId, ScopeId, UserId
 from .contract import Code, Device, Person
 
 _DEVICE_FACTS = ("signing_key", "exchange_key", "model", "app", "status", "counter", "enrolled_ms", "contact_ms")
-_DEVICE_COLUMNS = ", ".join(("id", "handle", "person", *_DEVICE_FACTS, "report"))
+_DEVICE_COLUMNS = ", ".join(("id", "handle", "person", *_DEVICE_FACTS, "report", "clock_ahead_ms"))
 _PERSON_COLUMNS = (
     "id, staff_no, name, status, (SELECT json_group_array(scope) FROM assignment WHERE assignment.person = person.id)"
 )
@@ -38,11 +38,12 @@ class SqliteRegistry:
     async def put_device(self, device: Device) -> None:
         """Write a device, new or changed."""
         await self._connection.execute(
-            f"INSERT INTO device ({_DEVICE_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+            f"INSERT INTO device ({_DEVICE_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
             " ON CONFLICT DO UPDATE SET handle = excluded.handle, person = excluded.person,"
             " signing_key = excluded.signing_key, exchange_key = excluded.exchange_key, model = excluded.model,"
             " app = excluded.app, status = excluded.status, counter = excluded.counter,"
-            " enrolled_ms = excluded.enrolled_ms, contact_ms = excluded.contact_ms, report = excluded.report",
+            " enrolled_ms = excluded.enrolled_ms, contact_ms = excluded.contact_ms, report = excluded.report,"
+            " clock_ahead_ms = excluded.clock_ahead_ms",
             (
                 device.id,
                 device.handle,
@@ -56,6 +57,7 @@ class SqliteRegistry:
                 device.enrolled_ms,
                 device.contact_ms,
                 pack(dict(device.report)),
+                device.clock_ahead_ms,
             ),
         )
 
@@ -107,6 +109,7 @@ def _device(row: Any) -> Device:
         UserId(row[2]),
         **facts,
         report=report if isinstance(report, dict) else {},
+        clock_ahead_ms=row[12],
     )
 
 

@@ -4,28 +4,34 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from gridlog_protocol.clock import ClockFacts, reading
+from gridlog_protocol.limits import CLOCK_DRIFT_PPM
+
 from .dice import Dice, is_so
 
 DAY_MS = 86_400_000
 OFFSET_DAYS_MAX = 30
-DRIFT_PPM_MAX = 200
 
 
 @dataclass(slots=True)
 class PhoneClock:
-    """What a phone believes, given the world's true time."""
+    """What a phone believes, given the world's true time. One crystal drives both clocks, so both drift alike.
+
+    `settings` counts how often the wall clock was set.
+    """
 
     offset_ms: int
     drift_ppm: int
     begun_ms: int
     boot: bytes
     booted_ms: int
+    settings: int = 0
 
     @staticmethod
     def drawn(dice: Dice, now_ms: int, *, is_wrong: bool) -> PhoneClock:
         """Draw a phone's clock: right to the millisecond, or wrong in some way."""
         offset_ms = drawn_offset_ms(dice) if is_wrong else 0
-        drift_ppm = dice.randint(-DRIFT_PPM_MAX, DRIFT_PPM_MAX) if is_wrong else 0
+        drift_ppm = dice.randint(-CLOCK_DRIFT_PPM, CLOCK_DRIFT_PPM) if is_wrong else 0
         return PhoneClock(offset_ms, drift_ppm, now_ms, dice.randbytes(8), now_ms - dice.randint(0, DAY_MS))
 
     def wall_ms(self, now_ms: int) -> int:
@@ -34,11 +40,18 @@ class PhoneClock:
 
     def since_boot_ms(self, now_ms: int) -> int:
         """Return the time since boot."""
-        return now_ms - self.booted_ms
+        since_ms = now_ms - self.booted_ms
+        return since_ms + since_ms * self.drift_ppm // 1_000_000
+
+    def facts(self, now_ms: int, *, server_ms: int) -> ClockFacts:
+        """Return what the phone says about this moment, with a clock reading that takes nothing else in."""
+        wall_ms = self.wall_ms(now_ms)
+        return ClockFacts(reading(wall_ms), wall_ms, self.boot, self.since_boot_ms(now_ms), server_ms)
 
     def set_by_hand(self, dice: Dice) -> None:
         """Step: somebody sets the clock, or the network does."""
         self.offset_ms = drawn_offset_ms(dice)
+        self.settings += 1
 
     def reboot(self, dice: Dice, now_ms: int) -> None:
         """Begin a new boot."""

@@ -36,13 +36,16 @@ class Act:
     """Somebody saved something. `sight` has the writes that each cell showed when the form was opened.
 
     `is_lie` marks an op whose device names a future position; of what it overwrote it may have seen all that its
-    device was served when it pushed, and no more.
+    device was served when it pushed, and no more. `at_ms` is the world's time; `setting` names the phone, and how
+    often its wall clock had been set.
     """
 
     id: ActId
     record: RecordId
     sight: Mapping[Place, frozenset[ActId]]
     is_lie: bool = False
+    at_ms: int = 0
+    setting: str = ""
 
 
 @dataclass(slots=True)

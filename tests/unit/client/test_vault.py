@@ -259,3 +259,20 @@ def test_every_error_has_a_help_text_and_a_sentence_in_both_languages(tmp_path: 
     missing = StoreMissingError(tmp_path)
     assert str(tmp_path) in missing.text.zh
     assert str(missing) == missing.text.en
+
+
+def test_a_folder_that_another_store_makes_at_the_same_moment_serves_both(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shared = tmp_path / "stores"
+    there = Path.exists
+
+    def seen_before_the_other_made_it(path: Path) -> bool:
+        found = there(path)
+        if path == shared and not found:
+            shared.mkdir()
+        return found
+
+    monkeypatch.setattr(Path, "exists", seen_before_the_other_made_it)
+    with Vault.create(shared / "mine", PASSPHRASE, profile=WEAK):
+        assert exists(shared / "mine")

@@ -257,8 +257,9 @@ class Handset:
         status: Mapping[str, Value] | None = None,
         position: int | None = None,
         token: bytes | None = None,
+        clock: ClockFacts | None = None,
     ) -> bytes:
-        """Seal an exchange."""
+        """Seal an exchange. `clock` is what is said at sending: as the last op says, unless given."""
         self.counter += 1
         request = SyncRequest(
             self.counter,
@@ -268,7 +269,7 @@ class Handset:
             tuple(segments),
             tuple(fetches),
             status,
-            segments[-1].ops[-1].clock if segments else None,
+            segments[-1].ops[-1].clock if segments and clock is None else clock,
         )
         return self.sealed(encode(request), Purpose.SYNC_REQUEST, self.handle)
 

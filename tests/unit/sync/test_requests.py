@@ -56,4 +56,5 @@ def test_a_request_names_the_cursor_the_scopes_and_what_is_still_fetched() -> No
     assert (request.counter, request.token, request.position, request.generation) == (9, b"token-01", 0, 4)
     assert [fetch.scope for fetch in request.fetches] == [TENANT_SCOPE, EAST]
     assert request.status == {"app": "1"}
-    assert request.clock is None
+    assert request.clock == facts
+    assert request_for(standing, (), counter=9, status=None, clock=facts).clock is None
