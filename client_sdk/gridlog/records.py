@@ -11,6 +11,8 @@ from gridlog_protocol.ids import Incarnation, OpId, RecordId, UserId
 from gridlog_protocol.ops import Seen
 from gridlog_protocol.texts import Text
 
+from .errors import RefusedError, UnreachableError
+
 
 class Whereabouts(Enum):
     """Where a record's newest edit by this device is."""
@@ -63,7 +65,10 @@ class HeldNote:
 
 @dataclass(frozen=True, slots=True)
 class SyncReport:
-    """How an exchange went. `is_equal` is None while the server had more to send than was asked for."""
+    """How an exchange went. `is_equal` is None while the server had more to send than was asked for.
+
+    `more_waits` tells that the byte budget ended it: something is left to send or to fetch.
+    """
 
     sent: int
     received: int
@@ -72,6 +77,16 @@ class SyncReport:
     bytes_up: int
     bytes_down: int
     is_equal: bool | None
+    more_waits: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SyncTurn:
+    """One turn of `sync_forever`: what came through, what ended it but success, and the pause after it in seconds."""
+
+    report: SyncReport
+    trouble: UnreachableError | RefusedError | None
+    pause_s: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,8 +37,8 @@ from gridlog_server.service import pulling
 from gridlog_server.service.importing import Given
 from gridlog_server.service.keys import ServerKeys
 from gridlog_server.store.contract import Device, Person, Tenancy
+from gridlog_sync import pacing
 from gridlog_sync.rules import Severity
-from gridlog_sync.session import batch_of
 from gridlog_sync.testing.clocks import PhoneClock
 from gridlog_sync.testing.dice import is_so
 from gridlog_sync.testing.disk import Disk, Fate
@@ -110,7 +110,8 @@ def play(seed: int, listener: Callable[[str], None] | None = None) -> Outcome:
         stack.enter_context(replaced(pulling, "_TOUCHES_MAX", pages.touches_max))
         stack.enter_context(replaced(pulling, "_PAGE_RECORDS", pages.page_records))
         stack.enter_context(replaced(pulling, "PAGE_BYTES", pages.page_bytes))
-        stack.enter_context(replaced(driver, "batch_of", partial(batch_of, bytes_max=pages.batch_bytes)))
+        for name, size in (("START_BYTES", pages.start_bytes), ("FLOOR_BYTES", 1), ("CAP_BYTES", pages.batch_bytes)):
+            stack.enter_context(replaced(pacing, name, size))
         # Two pure functions that are slow, and asked the same again and again.
         stack.enter_context(replaced(driver, "version", lambda _: "0.0.0"))
         stack.enter_context(replaced(projection, "unpack_record", lru_cache(4096)(unpack_record)))

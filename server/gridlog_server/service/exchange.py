@@ -18,6 +18,7 @@ from gridlog_protocol.envelope import Header, Purpose, open_sealed, read_header,
 from gridlog_protocol.errors import ProtocolError
 from gridlog_protocol.ids import TENANT_SCOPE, DeviceHandle, Position, RecordId, ScopeId
 from gridlog_protocol.kinds import KindSet
+from gridlog_protocol.lanes import room_of
 from gridlog_protocol.messages import (
     Accepted,
     HeldOp,
@@ -95,12 +96,14 @@ class Exchange:
 
     async def _respond(self, caller: Caller, request: SyncRequest, body: bytes) -> SyncResponse:
         now_ms = self._now_ms()
+        # Before anything is stored: a refusal says that nothing was.
+        room = room_of(request.extras)
         since = await self._since(request)
         pushed = await self._push(caller, request, since, body, now_ms)
         async with self._store.reading() as snapshot:
             own_push = pushed.own_push if pushed else range(0)
             pulled = await pull(
-                snapshot, scopes=caller.scopes, since=since, fetches=request.fetches, own_push=own_push
+                snapshot, scopes=caller.scopes, since=since, fetches=request.fetches, own_push=own_push, room=room
             )
             receipt = await self._receipt(snapshot, caller, pushed, now_ms) if pushed else None
             away = await _away(snapshot, caller, pushed.repeated) if pushed else set()

@@ -37,18 +37,20 @@ async def pull(
     since: LogHead,
     fetches: Sequence[Fetch],
     own_push: range,
+    room: int = PAGE_BYTES,
 ) -> Pulled:
-    """Return what a device that stands at `since` lacks, within one page."""
+    """Return what a device that stands at `since` lacks, within one page: `room` bytes, and at least one record."""
+    room = min(room, PAGE_BYTES)
     head = await snapshot.ledger.log_head()
     if fetches:
-        return await _pages(snapshot, head, since, scopes, fetches)
+        return await _pages(snapshot, head, since, scopes, fetches, room)
     touches = await snapshot.ledger.touches(scopes, since.position, _TOUCHES_MAX)
     is_cut = len(touches) == _TOUCHES_MAX
     if is_cut:
         # A log entry may touch several scopes: only whole entries go out.
         touches = [touch for touch in touches if touch.position < touches[-1].position]
     stored = await snapshot.ledger.records({touch.record for touch in touches}) if touches else {}
-    shown = _fitting(touches, stored)
+    shown = _fitting(touches, stored, room)
     within = {record: each.scopes & frozenset(scopes) for record, each in stored.items()}
     wanted = wanted_records(shown, own_push=own_push)
     # What left the device's scopes is named, and nothing of it is told any more.
@@ -59,9 +61,8 @@ async def pull(
     return Pulled(head, changes, left, digest=combined(await snapshot.ledger.digests(scopes)))
 
 
-def _fitting(touches: Sequence[Touch], stored: Mapping[RecordId, StoredRecord]) -> Sequence[Touch]:
-    """Return the touches whose records fit into one page; at least one record always does."""
-    room = PAGE_BYTES
+def _fitting(touches: Sequence[Touch], stored: Mapping[RecordId, StoredRecord], room: int) -> Sequence[Touch]:
+    """Return the touches whose records fit into `room` bytes; at least one record always does."""
     sized: set[RecordId] = set()
     for touch in touches:
         if touch.record in sized:
@@ -74,9 +75,13 @@ def _fitting(touches: Sequence[Touch], stored: Mapping[RecordId, StoredRecord]) 
 
 
 async def _pages(
-    snapshot: Transaction, head: LogHead, since: LogHead, scopes: Sequence[ScopeId], fetches: Sequence[Fetch]
+    snapshot: Transaction,
+    head: LogHead,
+    since: LogHead,
+    scopes: Sequence[ScopeId],
+    fetches: Sequence[Fetch],
+    room: int,
 ) -> Pulled:
-    room = PAGE_BYTES
     pages: list[Page] = []
     for fetch in fetches:
         if room <= 0:
