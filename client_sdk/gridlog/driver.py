@@ -18,9 +18,9 @@ from gridlog_protocol.canonical import Value
 from gridlog_protocol.codec import decode, encode
 from gridlog_protocol.envelope import Purpose, open_sealed, read_header, reply_address, seal
 from gridlog_protocol.errors import ProtocolError
-from gridlog_protocol.ids import Incarnation
+from gridlog_protocol.ids import Incarnation, Position
 from gridlog_protocol.invitation import Invitation, code_id, fingerprint
-from gridlog_protocol.lanes import ROOM
+from gridlog_protocol.lanes import ROOM, URGENT, urgent_of
 from gridlog_protocol.messages import (
     EnrolRequest,
     EnrolResponse,
@@ -78,6 +78,7 @@ class Driver:
         self._clock = clock
         self._status_sent: dict[str, int | str] | None = None
         self._repair: RepairQuestion | None = None
+        self._urgent_to = Position(0)
 
     async def enrol(self, transport: Transport, invitation: Invitation, *, model: str) -> Enrolled:
         """Introduce this device to the server that a code names.
@@ -165,6 +166,9 @@ class Driver:
         extras: dict[str, Value] = {}
         if pace.room is not None:
             extras[ROOM] = pace.room
+        standing = self._memory.standing
+        if standing is not None and self._urgent_to > standing.position:
+            extras[URGENT] = self._urgent_to
         if self._repair is not None:
             extras[EXTRA] = question_row(self._repair)
         return extras
@@ -183,6 +187,8 @@ class Driver:
                 confirmed=memory.projection.confirmed,
                 has_more_pending=len(asked.sent) < len(memory.pending),
             )
+            # Kept in memory alone: whoever forgets it gets urgent records a second time, which does no harm.
+            self._urgent_to = urgent_of(response.extras)
         except ProtocolError as reason:
             raise RefusedError(reason.code, reason.detail) from None
         self._status_sent = asked.status

@@ -23,6 +23,7 @@ _ALL: tuple[Weakening, ...] = (
     weak_server.cursor_of_last_page,
     weak_server.cut_page_skips,
     weak_server.digest_of_another_state,
+    weak_server.early_moves_cursor,
     weak_server.future_positions,
     weak_server.latest_grid_only,
     weak_server.never_echo_by_heads,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from importlib.resources import files
@@ -20,7 +20,7 @@ from urllib.parse import quote
 import aiosqlite
 
 from gridlog_protocol.canonical import Value, pack, unpack
-from gridlog_protocol.ids import DeviceId, Epoch, TenantId
+from gridlog_protocol.ids import DeviceId, Epoch, Position, ScopeId, TenantId
 from gridlog_protocol.segment import Segment
 
 from .contract import StoredOp, StoredRecord, StoreUnavailableError, Tenancy
@@ -92,6 +92,12 @@ class SqliteTransaction:
     async def listed(self, *, kind: str | None, in_conflict: bool, limit: int) -> list[StoredRecord]:
         """Return records by their last change, newest first."""
         return await self.ledger.listed(kind=kind, in_conflict=in_conflict, limit=limit)
+
+    async def changed(
+        self, scopes: Collection[ScopeId], kinds: Collection[str], since: Position, limit: int
+    ) -> list[StoredRecord]:
+        """Return the records of some kinds in some scopes that changed after `since`, by their last change."""
+        return await self.ledger.changed(scopes, kinds, since, limit)
 
     async def held(self, limit: int) -> list[StoredOp]:
         """Return held ops."""
