@@ -135,7 +135,7 @@ class MemoryLedger:
         of: Collection[str] | None = None,
         but: Collection[str] = (),
     ) -> list[RecordId]:
-        """Return ids of records in a scope, newest first, below `after`; `of` keeps these kinds, `but` leaves them out."""
+        """Return ids of records in a scope, newest first, below `after`; only `of` these kinds, all `but` those."""
         there = [
             record
             for record, each in self.tables.records.items()

@@ -178,7 +178,7 @@ class Ledger(Protocol):
         of: Collection[str] | None = None,
         but: Collection[str] = (),
     ) -> list[RecordId]:
-        """Return ids of records in a scope, newest first, below `after`; `of` keeps these kinds, `but` leaves them out."""
+        """Return ids of records in a scope, newest first, below `after`; only `of` these kinds, all `but` those."""
         ...
 
     async def touches(self, scopes: Collection[ScopeId], since: Position, limit: int) -> list[Touch]:

@@ -93,7 +93,7 @@ class SqliteLedger:
         of: Collection[str] | None = None,
         but: Collection[str] = (),
     ) -> list[RecordId]:
-        """Return ids of records in a scope, newest first, below `after`; `of` keeps these kinds, `but` leaves them out."""
+        """Return ids of records in a scope, newest first, below `after`; only `of` these kinds, all `but` those."""
         below = after if after is not None else b"\xff" * 17
         only = f"kind IN ({_marks(of)}) AND " if of is not None else ""
         rows = await self._all(

@@ -32,6 +32,7 @@ from gridlog_protocol.invitation import Invitation, code_id
 from gridlog_protocol.kinds import shipped_kinds
 from gridlog_protocol.log_chain import log_start
 from gridlog_protocol.messages import (
+    NO_EXTRAS,
     EnrolRequest,
     EnrolResponse,
     Fetch,
@@ -257,6 +258,7 @@ class Handset:
         status: Mapping[str, Value] | None = None,
         position: int | None = None,
         token: bytes | None = None,
+        extras: Mapping[str, Value] = NO_EXTRAS,
     ) -> bytes:
         """Seal an exchange."""
         self.counter += 1
@@ -269,6 +271,7 @@ class Handset:
             tuple(fetches),
             status,
             segments[-1].ops[-1].clock if segments else None,
+            extras,
         )
         return self.sealed(encode(request), Purpose.SYNC_REQUEST, self.handle)
 
