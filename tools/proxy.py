@@ -66,9 +66,16 @@ class _Cut:
 
 
 class Link:
-    """A relay to one target. `faults` may be replaced at any time; cuts are planned per connection."""
+    """A relay to one target. `faults` may be replaced at any time; cuts are planned per connection.
 
-    def __init__(self, target_host: str, target_port: int, faults: Faults, rng: Random) -> None:
+    What waits inside the relay has not been carried yet: `waiting_bytes_max` bounds it roughly, upwards, so that a
+    slow line looks slow to whoever sends. Then a cut is never orderly, because something is left unread.
+    """
+
+    def __init__(
+        self, target_host: str, target_port: int, faults: Faults, rng: Random, *, waiting_bytes_max: int = 64 << 10
+    ) -> None:
+        self._waiting_bytes_max = waiting_bytes_max
         self.faults = faults
         self.port = 0
         self.connections = 0
@@ -90,7 +97,8 @@ class Link:
         return self._passed[Direction.DOWN]
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0, limit=self._waiting_bytes_max)
+        self._server.sockets[0].setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self._waiting_bytes_max)
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 

@@ -28,7 +28,7 @@ from .errors import (
     WeakPassphraseError,
     WrongPassphraseError,
 )
-from .records import HeldNote, PendingOp, Record, SyncReport, SyncStatus, Whereabouts
+from .records import HeldNote, PendingOp, Record, SyncReport, SyncStatus, SyncTurn, Whereabouts
 from .store import FieldStore
 from .vault import KdfProfile
 
@@ -60,6 +60,7 @@ __all__ = [
     "StoreTooNewError",
     "SyncReport",
     "SyncStatus",
+    "SyncTurn",
     "UnknownKindError",
     "UnknownRecordError",
     "UnreachableError",

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -11,6 +13,7 @@ import typer
 from gridlog_protocol.ids import RecordId, shown
 from gridlog_protocol.invitation import read_invitation
 from gridlog_protocol.kinds import shipped_kinds
+from gridlog_protocol.texts import Text
 
 from . import cli_kinds, cli_status, cli_tables
 from .assignments import changes_of, kind_named, wanted_values
@@ -36,7 +39,7 @@ from .cli_store import (
 )
 from .cli_tables import Reader
 from .errors import UnreachableError
-from .records import Record, SyncReport, SyncStatus
+from .records import Record, SyncReport, SyncStatus, SyncTurn
 from .store import FieldStore
 from .vault import KdfProfile
 
@@ -169,12 +172,31 @@ def show(record: IdPrefix, store: Store = DEFAULT_STORE, as_json: AsJson = False
 
 
 @cli.command(help=say("与服务器同步。", "Send what waits, fetch what is new."))
-def sync(store: Store = DEFAULT_STORE, as_json: AsJson = False) -> None:  # noqa: FBT002
+def sync(
+    budget_kb: Annotated[
+        int | None,
+        typer.Option("--budget-kb", min=2, help=say("最多用多少 kB 流量。", "Spend at most so many kB.")),
+    ] = None,
+    keep: Annotated[  # noqa: FBT002
+        bool, typer.Option("--keep", help=say("一直同步，按 Ctrl-C 结束。", "Go on until Ctrl-C."))
+    ] = False,
+    every: Annotated[
+        float, typer.Option("--every", min=1, help=say("--keep 时每隔几秒。", "With --keep: seconds in between."))
+    ] = 60,
+    store: Store = DEFAULT_STORE,
+    as_json: AsJson = False,  # noqa: FBT002
+) -> None:
     """Synchronise."""
+    if keep and budget_kb is not None:
+        fail(Text("--keep 和 --budget-kb 不能一起用。", "--keep and --budget-kb exclude each other."))
+    if keep:
+        _keep_synchronised(store, every, as_json=as_json)
+        return
 
     async def work(opened: FieldStore) -> tuple[SyncReport, SyncStatus]:
+        budget_bytes = budget_kb * 1000 if budget_kb is not None else None
         try:
-            return await opened.sync(), await opened.status()
+            return await opened.sync(budget_bytes=budget_bytes), await opened.status()
         except UnreachableError as unreachable:
             fail(cli_status.unreachable_text(unreachable.text, await opened.status()))
 
@@ -252,6 +274,22 @@ def held(store: Store = DEFAULT_STORE) -> None:
 def main() -> None:
     """Run the command."""
     cli()
+
+
+def _keep_synchronised(store: Path, every_s: float, *, as_json: bool) -> None:
+    def tell(turn: SyncTurn) -> None:
+        if as_json:
+            trouble = turn.trouble.text.en if turn.trouble else None
+            # Compact: one line a turn, for whoever reads it as it comes.
+            print(json.dumps(asdict(turn.report) | {"trouble": trouble, "pause_s": turn.pause_s}), flush=True)  # noqa: T201
+        else:
+            out.print(cli_status.turn_line(turn, now_ms(), LANGUAGE))
+
+    # Ctrl-C cancels the work inside; by now the store is closed, and nothing is lost.
+    with suppress(KeyboardInterrupt):
+        in_store(store, lambda opened: opened.sync_forever(every_s=every_s, on_report=tell))
+    if not as_json:
+        out.print(say("已停止同步，内容都在本机。", "Stopped. Everything is saved on this device."))
 
 
 def _say_saved(record: Record, reader: Reader, status: SyncStatus) -> None:

@@ -13,7 +13,7 @@ from gridlog_protocol.kinds.presenting import visible
 from gridlog_protocol.texts import Language, Text
 
 from .cli_times import DAY_MS, ago, spelled_out
-from .records import SyncReport, SyncStatus
+from .records import SyncReport, SyncStatus, SyncTurn
 
 SILENT_DAYS_MAX = 3
 """After so many days without contact the status is red: people then ask themselves whether their work is safe."""
@@ -46,13 +46,10 @@ def sync_page(report: SyncReport, status: SyncStatus, language: Language) -> Ren
     say = _speaker(language)
     up, down = _size(report.bytes_up), _size(report.bytes_down)
     lines = [
-        Line(say("同步完成。", "Synchronised."), style="green"),
-        Line(
-            say(
-                f"发出 {report.sent} 项修改，收到 {report.received} 条记录。",
-                f"Sent {_counted(report.sent, 'change')}, received {_counted(report.received, 'record')}.",
-            )
-        ),
+        Line(say("同步了一部分。", "Synchronised in part."), style="yellow")
+        if report.more_waits
+        else Line(say("同步完成。", "Synchronised."), style="green"),
+        Line(_carried(report).spoken(language)),
     ]
     if report.held:
         zh = f"其中 {report.held} 项服务器已收到，待核对：gridlog held"
@@ -62,6 +59,9 @@ def sync_page(report: SyncReport, status: SyncStatus, language: Language) -> Ren
         lines.append(
             Line(say(zh, f"⚠ {_counted(status.conflicts, 'record')} in conflict: gridlog conflicts"), style="red")
         )
+    if report.more_waits:
+        zh, en = "流量已用完，还有内容没有同步，下次继续。", "The budget is spent; the rest waits for the next time."
+        lines.append(Line(say(zh, en), style="yellow"))
     if report.is_equal:
         lines.append(Line(say("本机与服务器内容一致。", "This device and the server hold the same.")))
     if report.is_equal is False:
@@ -77,6 +77,21 @@ def sync_page(report: SyncReport, status: SyncStatus, language: Language) -> Ren
         )
     )
     return Group(*lines)
+
+
+def turn_line(turn: SyncTurn, at_ms: int, language: Language) -> RenderableType:
+    """Return one turn of `sync --keep` in one line: when, what came through, what was wrong, and the pause."""
+    say = _speaker(language)
+    when = spelled_out(at_ms, language)
+    carried = _carried(turn.report).spoken(language)
+    if turn.trouble is None:
+        return Line(f"{when}  {carried}", style="green" if turn.report.is_equal is not False else "red")
+    pause = max(0, round(turn.pause_s))
+    again = say(f"{pause} 秒后再试。", f"Trying again in {pause} s.") if pause else say("马上再试。", "Trying again.")
+    sentences = [turn.trouble.text.spoken(language), again]
+    if turn.report.round_trips:
+        sentences.insert(0, carried)
+    return Line(f"{when}  " + say("", " ").join(sentences), style="yellow")
 
 
 def unreachable_text(text: Text, status: SyncStatus) -> Text:
@@ -143,6 +158,13 @@ def _grids(status: SyncStatus, language: Language) -> str:
     if language == "zh":
         return f"网格 {'、'.join(grids)}" if grids else "没有网格"
     return f"grid{'s' * (len(grids) > 1)} {', '.join(grids)}" if grids else "no grid"
+
+
+def _carried(report: SyncReport) -> Text:
+    return Text(
+        f"发出 {report.sent} 项修改，收到 {report.received} 条记录。",
+        f"Sent {_counted(report.sent, 'change')}, received {_counted(report.received, 'record')}.",
+    )
 
 
 def _counted(number: int, noun: str) -> str:

@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
 
+from gridlog_protocol.canonical import Value
 from gridlog_protocol.clock import ClockFacts
 from gridlog_protocol.codec import decode, encode
 from gridlog_protocol.envelope import Purpose, open_sealed, read_header, reply_address, seal
 from gridlog_protocol.errors import ProtocolError
-from gridlog_protocol.ids import Incarnation
+from gridlog_protocol.ids import Incarnation, Position
 from gridlog_protocol.invitation import Invitation, code_id, fingerprint
+from gridlog_protocol.lanes import ROOM, URGENT, urgent_of
 from gridlog_protocol.messages import (
     EnrolRequest,
     EnrolResponse,
@@ -33,6 +35,7 @@ from gridlog_protocol.receipts import Receipt, verify_receipt
 from gridlog_protocol.repair import EXTRA, Bodies, Children, RepairQuestion, question_row, read_answer
 from gridlog_protocol.segment import Segment, cut
 from gridlog_sync.clocks import newest_offset, offset_by_answer
+from gridlog_sync.pacing import Pace
 from gridlog_sync.reconcile import details, overview
 from gridlog_sync.session import Absorbed, absorb, batch_of, request_for
 
@@ -49,10 +52,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A request on its way: its sealed bytes, the ops in it, what it reported, and when it was made."""
+    """A request on its way: its bytes, its ops with their size before compression, what it reported, and when."""
 
     raw: bytes
     sent: tuple[Op, ...]
+    sent_bytes: int
     counter: int
     status: dict[str, int | str]
     clock: ClockFacts
@@ -74,8 +78,8 @@ class Driver:
         self._vault = vault
         self._clock = clock
         self._status_sent: dict[str, int | str] | None = None
-        self._stop_before: int | None = None
         self._repair: RepairQuestion | None = None
+        self._urgent_to = Position(0)
 
     async def enrol(self, transport: Transport, invitation: Invitation, *, model: str) -> Enrolled:
         """Introduce this device to the server that a code names.
@@ -102,7 +106,7 @@ class Driver:
             sender=vault.signing_key,
         )
         answer = await transport.post("/v1/enroll", raw)
-        response = self._opened(answer, raw, Purpose.ENROL_RESPONSE, signing_key)
+        response = self._opened(answer.content, raw, Purpose.ENROL_RESPONSE, signing_key)
         if not isinstance(response, EnrolResponse):
             raise RefusedError("malformed", "not an enrolment answer")
         return Enrolled(
@@ -121,13 +125,15 @@ class Driver:
             response.recovery_key,
         )
 
-    def ask(self) -> Asked:
-        """Compose and seal the next request. Raises NotEnrolledError."""
+    def ask(self, pace: Pace, *, before: int | None = None) -> Asked:
+        """Compose and seal the next request, as large as `pace` allows. Raises NotEnrolledError.
+
+        `before` leaves out ops from that seq on.
+        """
         memory = self._memory
         if memory.enrolled is None or memory.standing is None:
             raise NotEnrolledError
-        pending = self._sendable()
-        runs = batch_of(pending, lambda op: len(pack_op(op)))
+        runs = batch_of(self._sendable(before), _size_of, bytes_max=pace.up_bytes)
         segments = [self._segment(run, memory.enrolled) for run in runs]
         sent = tuple(op for run in runs for op in run)
         status = self._status(unsent=len(memory.pending) - len(sent))
@@ -139,7 +145,7 @@ class Driver:
             counter=counter,
             status=None if status == self._status_sent else {**status},
             clock=clock,
-            extras={EXTRA: question_row(self._repair)} if self._repair else {},
+            extras=self._extras(pace),
         )
         raw = seal(
             encode(request),
@@ -148,16 +154,26 @@ class Driver:
             reader=X25519PublicKey.from_public_bytes(memory.enrolled.server_exchange_key),
             sender=self._vault.signing_key,
         )
-        return Asked(raw, sent, counter, status, clock)
+        return Asked(raw, sent, sum(map(_size_of, sent)), counter, status, clock)
 
-    def stop_before(self, seq: int | None) -> bool:
-        """Send only pending ops below `seq` from now on (None: all). Return whether there are any."""
-        self._stop_before = seq
-        return bool(self._sendable())
+    def has_pending(self, *, before: int) -> bool:
+        """Tell whether ops below the seq `before` wait to be sent."""
+        return bool(self._sendable(before))
 
-    def _sendable(self) -> list[Op]:
+    def _sendable(self, before: int | None) -> list[Op]:
         pending = (written.op for written in self._memory.pending.values())
-        return [op for op in pending if self._stop_before is None or op.id.seq < self._stop_before]
+        return [op for op in pending if before is None or op.id.seq < before]
+
+    def _extras(self, pace: Pace) -> dict[str, Value]:
+        extras: dict[str, Value] = {}
+        if pace.room is not None:
+            extras[ROOM] = pace.room
+        standing = self._memory.standing
+        if standing is not None and self._urgent_to > standing.position:
+            extras[URGENT] = self._urgent_to
+        if self._repair is not None:
+            extras[EXTRA] = question_row(self._repair)
+        return extras
 
     def take(self, asked: Asked, answer: bytes) -> Answered:
         """Open an answer and work out what it changes. Raises RefusedError or ForeignServerError."""
@@ -173,6 +189,8 @@ class Driver:
                 confirmed=memory.projection.confirmed,
                 has_more_pending=len(asked.sent) < len(memory.pending),
             )
+            # Kept in memory alone: whoever forgets it gets urgent records a second time, which does no harm.
+            self._urgent_to = urgent_of(response.extras)
         except ProtocolError as reason:
             raise RefusedError(reason.code, reason.detail) from None
         self._status_sent = asked.status
@@ -294,3 +312,7 @@ class Driver:
             verify_receipt(receipt, note.signature, Ed25519PublicKey.from_public_bytes(enrolled.server_signing_key))
         except ProtocolError:
             raise ForeignServerError from None
+
+
+def _size_of(op: Op) -> int:
+    return len(pack_op(op))

@@ -7,11 +7,15 @@ screen shows. Errors carry facts (which file, which entry), never keys and never
 from __future__ import annotations
 
 import json
+import re
 from enum import Enum
 from pathlib import Path
 
 from gridlog_protocol.errors import REFUSALS, Recovery
 from gridlog_protocol.texts import Text
+from gridlog_sync.pacing import Broken
+
+_SECONDS = re.compile(r"[0-9]{1,9}")
 
 
 class StorePart(Enum):
@@ -200,9 +204,12 @@ class NothingToUndoError(GridlogError):
 
 
 class UnreachableError(GridlogError):
-    """The server could not be reached. Everything is saved on the phone; it goes out with the next connection."""
+    """The server could not be reached. Everything is saved on the phone; it goes out with the next connection.
 
-    def __init__(self, reason: str) -> None:
+    `how` tells how far the exchange had come.
+    """
+
+    def __init__(self, reason: str, how: Broken = Broken.BEFORE) -> None:
         super().__init__(
             Text(
                 "连不上服务器。内容都已存在本机，有信号后会再发送。",
@@ -210,10 +217,14 @@ class UnreachableError(GridlogError):
             )
         )
         self.reason = reason
+        self.how = how
 
 
 class RefusedError(GridlogError):
-    """The server turned the request away; `code` says why, and `text` what it means for the worker."""
+    """The server turned the request away; `code` says why, and `text` what it means for the worker.
+
+    `retry_after_s` is the pause that a busy server asks for, in seconds, or None.
+    """
 
     def __init__(self, code: str, detail: str = "") -> None:
         refusal = REFUSALS.get(code) or REFUSALS["malformed"]
@@ -221,6 +232,7 @@ class RefusedError(GridlogError):
         self.code = code
         self.detail = detail
         self.recovery = refusal.recovery
+        self.retry_after_s: float | None = None
 
     @property
     def forked_seq(self) -> int | None:
@@ -229,8 +241,11 @@ class RefusedError(GridlogError):
         return int(number) if self.code == "fork" and number.isdigit() else None
 
     @staticmethod
-    def from_problem(content: bytes) -> RefusedError:
-        """Read a refusal that came in the clear (RFC 9457). Nobody signed it, so it is advice, never an order."""
+    def from_problem(content: bytes, *, retry_after: str | None = None) -> RefusedError:
+        """Read a refusal that came in the clear (RFC 9457). Nobody signed it, so it is advice, never an order.
+
+        `retry_after` is the header of that name; only its form in seconds is understood, as our server sends it.
+        """
         try:
             problem = json.loads(content)
             refused = RefusedError(str(problem["code"]), str(problem.get("detail", "")))
@@ -239,4 +254,6 @@ class RefusedError(GridlogError):
         if refused.recovery is Recovery.REPAIR:
             # Whoever stands between could have ops renamed that the server has already: they would count twice.
             refused.recovery = Recovery.REPORT
+        if refused.recovery is Recovery.RETRY and retry_after is not None and _SECONDS.fullmatch(retry_after):
+            refused.retry_after_s = float(retry_after)
         return refused

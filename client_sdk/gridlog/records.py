@@ -14,6 +14,7 @@ from gridlog_protocol.texts import Text
 from gridlog_sync.clocks import Offset
 
 from .clock_warning import clock_warning
+from .errors import RefusedError, UnreachableError
 
 
 class Whereabouts(Enum):
@@ -77,6 +78,7 @@ class SyncReport:
 
     `clock_offset_ms` is how far this device's clock is ahead of the server's (negative: behind), with an error of at
     most `clock_error_ms`; None if no answer came. `clock_warning` is what the worker should read about it.
+    `more_waits` tells that the byte budget ended it: something is left to send or to fetch.
     """
 
     sent: int
@@ -88,11 +90,21 @@ class SyncReport:
     is_equal: bool | None
     clock_offset_ms: int | None = None
     clock_error_ms: int = 0
+    more_waits: bool = False
 
     @property
     def clock_warning(self) -> Text | None:
         """Return the sentence that warns of a wrong clock, or None."""
         return _warning(self.clock_offset_ms, self.clock_error_ms)
+
+
+@dataclass(frozen=True, slots=True)
+class SyncTurn:
+    """One turn of `sync_forever`: what came through, what ended it but success, and the pause after it in seconds."""
+
+    report: SyncReport
+    trouble: UnreachableError | RefusedError | None
+    pause_s: float
 
 
 @dataclass(frozen=True, slots=True)

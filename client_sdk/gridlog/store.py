@@ -14,11 +14,11 @@ import os
 import platform
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, NoReturn, Self, TypeVar
 
 from gridlog_protocol.canonical import Value
-from gridlog_protocol.errors import Recovery
 from gridlog_protocol.ids import RecordId, UserId, record_id
 from gridlog_protocol.invitation import read_invitation
 from gridlog_protocol.kinds import KindSet, shipped_kinds
@@ -42,12 +42,13 @@ from .entries import (
     pack_reincarnated,
     pack_written,
 )
-from .errors import AlreadyEnrolledError, NotEnrolledError, NothingToUndoError, RefusedError
+from .errors import AlreadyEnrolledError, NotEnrolledError, NothingToUndoError
+from .exchanging import Exchanging, Means, turns
 from .frames import FrameType
 from .journal import JOURNAL_FILE, Journal
 from .memory import Memory
 from .projection import Query
-from .records import HeldNote, PendingOp, Record, SyncReport, SyncStatus
+from .records import HeldNote, PendingOp, Record, SyncReport, SyncStatus, SyncTurn
 from .showing import conflicts, held_notes, pending_ops, record_of
 from .vault import KdfProfile, Vault, exists
 
@@ -55,7 +56,6 @@ if TYPE_CHECKING:
     from .transport import HttpTransport
 
 T = TypeVar("T")
-_ROUNDS_MAX = 10_000
 _CONTACT_EVERY_MS = 600_000
 
 
@@ -79,6 +79,8 @@ class FieldStore:
         self._syncing = asyncio.Lock()
         self._driver = Driver(memory, vault, self._clock)
         self._composer = Composer(memory, self._clock, os.urandom)
+        # Asked for anew each time: whoever drives a store otherwise may put another in its place.
+        self._exchanging = Exchanging(Means(lambda: self._driver, self._run, self._take_in, self._renumber))
         self._contact_on_disk_ms, self._offset_on_disk = memory.contact_ms, memory.offset
         self._is_closed = False
 
@@ -299,8 +301,11 @@ class FieldStore:
             *offset_fields(memory.offset),
         )
 
-    async def sync(self) -> SyncReport:
-        """Exchange with the server until nothing is left to send or to fetch.
+    async def sync(self, *, budget_bytes: int | None = None) -> SyncReport:
+        """Exchange with the server until nothing is left to send or to fetch, or the next round trip would cost more.
+
+        `budget_bytes` bounds the bodies of both ways together; the report's `more_waits` tells that it ended the
+        exchange. Below 2 kB nothing is begun, and a single large record may exceed it: it is the smallest piece.
 
         Every answered request is progress that a later failure does not undo. Raises NotEnrolledError,
         UnreachableError, RefusedError, ForeignServerError, DiskFullError, DiskFailedError.
@@ -308,61 +313,31 @@ class FieldStore:
         async with self._syncing:
             transport = _transport(self._enrolled().address)
             try:
-                return await self._exchange(transport)
+                report = await self._exchanging.exchange(transport, budget_bytes)
             finally:
                 await transport.close()
+        offset_ms, error_ms = offset_fields(self._memory.offset)
+        return replace(report, clock_offset_ms=offset_ms, clock_error_ms=error_ms)
 
-    async def _exchange(self, transport: HttpTransport) -> SyncReport:
-        report = SyncReport(0, 0, 0, 0, 0, 0, None)
-        has_parted = has_repaired = False
-        while report.round_trips < _ROUNDS_MAX:
-            try:
-                report, is_unfinished = await self._round_trip(transport, report)
-            except RefusedError as refused:
-                if refused.recovery is not Recovery.REPAIR or has_parted:
-                    raise
-                has_parted = True
-                report = await self._part_ways(transport, report, refused.forked_seq)
-                continue
-            if self._driver.is_repairing:
-                continue
-            if report.is_equal is False and not has_repaired:
-                has_repaired = True
-                await self._run(self._driver.begin_repair)
-            elif not is_unfinished:
-                break
-        return report
+    async def sync_forever(
+        self, *, every_s: float = 60.0, on_report: Callable[[SyncTurn], None] | None = None
+    ) -> NoReturn:
+        """Synchronise again and again, until the task that runs this is cancelled: nothing is lost by that.
 
-    async def _part_ways(self, transport: HttpTransport, report: SyncReport, forked_seq: int | None) -> SyncReport:
-        """Settle what this store shares with its copy, then go on under numbers of its own.
-
-        Without the first step, ops that the server holds already would come to it a second time, under new names.
+        After a success it rests for `every_s` seconds; after a cut it goes on at once if anything came through, and
+        else with growing, jittered pauses; a busy server's `Retry-After` is obeyed. `on_report` hears of each turn.
+        Raises what a person must act on: NotEnrolledError, ForeignServerError, DiskFullError, DiskFailedError, and
+        RefusedError unless its recovery is to try again.
         """
-        try:
-            if await self._run(lambda: self._driver.stop_before(forked_seq or 0)):
-                report, _ = await self._round_trip(transport, report)
-        finally:
-            await self._run(lambda: self._driver.stop_before(None))
+        await turns(self.sync, lambda: self._exchanging.report, every_s=every_s, on_turn=on_report)
+
+    async def _take_in(self, asked: Asked, answer: bytes) -> tuple[Absorbed, bool | None]:
+        async with self._writing:
+            return await self._run(lambda: self._take(asked, answer))
+
+    async def _renumber(self) -> None:
         async with self._writing:
             await self._run(self._reincarnate)
-        return report
-
-    async def _round_trip(self, transport: HttpTransport, so_far: SyncReport) -> tuple[SyncReport, bool]:
-        asked = await self._run(self._driver.ask)
-        answer = await transport.post("/v1/sync", asked.raw)
-        async with self._writing:
-            absorbed, is_equal = await self._run(lambda: self._take(asked, answer))
-        report = SyncReport(
-            so_far.sent + len(asked.sent),
-            so_far.received + absorbed.received,
-            so_far.held + len(absorbed.held),
-            so_far.round_trips + 1,
-            so_far.bytes_up + len(asked.raw),
-            so_far.bytes_down + len(answer),
-            is_equal,
-            *offset_fields(self._memory.offset),
-        )
-        return report, absorbed.is_unfinished
 
     def _take(self, asked: Asked, answer: bytes) -> tuple[Absorbed, bool | None]:
         """Make durable what an answer changes, then take it into memory, then compare digests."""

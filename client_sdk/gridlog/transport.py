@@ -1,12 +1,26 @@
-"""Carry sealed bytes to the server and back over HTTP. It knows nothing of what is inside."""
+"""Carry sealed bytes to the server and back over HTTP. It knows nothing of what is inside.
+
+The rule it keeps: a link is given up when nothing moves for `STALL_SECONDS`, and only then. A slow link is a link.
+
+`aiohttp` guards one leg alone: `sock_read` runs from the last byte that it handed on. While a body is being written
+nothing runs at all, so a dead link would hold the request until TCP gives up, a quarter of an hour later; and a body
+that the buffers swallowed whole would have those seconds for its entire way. Hence `_Upload`, and a small buffer in
+the kernel.
+"""
 
 from __future__ import annotations
 
-from typing import Protocol
+import asyncio
+import socket
+import time
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import aiohttp
+from aiohttp.abc import AbstractStreamWriter
 
 from gridlog_protocol.limits import MESSAGE_BYTES_MAX
+from gridlog_sync.pacing import Broken
 
 from .errors import RefusedError, UnreachableError
 
@@ -14,6 +28,22 @@ MEDIA_TYPE = "application/vnd.gridlog"
 CONNECT_SECONDS = 15
 STALL_SECONDS = 25
 """Without a byte for this long a link is dead. There is no limit on the whole: a slow link is still a link."""
+
+PIECE_BYTES = 4 << 10
+"""What has to reach the kernel within STALL_SECONDS: a link of 200 bytes a second still moves."""
+
+SEND_BUFFER_BYTES = 16 << 10
+"""What may wait in the kernel, which doubles it for its own books. It has left before an answer can begin, so all of
+it must fit into STALL_SECONDS; and it carries 100 kB/s over a round trip of 300 ms, more than a batch needs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """An answer, and how long it took in seconds: until it began, and from then to its last byte."""
+
+    content: bytes
+    up_s: float
+    down_s: float
 
 
 class Transport(Protocol):
@@ -23,7 +53,7 @@ class Transport(Protocol):
         """Return the server's public keys: signing, exchange. They are not trusted before they match a code."""
         ...
 
-    async def post(self, path: str, body: bytes) -> bytes:
+    async def post(self, path: str, body: bytes) -> Delivered:
         """Send sealed bytes, return sealed bytes. Raises UnreachableError or RefusedError."""
         ...
 
@@ -34,8 +64,9 @@ class HttpTransport:
     def __init__(self, address: str) -> None:
         self._address = address.rstrip("/")
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=STALL_SECONDS)
+        connector = aiohttp.TCPConnector(socket_factory=_socket)
         # Compressed answers are refused by the server's protocol; never inflate what a stranger sends.
-        self._session = aiohttp.ClientSession(timeout=timeout, auto_decompress=False)
+        self._session = aiohttp.ClientSession(connector=connector, timeout=timeout, auto_decompress=False)
 
     async def identity(self) -> tuple[bytes, bytes]:
         """See Transport."""
@@ -48,22 +79,55 @@ class HttpTransport:
         except (ValueError, KeyError, TypeError):
             raise RefusedError("malformed", "no Gridlog server answers at this address") from None
 
-    async def post(self, path: str, body: bytes) -> bytes:
+    async def post(self, path: str, body: bytes) -> Delivered:
         """See Transport."""
+        upload = _Upload(body)
+        has_begun = False
+        begun_s = time.monotonic()
         try:
-            async with self._session.post(
-                f"{self._address}{path}", data=body, headers={"Content-Type": MEDIA_TYPE}
-            ) as answer:
+            async with self._session.post(f"{self._address}{path}", data=upload) as answer:
+                has_begun = True
+                answered_s = time.monotonic()
                 content = await _bounded(answer)
                 if answer.status == 200 and answer.content_type == MEDIA_TYPE:
-                    return content
+                    return Delivered(content, answered_s - begun_s, time.monotonic() - answered_s)
                 raise await _refused(answer, content)
         except (TimeoutError, aiohttp.ClientError, OSError) as reason:
-            raise UnreachableError(_why(reason)) from None
+            how = Broken.ANSWERING if has_begun else Broken.ASKING if upload.has_begun else Broken.BEFORE
+            raise UnreachableError(_why(reason), how) from None
 
     async def close(self) -> None:
         """Let go of connections."""
         await self._session.close()
+
+
+class _Upload(aiohttp.payload.BytesPayload):
+    """A body that is written in pieces, each of which must reach the kernel in time. See the module's docstring."""
+
+    def __init__(self, body: bytes) -> None:
+        super().__init__(body, content_type=MEDIA_TYPE)
+        self._body = body
+        self.has_begun = False
+
+    async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
+        """See Payload. Raises TimeoutError."""
+        self.has_begun = True
+        transport = getattr(writer, "transport", None)
+        if isinstance(transport, asyncio.WriteTransport):
+            # With room for nothing, `drain` waits until the kernel has it all. Over TLS, until the cipher has.
+            transport.set_write_buffer_limits(high=0)
+        body = memoryview(self._body)[:content_length]
+        for at in range(0, len(body), PIECE_BYTES):
+            async with asyncio.timeout(STALL_SECONDS):
+                await writer.write(body[at : at + PIECE_BYTES])
+                await writer.drain()
+
+
+def _socket(address: tuple[Any, ...]) -> socket.socket:
+    family, kind, protocol, _, _ = address
+    made = socket.socket(family, kind, protocol)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+    return made
 
 
 async def _bounded(answer: aiohttp.ClientResponse) -> bytes:
@@ -77,7 +141,7 @@ async def _bounded(answer: aiohttp.ClientResponse) -> bytes:
 
 async def _refused(answer: aiohttp.ClientResponse, content: bytes) -> RefusedError | UnreachableError:
     if answer.content_type == "application/problem+json":
-        return RefusedError.from_problem(content)
+        return RefusedError.from_problem(content, retry_after=answer.headers.get("Retry-After"))
     # A captive portal or a proxy answered in the server's place.
     return UnreachableError(f"HTTP {answer.status}, {answer.content_type}")
 

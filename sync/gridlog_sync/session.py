@@ -59,12 +59,15 @@ class Absorbed:
     digest: bytes
     received: int
     is_unfinished: bool
+    is_cut: bool
+    """The answer was full: more waits at the server."""
 
 
 def batch_of(pending: Sequence[Op], size_of: Callable[[Op], int], *, bytes_max: int = BATCH_BYTES) -> list[list[Op]]:
     """Return the runs of ops to send now, oldest first: each of one author and epoch, all of one incarnation.
 
-    An answer names ops by `seq` alone, so ops of another incarnation wait for the next request.
+    At least one op goes, however large. An answer names ops by `seq` alone, so ops of another incarnation wait for
+    the next request. Cut otherwise next time, they are the same ops: a signature covers a cut, an id does not.
     """
     runs: list[list[Op]] = []
     room = bytes_max
@@ -136,6 +139,7 @@ def absorb(
         response.digest if is_comparable and not has_fetches else b"",
         len(response.changes) + sum(len(page.records) for page in response.pages),
         is_current and (response.has_more or has_fetches or (has_more_pending and has_progress)),
+        response.has_more,
     )
 
 

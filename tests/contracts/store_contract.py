@@ -299,6 +299,30 @@ class StoreContract:
         assert await page(store, EAST, after=a_record(4), limit=2) == [a_record(3), a_record(2)]
         assert await page(store, EAST, after=a_record(1)) == []
 
+    async def test_a_page_keeps_to_the_kinds_asked_for(self, store: Store) -> None:
+        records = [stored(number, EAST, kind=("task", "patrol")[number % 2]) for number in range(1, 7)]
+        await write(store, a_commit(records=[*records, stored(9, WEST, kind="task")]))
+        async with store.reading() as snapshot:
+            ledger = snapshot.ledger
+            assert await ledger.page(EAST, None, 2, of={"task", "notice"}) == [a_record(6), a_record(4)]
+            assert await ledger.page(EAST, a_record(4), 9, of={"task"}) == [a_record(2)]
+            assert await ledger.page(EAST, a_record(5), 9, but={"task", "notice"}) == [a_record(3), a_record(1)]
+            assert await ledger.page(EAST, None, 9, of=()) == []
+            assert len(await ledger.page(EAST, None, 9, but=())) == 6
+
+    async def test_changed_records_of_some_kinds_come_by_their_last_change(self, store: Store) -> None:
+        one, two = stored(1, EAST, kind="task", changed=7), stored(2, WEST, EAST, kind="notice", changed=5)
+        others = [
+            stored(3, EAST, changed=6),
+            stored(4, WEST, kind="task", changed=8),
+            stored(5, kind="task", changed=4),
+        ]
+        await write(store, a_commit(records=[one, two, *others]))
+        async with store.reading() as snapshot:
+            assert await snapshot.changed([EAST], {"task", "notice"}, Position(4), 9) == [two, one]
+            assert await snapshot.changed([EAST], {"task", "notice"}, Position(4), 1) == [two]
+            assert await snapshot.changed([EAST], (), Position(0), 9) == []
+
     async def test_touches_come_by_position_from_the_scopes_asked_for(self, store: Store) -> None:
         moved = [touch(3, EAST, movement=Movement.LEFT), touch(3, WEST, movement=Movement.ENTERED)]
         await write(store, a_commit(touches=[touch(4), *moved, touch(1), touch(2, WEST, 2)]))

@@ -181,9 +181,22 @@ class DeviceCommands:
     passphrase: str = PASSPHRASE
     extra: Sequence[tuple[str, str]] = ()
 
+    def started(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start `gridlog ...` on the store, and leave it running."""
+        return subprocess.Popen(
+            [str(_COMMANDS / "gridlog"), *arguments],
+            env=clean_environment(self._environment() | {"PYTHONUNBUFFERED": "1"}),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+        )
+
     def run(self, *arguments: str, **environment: str) -> Finished:
         """Run `gridlog ...` on the store."""
+        return run_command("gridlog", *arguments, environment=self._environment() | environment)
+
+    def _environment(self) -> dict[str, str]:
         named = {"GRIDLOG_STORE": str(self.store), "GRIDLOG_PASSPHRASE": self.passphrase}
         # A real key derivation takes a second and half a gigabyte: right for a phone, not for a hundred tests.
-        named |= {"GRIDLOG_WEAK_KDF_FOR_TESTS": "1"} | dict(self.extra) | environment
-        return run_command("gridlog", *arguments, environment=named)
+        return named | {"GRIDLOG_WEAK_KDF_FOR_TESTS": "1"} | dict(self.extra)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -247,3 +248,34 @@ def test_what_a_colleague_wrote_cannot_steer_the_terminal(
     shown = partner.run("show", record).out
     assert r"\u001b]0;x\u0007[red]红[/]\u202e倒" in shown
     assert "\x1b" not in shown
+
+
+def test_synchronising_until_ctrl_c_says_a_line_a_turn_and_ends_quietly(
+    server: ServerProcess, mine: DeviceCommands
+) -> None:
+    assert mine.run("write", "patrol", *PATROL).code == 0
+    running = mine.started("sync", "--keep", "--every", "1")
+    assert running.stdout is not None
+    line = running.stdout.readline()
+    assert "Sent 1 change, received" in line
+    running.send_signal(signal.SIGINT)
+    out, err = running.communicate(timeout=30)
+    assert (running.returncode, err) == (0, "")
+    assert "Stopped. Everything is saved on this device." in out
+    assert server.is_running
+    assert mine.run("status", "--json").json["pending"] == 0
+
+
+def test_a_budget_that_is_spent_is_said(server: ServerProcess, mine: DeviceCommands) -> None:
+    assert server.is_running
+    for _ in range(2):
+        assert (
+            mine.run("write", "patrol", *PATROL, "summary=" + "".join(chr(0x4E00 + 37 * n) for n in range(480))).code
+            == 0
+        )
+    done = mine.run("sync", "--budget-kb", "3")
+    assert (done.code, done.err) == (0, "")
+    assert "Synchronised in part." in done.out
+    assert "The budget is spent" in done.out
+    assert mine.run("sync", "--keep", "--budget-kb", "3").code == 1
+    assert "Synchronised." in mine.run("sync").out

@@ -127,9 +127,21 @@ class MemoryLedger:
         """Return the records that exist among `ids`."""
         return {record: self.tables.records[record] for record in sorted(ids) if record in self.tables.records}
 
-    async def page(self, scope: ScopeId, after: RecordId | None, limit: int) -> list[RecordId]:
-        """Return ids of records in a scope, newest first, below `after`."""
-        there = [record for record, each in self.tables.records.items() if scope in each.scopes]
+    async def page(
+        self,
+        scope: ScopeId,
+        after: RecordId | None,
+        limit: int,
+        *,
+        of: Collection[str] | None = None,
+        but: Collection[str] = (),
+    ) -> list[RecordId]:
+        """Return ids of records in a scope, newest first, below `after`; only `of` these kinds, all `but` those."""
+        there = [
+            record
+            for record, each in self.tables.records.items()
+            if scope in each.scopes and (of is None or each.state.kind in of) and each.state.kind not in but
+        ]
         return sorted((each for each in there if after is None or each < after), reverse=True)[:limit]
 
     async def touches(self, scopes: Collection[ScopeId], since: Position, limit: int) -> list[Touch]:
@@ -223,6 +235,17 @@ class MemoryTransaction:
             if kind in (None, each.state.kind) and (each.conflicts or not in_conflict)
         ]
         return sorted(wanted, key=lambda each: each.changed, reverse=True)[:limit]
+
+    async def changed(
+        self, scopes: Collection[ScopeId], kinds: Collection[str], since: Position, limit: int
+    ) -> list[StoredRecord]:
+        """Return the records of some kinds in some scopes that changed after `since`, by their last change."""
+        wanted = [
+            each
+            for each in self.tables.records.values()
+            if each.state.kind in kinds and each.changed > since and not each.scopes.isdisjoint(scopes)
+        ]
+        return sorted(wanted, key=lambda each: each.changed)[:limit]
 
     async def held(self, limit: int) -> list[StoredOp]:
         """Return held ops."""

@@ -23,6 +23,7 @@ _ALL: tuple[Weakening, ...] = (
     weak_server.cursor_of_last_page,
     weak_server.cut_page_skips,
     weak_server.digest_of_another_state,
+    weak_server.early_moves_cursor,
     weak_server.estimate_believes_the_wall_clock,
     weak_server.estimate_ignores_the_boot,
     weak_server.future_positions,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import traceback
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, lru_cache, partial
 from random import Random
 
@@ -37,8 +37,8 @@ from gridlog_server.service import pulling
 from gridlog_server.service.importing import Given
 from gridlog_server.service.keys import ServerKeys
 from gridlog_server.store.contract import Device, Person, Tenancy
+from gridlog_sync import pacing
 from gridlog_sync.rules import Severity
-from gridlog_sync.session import batch_of
 from gridlog_sync.testing.clocks import PhoneClock
 from gridlog_sync.testing.dice import is_so
 from gridlog_sync.testing.disk import Disk, Fate
@@ -99,7 +99,13 @@ def _device_keys(number: int) -> DeviceKeys:
 
 @cache
 def _kinds() -> KindSet:
-    return shipped_kinds()
+    """Return the shipped kinds, two of those that are written here made urgent."""
+    kinds = shipped_kinds()
+    for name in ("household_visit", "household"):
+        kind = kinds.get(name)
+        assert kind is not None
+        kinds = kinds.with_kind(replace(kind, is_urgent=True))
+    return kinds
 
 
 def play(seed: int, listener: Callable[[str], None] | None = None) -> Outcome:
@@ -111,7 +117,8 @@ def play(seed: int, listener: Callable[[str], None] | None = None) -> Outcome:
         stack.enter_context(replaced(pulling, "_TOUCHES_MAX", pages.touches_max))
         stack.enter_context(replaced(pulling, "_PAGE_RECORDS", pages.page_records))
         stack.enter_context(replaced(pulling, "PAGE_BYTES", pages.page_bytes))
-        stack.enter_context(replaced(driver, "batch_of", partial(batch_of, bytes_max=pages.batch_bytes)))
+        for name, size in (("START_BYTES", pages.start_bytes), ("FLOOR_BYTES", 1), ("CAP_BYTES", pages.batch_bytes)):
+            stack.enter_context(replaced(pacing, name, size))
         # Two pure functions that are slow, and asked the same again and again.
         stack.enter_context(replaced(driver, "version", lambda _: "0.0.0"))
         stack.enter_context(replaced(projection, "unpack_record", lru_cache(4096)(unpack_record)))

@@ -29,6 +29,9 @@ class Pages:
     page_records: int
     page_bytes: int
     batch_bytes: int
+    """The largest batch, and the largest room for an answer."""
+    start_bytes: int
+    """What a device trusts an unknown link with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,7 @@ def drawn(dice: Dice) -> Swarm:
             dice.choice((1, 2, 4, 256)),
             dice.choice((600, 2500, EVERYTHING)),
             dice.choice((500, 1500, EVERYTHING)),
+            dice.choice((500, 8192)),
         ),
         grain_ms=dice.choice((1, 1, 1000)),
         beat_ms=dice.choice((1, 1000, 30_000, 60_000)),

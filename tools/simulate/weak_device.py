@@ -23,6 +23,7 @@ from gridlog_protocol.ops import Action, Edit, Op, Seen
 from gridlog_protocol.state import Cell, Covered, Head, HeadOrder, RecordState
 from gridlog_sync import merge, session
 from gridlog_sync.merge import Entry
+from gridlog_sync.pacing import Pace
 from tools.simulate.replacing import replaced
 
 _NOBODY = OpId(DeviceId(b""), Incarnation(b""), 0)
@@ -107,8 +108,8 @@ def outbox_emptied_early() -> Iterator[None]:
     """Forget ops as soon as they are sent."""
     original = Driver.ask
 
-    def weak(self: Any) -> Asked:
-        asked = original(self)
+    def weak(self: Any, pace: Pace, *, before: int | None = None) -> Asked:
+        asked = original(self, pace, before=before)
         for op in asked.sent:
             self._memory._leave_pending(op.id)  # noqa: SLF001
         return asked

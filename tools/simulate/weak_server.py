@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from types import MappingProxyType
@@ -99,8 +99,20 @@ def _fields_left_out(kept: Callable[[LogHead, range], Kept]) -> Iterator[None]:
 def page_by_change() -> AbstractContextManager[None]:
     """Order a first fetch by the last change: records move between the pages while they are fetched."""
 
-    async def weak(self: MemoryLedger, scope: ScopeId, after: RecordId | None, limit: int) -> list[RecordId]:
-        there = [each for each in self.tables.records.values() if scope in each.scopes]
+    async def weak(
+        self: MemoryLedger,
+        scope: ScopeId,
+        after: RecordId | None,
+        limit: int,
+        *,
+        of: Collection[str] | None = None,
+        but: Collection[str] = (),
+    ) -> list[RecordId]:
+        there = [
+            each
+            for each in self.tables.records.values()
+            if scope in each.scopes and (of is None or each.state.kind in of) and each.state.kind not in but
+        ]
         there.sort(key=lambda each: each.changed, reverse=True)
         listed = [each.state.id for each in there]
         return listed[listed.index(after) + 1 if after in listed else 0 :][:limit]
@@ -127,6 +139,21 @@ def cut_page_skips() -> AbstractContextManager[None]:
         return head
 
     return replaced(pulling, "_head_at", weak)
+
+
+@contextmanager
+def early_moves_cursor() -> Iterator[None]:
+    """Take what came ahead of its turn for how far the device is."""
+    original = pulling.pull
+
+    async def weak(snapshot: Any, **facts: Any) -> pulling.Pulled:
+        pulled = await original(snapshot, **facts)
+        if not pulled.urgent_to:
+            return pulled
+        return replace(pulled, to=await pulling._head_at(snapshot, pulled.urgent_to))  # noqa: SLF001
+
+    with replaced(exchange, "pull", weak):
+        yield
 
 
 @contextmanager

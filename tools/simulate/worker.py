@@ -13,6 +13,7 @@ from gridlog_protocol.ids import Position, RecordId, ScopeId, UserId, record_id
 from gridlog_protocol.kinds import KindSet, Merge
 from gridlog_protocol.ops import Action
 from gridlog_protocol.state import PENDING, RecordState
+from gridlog_sync.pacing import Broken
 from gridlog_sync.testing.clocks import PhoneClock
 from gridlog_sync.testing.disk import Disk, Fate, PowerCutError
 from gridlog_sync.testing.network import Leg, Network
@@ -117,7 +118,7 @@ class Worker:
         if self._syncing is not None:
             return
         store = self.store
-        self._syncing = Running(store.exchange_over(Link(self._send)), self._ended)
+        self._syncing = Running(store.exchange_over(Link(self._around.world, self._send)), self._ended)
         self._go_on(self._syncing, None)
 
     def die(self) -> None:
@@ -297,7 +298,7 @@ class Worker:
 
         def given_up() -> None:
             if syncing is not None and syncing.waits_for is reply:
-                self._go_on(syncing, UnreachableError("no answer"))
+                self._go_on(syncing, UnreachableError("no answer", Broken.ASKING))
 
         def served(request: bytes) -> None:
             self._around.office.receive(

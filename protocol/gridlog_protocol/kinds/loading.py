@@ -55,6 +55,7 @@ def parse_kind(text: str, *, source: str, envelope: Envelope | None) -> Kind:
         (*shared_checks, *read_checks(table, _known(fields))),
         table.strings("title_fields"),
         _scope_field(table),
+        table.flag("urgent"),
     )
     table.close()
     _check_shown(table, kind)

@@ -120,6 +120,8 @@ class Kind:
     """What a line of a list shows."""
     scope_field: str
     """The field whose value says which devices may hold the record; empty for reference data, which all may."""
+    is_urgent: bool = False
+    """Goes down to devices ahead of its turn when an answer must be cut."""
 
     def required_at_creation(self) -> tuple[Field, ...]:
         """Return the fields that whoever creates a record must give."""
@@ -138,6 +140,10 @@ class KindSet:
     def get(self, name: str) -> Kind | None:
         """Return the kind of this name."""
         return self._kinds.get(name)
+
+    def urgent(self) -> frozenset[str]:
+        """Return the names of the kinds that go ahead of their turn."""
+        return frozenset(kind.name for kind in self if kind.is_urgent)
 
     def with_kind(self, kind: Kind) -> KindSet:
         """Return the same set with `kind` added, in place of one of the same name."""

@@ -18,6 +18,7 @@ from gridlog_protocol.envelope import Header, Purpose, open_sealed, read_header,
 from gridlog_protocol.errors import ProtocolError
 from gridlog_protocol.ids import TENANT_SCOPE, DeviceHandle, Position, RecordId, ScopeId
 from gridlog_protocol.kinds import KindSet
+from gridlog_protocol.lanes import URGENT, room_of, urgent_of
 from gridlog_protocol.messages import (
     Accepted,
     HeldOp,
@@ -34,7 +35,7 @@ from gridlog_sync.admission import Author
 
 from .contact import note_contact
 from .keys import ServerKeys
-from .pulling import Pulled, pull
+from .pulling import Lanes, Pulled, pull
 from .pushing import Pushed, push
 from .repairing import repair
 
@@ -63,6 +64,7 @@ class Exchange:
         self._keys = keys
         self._kinds = kinds
         self._now_ms = now_ms
+        self._urgent = kinds.urgent()
 
     async def answer(self, raw: bytes) -> bytes:
         """Take a sealed request and return the sealed answer.
@@ -96,17 +98,21 @@ class Exchange:
 
     async def _respond(self, caller: Caller, request: SyncRequest, body: bytes) -> SyncResponse:
         now_ms = self._now_ms()
+        # Before anything is stored: a refusal says that nothing was.
+        lanes = Lanes(self._urgent, urgent_of(request.extras), room_of(request.extras))
         since = await self._since(request)
         pushed = await self._push(caller, request, since, body, now_ms)
         async with self._store.reading() as snapshot:
             own_push = pushed.own_push if pushed else range(0)
             pulled = await pull(
-                snapshot, scopes=caller.scopes, since=since, fetches=request.fetches, own_push=own_push
+                snapshot, scopes=caller.scopes, since=since, fetches=request.fetches, own_push=own_push, lanes=lanes
             )
             receipt = await self._receipt(snapshot, caller, pushed, now_ms) if pushed else None
             away = await _away(snapshot, caller, pushed.repeated) if pushed else set()
             extras = await _repaired(snapshot, caller, request)
         pulled = replace(pulled, left=tuple(sorted(away.union(pulled.left))))
+        if pulled.urgent_to:
+            extras[URGENT] = pulled.urgent_to
         return replace(self._response(request, pulled, pushed, receipt, now_ms), extras=extras)
 
     async def _since(self, request: SyncRequest) -> LogHead:

@@ -1,26 +1,42 @@
-"""Answer "what changed": merged fields after a cursor, or pages of a first fetch, from one snapshot."""
+"""Answer "what changed": merged fields after a cursor, or pages of a first fetch, from one snapshot.
+
+The rule it keeps: what is urgent goes ahead of its turn, but never instead of it. A record that came early comes
+again when the cursor passes it, so an answer that is late, lost or doubled leaves no gap; the newer field stays.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from gridlog_protocol.ids import Position, RecordId, ScopeId
 from gridlog_protocol.limits import PAGE_BYTES
 from gridlog_protocol.messages import Fetch, Page
 from gridlog_protocol.state import RecordState
-from gridlog_protocol.state_codec import pack_record
 from gridlog_server.store.contract import LogHead, StoredRecord, Transaction
 from gridlog_sync.changes import Touch, left_records, part_of, wanted_records
 from gridlog_sync.digest import combined
 
 _TOUCHES_MAX = 4096
 _PAGE_RECORDS = 256
+_URGENT_RECORDS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Lanes:
+    """How to share out an answer: which kinds go first, up to where they came already, and how many bytes it has."""
+
+    urgent: frozenset[str] = frozenset()
+    urgent_to: Position = Position(0)  # noqa: RUF009 - an int.
+    room: int = PAGE_BYTES
 
 
 @dataclass(frozen=True, slots=True)
 class Pulled:
-    """What goes down: changes up to `to`, or pages; `digest` is empty while more waits."""
+    """What goes down: changes up to `to`, or pages; `digest` is empty while more waits.
+
+    `urgent_to` is the position up to which urgent records came ahead of their turn, 0 if none are ahead.
+    """
 
     to: LogHead
     changes: tuple[RecordState, ...] = ()
@@ -28,6 +44,7 @@ class Pulled:
     pages: tuple[Page, ...] = ()
     digest: bytes = b""
     has_more: bool = False
+    urgent_to: Position = Position(0)  # noqa: RUF009 - an int.
 
 
 async def pull(
@@ -37,68 +54,172 @@ async def pull(
     since: LogHead,
     fetches: Sequence[Fetch],
     own_push: range,
+    lanes: Lanes = Lanes(),
 ) -> Pulled:
-    """Return what a device that stands at `since` lacks, within one page."""
+    """Return what a device that stands at `since` lacks, within one page: the room of `lanes`, or one record."""
+    room = min(lanes.room, PAGE_BYTES)
     head = await snapshot.ledger.log_head()
     if fetches:
-        return await _pages(snapshot, head, since, scopes, fetches)
+        return await _pages(snapshot, head, since, scopes, fetches, lanes.urgent, room)
     touches = await snapshot.ledger.touches(scopes, since.position, _TOUCHES_MAX)
     is_cut = len(touches) == _TOUCHES_MAX
     if is_cut:
         # A log entry may touch several scopes: only whole entries go out.
         touches = [touch for touch in touches if touch.position < touches[-1].position]
     stored = await snapshot.ledger.records({touch.record for touch in touches}) if touches else {}
-    shown = _fitting(touches, stored)
+    shown = _fitting(touches, stored, room, early=())
+    early: Mapping[RecordId, StoredRecord] = {}
+    urgent_to = Position(0)
+    if lanes.urgent and (is_cut or len(shown) < len(touches)):
+        early, urgent_to = await _ahead(snapshot, head, since, scopes, lanes, own_push, room // 2)
+        shown = _fitting(touches, stored, room - sum(each.size for each in early.values()), early)
     within = {record: each.scopes & frozenset(scopes) for record, each in stored.items()}
     wanted = wanted_records(shown, own_push=own_push)
     # What left the device's scopes is named, and nothing of it is told any more.
-    changes = tuple(part_of(stored[record].state, each) for record, each in wanted.items() if within.get(record))
+    parts = {record: part_of(stored[record].state, each) for record, each in wanted.items() if within.get(record)}
+    changes = tuple({**parts, **{record: each.state for record, each in early.items()}}.values())
     left = tuple(left_records(shown, within))
     if is_cut or len(shown) < len(touches):
-        return Pulled(await _head_at(snapshot, shown[-1].position), changes, left, has_more=True)
+        to = await _head_at(snapshot, shown[-1].position)
+        return Pulled(to, changes, left, has_more=True, urgent_to=urgent_to)
     return Pulled(head, changes, left, digest=combined(await snapshot.ledger.digests(scopes)))
 
 
-def _fitting(touches: Sequence[Touch], stored: Mapping[RecordId, StoredRecord]) -> Sequence[Touch]:
-    """Return the touches whose records fit into one page; at least one record always does."""
-    room = PAGE_BYTES
-    sized: set[RecordId] = set()
+async def _ahead(
+    snapshot: Transaction,
+    head: LogHead,
+    since: LogHead,
+    scopes: Sequence[ScopeId],
+    lanes: Lanes,
+    own_push: range,
+    room: int,
+) -> tuple[Mapping[RecordId, StoredRecord], Position]:
+    """Return the urgent records to send ahead, whole, within `room`, and up to which change they are complete."""
+    reached = max(since.position, lanes.urgent_to)
+    changed = await snapshot.changed(scopes, lanes.urgent, reached, _URGENT_RECORDS)
+    early: dict[RecordId, StoredRecord] = {}
+    left = room
+    for each in changed:
+        # What can never go ahead, and what nobody but the device itself wrote, waits for its turn.
+        if each.size <= room and each.changed not in own_push:
+            if each.size > left:
+                return early, reached
+            early[each.state.id] = each
+            left -= each.size
+        reached = each.changed
+    return early, reached if len(changed) == _URGENT_RECORDS else head.position
+
+
+def _fitting(
+    touches: Sequence[Touch], stored: Mapping[RecordId, StoredRecord], room: int, early: Collection[RecordId]
+) -> Sequence[Touch]:
+    """Return the touches whose records fit into `room` bytes; early ones have theirs, and one more always fits."""
+    sized = set(early)
     for touch in touches:
         if touch.record in sized:
             continue
         sized.add(touch.record)
-        room -= len(pack_record(stored[touch.record].state))
-        if room < 0 and len(sized) > 1:
+        room -= stored[touch.record].size
+        if room < 0 and len(sized) > len(early) + 1:
             return [each for each in touches if each.position < touch.position]
     return touches
 
 
+@dataclass(slots=True)
+class _Room:
+    """What is left of an answer. Its first record always goes."""
+
+    left: int
+    is_untouched: bool = True
+
+    def takes(self, size: int) -> bool:
+        """Take room for a record, and tell whether there was any. Once there was none, there is none for others."""
+        if size > self.left and not self.is_untouched:
+            self.left = 0
+            return False
+        self.left -= size
+        self.is_untouched = False
+        return True
+
+
+@dataclass(slots=True)
+class _Listing:
+    """One scope's part of a first fetch: urgent records first, then the others, newest first both.
+
+    The place in it is the last record sent: its kind says in which lane that is, and a record's kind never changes.
+    """
+
+    fetch: Fetch
+    as_of: Position
+    is_past_urgent: bool
+    states: list[RecordState] = field(default_factory=list)
+    is_complete: bool = False
+
+    async def list_urgent(self, snapshot: Transaction, room: _Room, kinds: frozenset[str]) -> None:
+        """Take what fits of the urgent lane."""
+        if self.is_past_urgent or room.left <= 0:
+            return
+        ids = await snapshot.ledger.page(self.fetch.scope, self.fetch.after, _PAGE_RECORDS, of=kinds)
+        self.is_past_urgent = await self._take(snapshot, ids, room)
+
+    async def list_others(self, snapshot: Transaction, room: _Room, kinds: frozenset[str], *, is_begun: bool) -> None:
+        """Take what fits of the other lane; `is_begun` says that the fetch was in it already."""
+        if not self.is_past_urgent or room.left <= 0:
+            return
+        after = self.fetch.after if is_begun else None
+        ids = await snapshot.ledger.page(self.fetch.scope, after, _PAGE_RECORDS, but=kinds)
+        self.is_complete = await self._take(snapshot, ids, room)
+
+    async def _take(self, snapshot: Transaction, ids: Sequence[RecordId], room: _Room) -> bool:
+        """Take what fits, and tell whether this was all that the lane has."""
+        stored = await snapshot.ledger.records(ids) if ids else {}
+        for record in ids:
+            if not room.takes(stored[record].size):
+                return False
+            self.states.append(stored[record].state)
+        return len(ids) < _PAGE_RECORDS
+
+    @property
+    def page(self) -> Page | None:
+        """What goes out: nothing, if nothing fitted."""
+        if self.is_complete:
+            return Page(self.fetch.scope, self.as_of, None, tuple(self.states))
+        return Page(self.fetch.scope, self.as_of, self.states[-1].id, tuple(self.states)) if self.states else None
+
+
 async def _pages(
-    snapshot: Transaction, head: LogHead, since: LogHead, scopes: Sequence[ScopeId], fetches: Sequence[Fetch]
+    snapshot: Transaction,
+    head: LogHead,
+    since: LogHead,
+    scopes: Sequence[ScopeId],
+    fetches: Sequence[Fetch],
+    urgent: frozenset[str],
+    room_bytes: int,
 ) -> Pulled:
-    room = PAGE_BYTES
-    pages: list[Page] = []
+    room = _Room(room_bytes)
+    afters = [each.after for each in fetches if each.after is not None]
+    last_sent = await snapshot.ledger.records(afters) if afters else {}
+    listings: list[tuple[_Listing, bool]] = []
     for fetch in fetches:
-        if room <= 0:
-            break
+        is_in_others = fetch.after in last_sent and last_sent[fetch.after].state.kind not in urgent
         as_of = fetch.as_of if fetch.after is not None else head.position
         # A grid that the device may not hold looks like one with nothing in it.
-        ids = await snapshot.ledger.page(fetch.scope, fetch.after, _PAGE_RECORDS) if fetch.scope in scopes else []
-        stored = await snapshot.ledger.records(ids) if ids else {}
-        states: list[RecordState] = []
-        for record in ids:
-            if room <= 0:
-                break
-            states.append(stored[record].state)
-            room -= len(pack_record(stored[record].state))
-        is_last = len(states) == len(ids) < _PAGE_RECORDS
-        pages.append(Page(fetch.scope, as_of, None if is_last else states[-1].id, tuple(states)))
+        is_foreign = fetch.scope not in scopes
+        listing = _Listing(fetch, as_of, is_in_others or not urgent, is_complete=is_foreign)
+        listings.append((listing, is_in_others or not urgent))
+    open_ones = [each for each in listings if not each[0].is_complete]
+    # The urgent lanes of all scopes come before the other lane of any.
+    for listing, _ in open_ones:
+        await listing.list_urgent(snapshot, room, urgent)
+    for listing, is_begun in open_ones:
+        await listing.list_others(snapshot, room, urgent, is_begun=is_begun)
+    pages = tuple(page for listing, _ in listings if (page := listing.page) is not None)
     # A device that holds nothing yet takes the head as its cursor; otherwise the cursor stays while it fetches.
     if since.position or not set(scopes) <= {fetch.scope for fetch in fetches}:
-        return Pulled(since, pages=tuple(pages), has_more=True)
-    if len(pages) < len(fetches) or any(page.after or fetches[i].after for i, page in enumerate(pages)):
-        return Pulled(head, pages=tuple(pages), has_more=True)
-    return Pulled(head, pages=tuple(pages), digest=combined(await snapshot.ledger.digests(scopes)))
+        return Pulled(since, pages=pages, has_more=True)
+    if not all(listing.is_complete and listing.fetch.after is None for listing, _ in listings):
+        return Pulled(head, pages=pages, has_more=True)
+    return Pulled(head, pages=pages, digest=combined(await snapshot.ledger.digests(scopes)))
 
 
 async def _head_at(snapshot: Transaction, position: Position) -> LogHead:

@@ -178,8 +178,16 @@ class Ledger(Protocol):
         """Return the records that exist among `ids`."""
         ...
 
-    async def page(self, scope: ScopeId, after: RecordId | None, limit: int) -> list[RecordId]:
-        """Return ids of records in a scope, newest first, below `after`."""
+    async def page(
+        self,
+        scope: ScopeId,
+        after: RecordId | None,
+        limit: int,
+        *,
+        of: Collection[str] | None = None,
+        but: Collection[str] = (),
+    ) -> list[RecordId]:
+        """Return ids of records in a scope, newest first, below `after`; only `of` these kinds, all `but` those."""
         ...
 
     async def touches(self, scopes: Collection[ScopeId], since: Position, limit: int) -> list[Touch]:
@@ -254,6 +262,12 @@ class Transaction(Protocol):
 
     async def listed(self, *, kind: str | None, in_conflict: bool, limit: int) -> list[StoredRecord]:
         """Return records by their last change, newest first."""
+        ...
+
+    async def changed(
+        self, scopes: Collection[ScopeId], kinds: Collection[str], since: Position, limit: int
+    ) -> list[StoredRecord]:
+        """Return the records of some kinds in some scopes that changed after `since`, by their last change."""
         ...
 
     async def held(self, limit: int) -> list[StoredOp]:

@@ -20,7 +20,7 @@ from urllib.parse import quote
 import aiosqlite
 
 from gridlog_protocol.canonical import Value, pack, unpack
-from gridlog_protocol.ids import DeviceId, Epoch, RecordId, TenantId
+from gridlog_protocol.ids import DeviceId, Epoch, Position, RecordId, ScopeId, TenantId
 from gridlog_protocol.segment import Segment
 from gridlog_sync.clocks import Tier
 
@@ -93,6 +93,12 @@ class SqliteTransaction:
     async def listed(self, *, kind: str | None, in_conflict: bool, limit: int) -> list[StoredRecord]:
         """Return records by their last change, newest first."""
         return await self.ledger.listed(kind=kind, in_conflict=in_conflict, limit=limit)
+
+    async def changed(
+        self, scopes: Collection[ScopeId], kinds: Collection[str], since: Position, limit: int
+    ) -> list[StoredRecord]:
+        """Return the records of some kinds in some scopes that changed after `since`, by their last change."""
+        return await self.ledger.changed(scopes, kinds, since, limit)
 
     async def held(self, limit: int) -> list[StoredOp]:
         """Return held ops."""

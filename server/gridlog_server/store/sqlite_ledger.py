@@ -85,13 +85,25 @@ class SqliteLedger:
         )
         return {RecordId(row[0]): _stored_record(row) for row in rows}
 
-    async def page(self, scope: ScopeId, after: RecordId | None, limit: int) -> list[RecordId]:
-        """Return ids of records in a scope, newest first, below `after`."""
+    async def page(
+        self,
+        scope: ScopeId,
+        after: RecordId | None,
+        limit: int,
+        *,
+        of: Collection[str] | None = None,
+        but: Collection[str] = (),
+    ) -> list[RecordId]:
+        """Return ids of records in a scope, newest first, below `after`; only `of` these kinds, all `but` those."""
         below = after if after is not None else b"\xff" * 17
+        only = f"kind IN ({_marks(of)}) AND " if of is not None else ""
         rows = await self._all(
-            "SELECT record FROM record_scope WHERE scope = ? AND record < ? ORDER BY record DESC LIMIT ?",
+            f"SELECT record FROM record_scope WHERE scope = ? AND record < ? AND {only} kind NOT IN ({_marks(but)})"
+            " ORDER BY record DESC LIMIT ?",
             scope,
             below,
+            *(of or ()),
+            *but,
             limit,
         )
         return [RecordId(row[0]) for row in rows]
@@ -162,6 +174,21 @@ class SqliteLedger:
         )
         return [_stored_record(row) for row in rows]
 
+    async def changed(
+        self, scopes: Collection[ScopeId], kinds: Collection[str], since: Position, limit: int
+    ) -> list[StoredRecord]:
+        """Return the records of some kinds in some scopes that changed after `since`, by their last change."""
+        rows = await self._all(
+            f"SELECT {_RECORD_COLUMNS} FROM record WHERE kind IN ({_marks(kinds)}) AND changed > ? AND EXISTS"
+            f" (SELECT 1 FROM record_scope WHERE scope IN ({_marks(scopes)}) AND record_scope.record = record.id)"
+            " ORDER BY changed LIMIT ?",
+            *kinds,
+            since,
+            *scopes,
+            limit,
+        )
+        return [_stored_record(row) for row in rows]
+
     async def held(self, limit: int) -> list[StoredOp]:
         """Return held ops."""
         rows = await self._all(f"SELECT {_OP_COLUMNS} FROM op WHERE hold IS NOT NULL LIMIT ?", limit)
@@ -186,8 +213,8 @@ class SqliteLedger:
             ),
         )
         await self._many(
-            "INSERT OR IGNORE INTO record_scope (scope, record) VALUES (?, ?)",
-            ((scope, each.state.id) for each in commit.records for scope in each.scopes),
+            "INSERT OR IGNORE INTO record_scope (scope, record, kind) VALUES (?, ?, ?)",
+            ((scope, each.state.id, each.state.kind) for each in commit.records for scope in each.scopes),
         )
         await self._many("DELETE FROM record_scope WHERE scope = ? AND record = ?", commit.left)
 

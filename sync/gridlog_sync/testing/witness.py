@@ -104,6 +104,8 @@ class Witness:
             if act.is_lie:
                 reach = self.served.get(act.id, 0)
                 waiting += [act_of(other.op) for other in lines if other.position <= reach]
+                # Its own held op, with a position that nobody lowered, hides its later ones on its own screen alone.
+                waiting += [act_of(other.op) for other in lines if _is_own_before(line.op, other.op)]
         while waiting:
             each = waiting.pop()
             if each in seen:
@@ -123,3 +125,8 @@ class Witness:
 
     def _name(self, act: ActId) -> str:
         return shown(self.acts[act].record)[-6:] if act in self.acts else "a record of the server"
+
+
+def _is_own_before(op: Op, other: Op) -> bool:
+    is_own = (other.id.device, other.id.incarnation) == (op.id.device, op.id.incarnation)
+    return is_own and other.id.seq <= op.seen.own_seq

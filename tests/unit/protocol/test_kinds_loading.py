@@ -181,6 +181,7 @@ MISTAKES = {
         "hlc",
         "cannot be declared again",
     ),
+    "urgency in words": (HEAD + 'urgent = "yes"\n' + WHOLE, "urgent", "must be true or false"),
     "title of nothing": (HEAD.replace('["occurred_at"]', "[]") + WHOLE, "title_fields", "at least one"),
     "title of a missing field": (HEAD.replace("occurred_at", "rain") + WHOLE, "title_fields", "there is no 'rain'"),
     "title of a sensitive field": (

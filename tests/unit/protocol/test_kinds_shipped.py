@@ -186,3 +186,7 @@ def test_a_kind_is_read_when_it_is_first_asked_for() -> None:
 
 def test_every_kind_file_has_the_name_of_its_kind() -> None:
     assert [kind.name for kind in shipped_kinds()] == list(shipped.KIND_FILES)
+
+
+def test_what_sends_a_worker_out_is_urgent() -> None:
+    assert shipped_kinds().urgent() == {"task", "notice", "incident"}

@@ -32,6 +32,7 @@ from gridlog_protocol.invitation import Invitation, code_id
 from gridlog_protocol.kinds import shipped_kinds
 from gridlog_protocol.log_chain import log_start
 from gridlog_protocol.messages import (
+    NO_EXTRAS,
     EnrolRequest,
     EnrolResponse,
     Fetch,
@@ -258,6 +259,7 @@ class Handset:
         position: int | None = None,
         token: bytes | None = None,
         clock: ClockFacts | None = None,
+        extras: Mapping[str, Value] = NO_EXTRAS,
     ) -> bytes:
         """Seal an exchange. `clock` is what is said at sending: as the last op says, unless given."""
         self.counter += 1
@@ -270,6 +272,7 @@ class Handset:
             tuple(fetches),
             status,
             segments[-1].ops[-1].clock if segments and clock is None else clock,
+            extras,
         )
         return self.sealed(encode(request), Purpose.SYNC_REQUEST, self.handle)
 

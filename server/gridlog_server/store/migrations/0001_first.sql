@@ -112,8 +112,11 @@ CREATE INDEX record_in_conflict ON record (changed) WHERE conflicts > 0;
 CREATE TABLE record_scope (
     scope  TEXT NOT NULL,  -- a scope the record is in
     record BLOB NOT NULL,  -- the record
+    kind   TEXT NOT NULL,  -- its kind, which never changes: urgent kinds are listed first
     PRIMARY KEY (scope, record)
 ) STRICT, WITHOUT ROWID;
+
+CREATE INDEX record_scope_by_kind ON record_scope (scope, kind, record);
 
 CREATE TABLE digest (
     scope TEXT NOT NULL,     -- the set: records of this scope,
