@@ -42,13 +42,16 @@ def mark(tier: Tier, language: Language) -> str:
 
 
 def discrepancy(stored: StoredOp, language: Language) -> str:
-    """Say what the phone's clock said of an op, and how far off that is; empty if the clock was fine."""
-    if stored.when.tier is Tier.FINE:
+    """Say what the phone's clock said of an op, how far off that is, and how well this is known; empty if fine."""
+    when, said_ms = stored.when, stored.op.clock.wall_ms
+    if when.tier is Tier.FINE:
         return ""
-    said = _time(stored.op.clock.wall_ms)
-    ahead = _ahead(stored.op.clock.wall_ms - stored.when.at_ms, language)
-    return f"{mark(stored.when.tier, language)}: " + Text(
-        f"手机显示 {said}，{ahead}", f"phone said {said}, {ahead}"
+    facts = _time(said_ms), _ahead(said_ms - when.at_ms, language)
+    known = span_text(when.within_ms)
+    zh, en = (f"，估计可差 {known.zh}", f", give or take {known.en}") if when.within_ms > CLOCK_FINE_MS else ("", "")
+    return Text(
+        "{}：手机显示 {}，{}{}".format(_MARKS[when.tier].zh, *facts, zh),
+        "{}: phone said {}, {}{}".format(_MARKS[when.tier].en, *facts, en),
     ).spoken(language)
 
 

@@ -38,6 +38,7 @@ SEEDS_OF_MUTANTS: dict[str, int] = {
     "cursor_before_data": 1,
     "dropped_records_stay": 4,
     "incarnation_kept": 12,
+    "offset_ignores_the_way": 1,
     "outbox_emptied_early": 1,
     "own_edits_unseen": 1,
     "removal_wins": 3,

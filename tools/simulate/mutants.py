@@ -43,6 +43,7 @@ _ALL: tuple[Weakening, ...] = (
     weak_device.dropped_records_stay,
     weak_device.incarnation_kept,
     weak_device.no_tie_break,
+    weak_device.offset_ignores_the_way,
     weak_device.outbox_emptied_early,
     weak_device.own_edits_unseen,
     weak_device.removal_wins,

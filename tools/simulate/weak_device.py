@@ -8,7 +8,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
-from gridlog import composer
+from gridlog import composer, driver
 from gridlog.composer import Composer
 from gridlog.driver import Asked, Driver
 from gridlog.entries import WrittenOp, pack_answer, pack_written
@@ -22,6 +22,7 @@ from gridlog_protocol.messages import SyncResponse
 from gridlog_protocol.ops import Action, Edit, Op, Seen
 from gridlog_protocol.state import Cell, Covered, Head, HeadOrder, RecordState
 from gridlog_sync import merge, session
+from gridlog_sync.clocks import Offset
 from gridlog_sync.merge import Entry
 from gridlog_sync.pacing import Pace
 from tools.simulate.replacing import replaced
@@ -188,3 +189,10 @@ def removal_wins() -> AbstractContextManager[None]:
 def own_edits_unseen() -> AbstractContextManager[None]:
     """Count by positions alone: one's own edits of yesterday contradict those of today."""
     return replaced(merge, "_seen_by", lambda op: Covered(op.seen.position))
+
+
+def offset_ignores_the_way() -> AbstractContextManager[None]:
+    """Compare the clock with the server's time as if the answer had taken no time."""
+    return replaced(
+        driver, "offset_by_answer", lambda _, answered, *, server_ms: Offset(answered.wall_ms - server_ms, 0)
+    )

@@ -28,6 +28,8 @@ from tools.simulate.handheld import DeviceKeys, Link, ModelledClock, ModelledSto
 from tools.simulate.office import PROBLEM, Office
 
 TIMEOUT_MS = 25_000
+DRIFT_SINCE_MS = 10
+"""What a clock may drift between the last answer and the end."""
 _FORMS_OPEN_MAX = 2
 _RECENT = 4
 
@@ -187,6 +189,10 @@ class Worker:
             yield f"{self.name}: digests {store.last_is_equal} at the end"
         if self.refusals:
             yield f"{self.name}: refused at the end: {', '.join(self.refusals)}"
+        now_ms, offset = self._around.world.now_ms, store.memory.offset
+        ahead_ms = self.clock.wall_ms(now_ms) - now_ms
+        if offset is None or abs(offset.ahead_ms - ahead_ms) > offset.error_ms + DRIFT_SINCE_MS:
+            yield f"{self.name}: believes its clock {offset}, and it is {ahead_ms} ms ahead"
 
     def finish(self) -> None:
         """Save what is still open."""
