@@ -169,6 +169,7 @@ class Driver:
                 sent=asked.sent,
                 confirmed=memory.projection.confirmed,
                 has_more_pending=len(asked.sent) < len(memory.pending),
+                device=memory.device,
             )
         except ProtocolError as reason:
             raise RefusedError(reason.code, reason.detail) from None
@@ -252,6 +253,7 @@ class Driver:
                 if held.seq in incarnations
             ),
             self._receipt(absorbed, asked),
+            absorbed.decided,
         )
 
     def _receipt(self, absorbed: Absorbed, asked: Asked) -> tuple[Incarnation, ReceiptNote] | None:

@@ -11,9 +11,11 @@ from dataclasses import dataclass
 
 from gridlog_protocol.canonical import NotCanonicalError, Value, pack, unpack
 from gridlog_protocol.clock import Stamp
+from gridlog_protocol.decisions import Decision, decision_rows, read_decisions
 from gridlog_protocol.errors import ProtocolError
 from gridlog_protocol.ids import (
     DeviceHandle,
+    DeviceId,
     Epoch,
     Incarnation,
     Position,
@@ -78,6 +80,15 @@ class HeldEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class DecidedOp:
+    """An op of ours that was held for `code`, and what was decided. `code` is empty if its answer was lost."""
+
+    op: Op
+    code: str
+    decision: Decision
+
+
+@dataclass(frozen=True, slots=True)
 class TakenAnswer:
     """What one answer changed."""
 
@@ -91,10 +102,11 @@ class TakenAnswer:
     settled: Mapping[tuple[Incarnation, int], Position]
     held: tuple[HeldEntry, ...]
     receipt: tuple[Incarnation, ReceiptNote] | None
+    decided: tuple[Decision, ...] = ()
 
     def is_idle(self, before: Standing | None) -> bool:
         """Tell whether the exchange changed nothing but the time of the last contact."""
-        has_content = self.records or self.dropped or self.settled or self.held or self.receipt
+        has_content = self.records or self.dropped or self.settled or self.held or self.receipt or self.decided
         return not has_content and self.standing == before
 
 
@@ -178,12 +190,13 @@ def pack_answer(answer: TakenAnswer) -> bytes:
             [[incarnation, seq, position] for (incarnation, seq), position in answer.settled.items()],
             [[held.incarnation, held.seq, held.code, held.field] for held in answer.held],
             receipt,
+            decision_rows(answer.decided),
         ]
     )
 
 
-def read_answer(raw: bytes) -> TakenAnswer:
-    """Read the entry of an answer. Raises EntryError."""
+def read_answer(raw: bytes, device: DeviceId) -> TakenAnswer:
+    """Read the entry of an answer to `device`. Raises EntryError."""
     with _entry(raw, "answer") as row:
         standing = _standing(Row(row.value(), "standing"))
         counter, server_ms, contact_ms = row.whole(), row.whole(), row.whole()
@@ -199,7 +212,12 @@ def read_answer(raw: bytes) -> TakenAnswer:
             for each in row.rows("held", _COUNT_MAX)
         )
         receipt = _receipt(row.value())
-    return TakenAnswer(standing, counter, server_ms, contact_ms, highest, records, dropped, settled, held, receipt)
+        # Stores that were made before decisions existed go on being read.
+        decided = read_decisions(row.value(), device) if row.has_more else ()
+        row.end()
+    return TakenAnswer(
+        standing, counter, server_ms, contact_ms, highest, records, dropped, settled, held, receipt, decided
+    )
 
 
 def pack_reincarnated(old: Incarnation) -> bytes:

@@ -6,21 +6,23 @@ was killed comes back exactly as it was.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from gridlog_protocol.clock import Hlc, observe
+from gridlog_protocol.decisions import Decision, Verdict
 from gridlog_protocol.ids import DeviceId, Incarnation, OpId, Position, RecordId
 from gridlog_protocol.kinds import KindSet
 from gridlog_protocol.log_chain import log_start
 from gridlog_protocol.messages import ReceiptNote, cursor_token
-from gridlog_protocol.ops import Op, Seen, op_hash
+from gridlog_protocol.ops import Intent, Op, Seen, op_hash
 from gridlog_protocol.receipts import receipt_number
 from gridlog_protocol.segment import chain_next, chain_start, salt_block
 from gridlog_protocol.state import RecordState
-from gridlog_sync.merge import Entry, apply, overlay
+from gridlog_sync.merge import overlay
 from gridlog_sync.session import Standing
 
 from .entries import (
+    DecidedOp,
     Enrolled,
     HeldEntry,
     TakenAnswer,
@@ -51,9 +53,10 @@ class Memory:
         self.contact_ms = 0
         self.pending: dict[OpId, WrittenOp] = {}
         self.held: dict[OpId, HeldEntry] = {}
+        self.decided: dict[OpId, DecidedOp] = {}
         self.receipts: dict[Incarnation, ReceiptNote] = {}
         self._by_record: dict[RecordId, list[OpId]] = {}
-        self._held_by_record: dict[RecordId, list[Op]] = {}
+        self._held_by_record: dict[RecordId, dict[OpId, Op]] = {}
         self._own: dict[RecordId, OpId] = {}
         self._settled: set[RecordId] = set()
         self._records_of: dict[OpId, RecordId] = {}
@@ -68,7 +71,7 @@ class Memory:
                 case FrameType.OP:
                     touched.add(self._take_op(read_written(frame.payload)))
                 case FrameType.ANSWER:
-                    touched |= self._take_answer(read_answer(frame.payload))
+                    touched |= self._take_answer(read_answer(frame.payload, self.device))
                 case FrameType.ENROLMENT:
                     self.take_enrolment(read_enrolled(frame.payload))
                 case FrameType.FACT:
@@ -121,9 +124,11 @@ class Memory:
         following = self.pending.get(OpId(self.device, incarnation, seq + 1))
         return tail if seq == tail_seq else following.chain_before if following else None
 
-    def with_op(self, op: Op) -> RecordState:
-        """Return what a record would show with one op more."""
-        return apply(self.shown(op.record), Entry.pending(op))
+    def with_ops(self, ops: Sequence[Op]) -> RecordState:
+        """Return what a record would be with these ops, proposals among them."""
+        state = overlay(self.shown(ops[0].record), ops)
+        assert state is not None
+        return state
 
     def pending_of(self, record: RecordId) -> list[Op]:
         """Return the pending ops of a record, oldest first."""
@@ -131,8 +136,9 @@ class Memory:
 
     def shown(self, record: RecordId) -> RecordState | None:
         """Return a record as the screen shows it: its author goes on seeing what he wrote while it is held."""
-        held = self._held_by_record.get(record, [])
-        return overlay(self.projection.confirmed(record), [*held, *self.pending_of(record)])
+        held = self._held_by_record.get(record, {}).values()
+        own = (op for op in (*held, *self.pending_of(record)) if op.intent is not Intent.PROPOSE)
+        return overlay(self.projection.confirmed(record), own)
 
     def seen(self, record: RecordId) -> Seen:
         """Return what somebody who opens a form on `record` now has in view."""
@@ -152,7 +158,16 @@ class Memory:
         receipt = receipt_number(note.log_position, note.log_hash) if note else None
         if own is not None and own in self.held:
             return Whereabouts.HELD, receipt
+        made = self.decided.get(own) if own else None
+        if made is not None and made.decision.verdict is Verdict.REJECTED:
+            return Whereabouts.REJECTED, receipt
         return Whereabouts.RECEIVED, receipt
+
+    @property
+    def rejected(self) -> int:
+        """How many records say less here than this worker wrote last, because somebody rejected it."""
+        made = (self.decided.get(op) for op in self._own.values())
+        return sum(each is not None and each.decision.verdict is Verdict.REJECTED for each in made)
 
     def held_records(self) -> Iterator[tuple[OpId, RecordId, HeldEntry]]:
         """Yield the ops of this device that the server holds for review."""
@@ -181,8 +196,10 @@ class Memory:
             written = self.pending.get(op)
             if written is not None:
                 self.held[op] = entry
-                self._held_by_record.setdefault(written.op.record, []).append(written.op)
+                self._held_by_record.setdefault(written.op.record, {})[op] = written.op
                 touched |= self._leave_pending(op)
+        for decision in answer.decided:
+            touched |= self._take_decision(decision)
         for record in answer.records:
             self.projection.confirm(record)
         for record_id in answer.dropped:
@@ -195,6 +212,21 @@ class Memory:
         self.server_ms, self.contact_ms = answer.server_ms, answer.contact_ms
         self.hlc = observe(self.hlc, [answer.highest_stamp])
         return touched
+
+    def _take_decision(self, decision: Decision) -> set[RecordId]:
+        """Take in what became of a held op. Its answer may have been lost: then it still counts as pending here."""
+        record = self._records_of.get(decision.op)
+        if record is None or (decision.op not in self.held and decision.op not in self.pending):
+            return set()
+        waiting = self.pending.get(decision.op)
+        op = waiting.op if waiting else self._held_by_record[record][decision.op]
+        held = self.held.pop(decision.op, None)
+        self._held_by_record.get(record, {}).pop(decision.op, None)
+        self._leave_pending(decision.op)
+        if decision.verdict is Verdict.RELEASED:
+            self._settled.add(record)
+        self.decided[decision.op] = DecidedOp(op, held.code if held else "", decision)
+        return {record}
 
     def _leave_pending(self, op: OpId) -> set[RecordId]:
         written = self.pending.pop(op, None)

@@ -42,8 +42,8 @@ from .frames import FrameType
 from .journal import JOURNAL_FILE, Journal
 from .memory import Memory
 from .projection import Query
-from .records import HeldNote, PendingOp, Record, SyncReport, SyncStatus
-from .showing import conflicts, held_notes, pending_ops, record_of
+from .records import DecidedNote, HeldNote, PendingOp, Record, SyncReport, SyncStatus
+from .showing import conflicts, decided_notes, held_notes, pending_ops, record_of
 from .vault import KdfProfile, Vault, exists
 
 if TYPE_CHECKING:
@@ -218,6 +218,10 @@ class FieldStore:
         """Return the ops of this device that the server holds for review, and why."""
         return await self._run(lambda: held_notes(self._memory))
 
+    async def decided(self) -> list[DecidedNote]:
+        """Return what was decided about ops of this device that were held, newest first."""
+        return await self._run(lambda: decided_notes(self._memory))
+
     async def conflicts(self) -> list[Conflict]:
         """Return what contradicts what in the records of this device."""
         return await self._run(lambda: conflicts(self._memory))
@@ -240,6 +244,7 @@ class FieldStore:
             enrolled.user_name,
             enrolled.tenant_name,
             tuple(enrolled.scopes),
+            memory.rejected,
         )
 
     async def sync(self) -> SyncReport:
@@ -325,9 +330,11 @@ class FieldStore:
 
     def _write(self, record: RecordId, kind: str, changes: Mapping[str, Change], opened: Record | None) -> Record:
         written = self._composer.compose(record, kind, changes, opened=opened, author=self._enrolled().user)
-        if written is not None:
-            self._journal.append([(FrameType.OP, pack_written(written))])
-            self._memory.take_op(written)
+        if written:
+            # One append: a save that was killed is there as a whole or not at all.
+            self._journal.append([(FrameType.OP, pack_written(each)) for each in written])
+            for each in written:
+                self._memory.take_op(each)
         return record_of(self._memory, record)
 
     def _reincarnate(self) -> None:

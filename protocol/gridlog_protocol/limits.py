@@ -59,6 +59,18 @@ SCOPES_MAX = 64
 STATUS_BYTES_MAX = 2048
 """What a device says about itself: battery, storage, versions, clock warnings."""
 
+REASON_CHARACTERS_MIN = 5
+"""The reason of a rejection: its author must learn something from it."""
+
+REASON_CHARACTERS_MAX = 200
+"""The reason of a decision: a sentence or two on a small screen."""
+
+DECIDER_CHARACTERS_MAX = 60
+"""The name of who decided."""
+
+DECISIONS_MAX = 512
+"""Decisions in one answer, each at most about a kilobyte. What is beyond comes with the next one."""
+
 CLOCK_AHEAD_MS = 60_000
 """A stamp is at most this far ahead of the server's clock when it is accepted."""
 

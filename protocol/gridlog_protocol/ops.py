@@ -38,6 +38,8 @@ class Intent(IntEnum):
     EDIT = 1
     RESOLVE = 2
     WITHDRAW = 3
+    PROPOSE = 4
+    """Values for fields that the server decides: nothing is shown of them until somebody there accepts them."""
 
 
 @dataclass(frozen=True, slots=True)

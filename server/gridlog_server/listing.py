@@ -21,6 +21,7 @@ from gridlog_protocol.texts import Language, Text
 from gridlog_sync.view import Conflict
 from gridlog_sync.writing import InvalidRecordError
 
+from .service.deciding import DecisionError, name_of
 from .service.inspection import RecordLine
 from .store.contract import StoredOp
 
@@ -50,7 +51,7 @@ async def spoken(work: Awaitable[T]) -> T:
     """Await a command, and turn what was wrong with its facts into a CommandError."""
     try:
         return await work
-    except InvalidRecordError as wrong:
+    except (InvalidRecordError, DecisionError) as wrong:
         raise CommandError(wrong.text) from None
     except (ValueError, TypeError) as reason:
         raise CommandError(Text(str(reason), str(reason))) from None
@@ -97,7 +98,7 @@ def record_page(
     for each in history:
         stamp = each.stamp if each.stamp is not None else each.op.clock.hlc
         past.add_row(
-            str(each.position or f"({each.hold})"),
+            str(each.position or f"({each.verdict or each.hold})"),
             _time(milliseconds_of(stamp)),
             _name(names, each.op.author),
             ", ".join(_edited_labels(each, kind, language)),
@@ -145,15 +146,45 @@ def conflict_rows(line: RecordLine, names: Mapping[UserId, str]) -> list[dict[st
 
 def held_table(ops: Sequence[StoredOp], names: Mapping[UserId, str], language: Language) -> RenderableType:
     """Return the table of `held`."""
-    table = _table(language, "记录|Record", "谁|Who", "原因|Reason", "项目|Field")
+    table = _table(language, "编号|Op", "记录|Record", "谁|Who", "原因|Reason", "项目|Field")
     for each in ops:
-        hold = HOLDS.get(each.hold or "")
-        reason = hold.worker_reads.spoken(language) if hold else str(each.hold)
+        reason = _reason(each, language)
         kind = shipped_kinds().get(each.op.kind)
         field = kind.fields.get(each.hold_field or "") if kind else None
         label = _field_label(field, each.hold_field or "", language)
-        table.add_row(shown(each.op.record), _name(names, each.op.author), escape(visible(reason)), label)
+        who = _name(names, each.op.author)
+        table.add_row(name_of(each.op.id), shown(each.op.record), who, escape(visible(reason)), label)
     return table
+
+
+def held_rows(ops: Sequence[StoredOp], names: Mapping[UserId, str]) -> list[dict[str, Any]]:
+    """Return held ops as plain JSON values. `op` is how commands name one."""
+    return [
+        {
+            "op": name_of(each.op.id),
+            "record": shown(each.op.record),
+            "kind": each.op.kind,
+            "author": names.get(each.op.author, ""),
+            "code": each.hold,
+            "field": each.hold_field or "",
+            "values": {edit.field: _json_value(edit.value) for edit in each.op.edits},
+        }
+        for each in ops
+    ]
+
+
+def decided_lines(answer: Mapping[str, Any], language: Language) -> list[str]:
+    """Return what a decision did, a line for each op."""
+    words = {"released": Text("已放行", "released"), "rejected": Text("已退回", "rejected")}
+    lines = [
+        f"{each['op']}  {words[each['verdict']].spoken(language)}"
+        + Text(f"（位置 {each['position']}）", f" at position {each['position']}").spoken(language)
+        for each in answer["decided"]
+    ]
+    for each in answer["waiting"]:
+        why = HOLDS[each["code"]].worker_reads.spoken(language)
+        lines.append(f"{each['op']}  {Text('仍待核对：', 'still held: ').spoken(language)}{why}")
+    return lines
 
 
 def as_json(line: RecordLine) -> dict[str, Any]:
@@ -167,6 +198,11 @@ def as_json(line: RecordLine) -> dict[str, Any]:
         "conflicts": len(line.conflicts),
         "values": {name: _json_value(value) for name, value in line.values.items()},
     }
+
+
+def _reason(each: StoredOp, language: Language) -> str:
+    hold = HOLDS.get(each.hold or "")
+    return hold.worker_reads.spoken(language) if hold else str(each.hold)
 
 
 def _json_value(value: Value) -> Any:

@@ -264,8 +264,8 @@ class StoreContract:
         await write(store, a_commit(ops=[waiting, second, first, accepted(an_op(4, 2), 3)]))
         async with store.reading() as snapshot:
             assert await snapshot.ledger.ops_of_record(a_record(1)) == [first, second, waiting]
-            assert await snapshot.held(10) == [waiting]
-            assert await snapshot.held(0) == []
+            assert await snapshot.reviews.waiting(10) == [waiting]
+            assert await snapshot.reviews.waiting(0) == []
 
     async def test_an_op_is_stored_once(self, store: Store) -> None:
         await write(store, a_commit(ops=[accepted(an_op(1), 1)]))

@@ -164,11 +164,11 @@ class WitnessedComposer(Composer):
         *,
         opened: Record | None,
         author: UserId,
-    ) -> WrittenOp | None:
+    ) -> list[WrittenOp]:
         """See Composer."""
         written = super().compose(record, kind_name, changes, opened=opened, author=author)
-        if written is not None:
-            self.witness(written)
+        for each in written:
+            self.witness(each)
         return written
 
 

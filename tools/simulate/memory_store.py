@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import TypeVar
 
+from gridlog_protocol.decisions import Decision
 from gridlog_protocol.ids import (
     DeviceHandle,
     DeviceId,
@@ -71,6 +72,7 @@ class Tables:
     codes: dict[bytes, Code] = field(default_factory=dict)
     segments: list[tuple[DeviceId, Segment]] = field(default_factory=list)
     quarantine: set[tuple[DeviceId, str, bytes]] = field(default_factory=set)
+    decisions: list[Decision] = field(default_factory=list)
 
     def copied(self) -> Tables:
         """Return a copy whose tables can be changed."""
@@ -87,6 +89,7 @@ class Tables:
             {**self.codes},
             [*self.segments],
             {*self.quarantine},
+            [*self.decisions],
         )
 
 
@@ -141,9 +144,10 @@ class MemoryLedger:
         return {key: digest for key, digest in self.tables.digests.items() if key[0] in scopes}
 
     async def write(self, commit: Commit) -> None:
-        """Write what one push changes."""
+        """Write what one push or decision changes."""
         tables = self.tables
-        tables.ops |= {each.op.id: each for each in commit.ops}
+        tables.ops |= {each.op.id: each for each in (*commit.ops, *commit.decided)}
+        tables.decisions += commit.decisions
         tables.log += [LogHead(each.position, each.hash) for each in commit.entries]
         tables.entries += [each.op for each in commit.entries]
         tables.touches += commit.touches
@@ -154,6 +158,30 @@ class MemoryLedger:
             tables.records[each.state.id] = replace(each, scopes=(kept | each.scopes) - gone)
         tables.digests |= commit.digests
         tables.chains |= commit.chains
+
+
+class MemoryReviews:
+    """Held ops and decisions. See `contract.Reviews`."""
+
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+
+    async def waiting(self, limit: int) -> list[StoredOp]:
+        """Return held ops that nobody has decided about."""
+        return [each for each in self._tables.ops.values() if each.is_waiting][:limit]
+
+    async def numbered(self, seq: int) -> list[StoredOp]:
+        """Return all ops with this seq that are held or once were, of whatever device."""
+        return [each for each in self._tables.ops.values() if each.hold is not None and each.op.id.seq == seq]
+
+    async def decision(self, op: OpId) -> Decision | None:
+        """Return what was decided about an op."""
+        return next((each for each in self._tables.decisions if each.op == op), None)
+
+    async def decisions(self, device: DeviceId, since: Position, to: Position, limit: int) -> list[Decision]:
+        """Return the decisions about a device's ops after `since` up to `to`, by position."""
+        own = (each for each in self._tables.decisions if each.op.device == device and since < each.position <= to)
+        return sorted(own, key=lambda each: each.position)[:limit]
 
 
 class MemoryRegistry:
@@ -202,6 +230,7 @@ class MemoryTransaction:
         self.tables = tables
         self.ledger = MemoryLedger(tables, tenancy)
         self.registry = MemoryRegistry(tables)
+        self.reviews = MemoryReviews(tables)
 
     async def put_segment(self, segment: Segment, device: DeviceId, chain_after: bytes, *, now_ms: int) -> int:
         """Keep a segment's signature as evidence, and return its number."""
@@ -223,17 +252,13 @@ class MemoryTransaction:
         ]
         return sorted(wanted, key=lambda each: each.changed, reverse=True)[:limit]
 
-    async def held(self, limit: int) -> list[StoredOp]:
-        """Return held ops."""
-        return [each for each in self.tables.ops.values() if each.hold is not None][:limit]
-
     async def counts(self) -> dict[str, int]:
         """Return how many of everything there are."""
         tables = self.tables
         return {
             "records": len(tables.records),
             "ops": len(tables.ops),
-            "held": sum(each.hold is not None for each in tables.ops.values()),
+            "held": sum(each.is_waiting for each in tables.ops.values()),
             "in_conflict": sum(each.conflicts > 0 for each in tables.records.values()),
             "people": len(tables.people),
             "devices": len(tables.devices),

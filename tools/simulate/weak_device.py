@@ -33,7 +33,7 @@ def seen_when_saved() -> Iterator[None]:
     """Name what the phone has when the form is saved, not what the form showed."""
     original = Composer.compose
 
-    def weak(self: Any, record: RecordId, kind: str, changes: Any, *, opened: Any, author: Any) -> WrittenOp | None:
+    def weak(self: Any, record: RecordId, kind: str, changes: Any, *, opened: Any, author: Any) -> list[WrittenOp]:
         now = replace(opened, seen=self._memory.seen(record)) if opened else None
         return original(self, record, kind, changes, opened=now, author=author)
 
@@ -138,8 +138,8 @@ def saved_before_durable() -> Iterator[None]:
 
     def write(self: Any, record: Any, kind: str, changes: Any, opened: Any) -> Any:
         written = self._composer.compose(record, kind, changes, opened=opened, author=self._enrolled().user)
-        if written is not None:
-            self._memory.take_op(written)
+        for each in written:
+            self._memory.take_op(each)
         return record_of(self._memory, record)
 
     def take(self: Any, asked: Asked, answer: bytes) -> Any:

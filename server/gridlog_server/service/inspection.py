@@ -54,7 +54,7 @@ class Inspection:
     async def held(self, limit: int = 50) -> list[StoredOp]:
         """Return ops that wait for a person."""
         async with self._store.reading() as snapshot:
-            return await snapshot.held(limit)
+            return await snapshot.reviews.waiting(limit)
 
     async def names(self) -> dict[UserId, str]:
         """Return everybody's name."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from gridlog_protocol.ids import Position, RecordId, ScopeId
-from gridlog_protocol.limits import PAGE_BYTES
+from gridlog_protocol.decisions import Decision
+from gridlog_protocol.ids import DeviceId, Position, RecordId, ScopeId
+from gridlog_protocol.limits import DECISIONS_MAX, PAGE_BYTES
 from gridlog_protocol.messages import Fetch, Page
 from gridlog_protocol.state import RecordState
 from gridlog_protocol.state_codec import pack_record
@@ -28,22 +29,42 @@ class Pulled:
     pages: tuple[Page, ...] = ()
     digest: bytes = b""
     has_more: bool = False
+    decisions: tuple[Decision, ...] = ()
 
 
 async def pull(
     snapshot: Transaction,
     *,
+    device: DeviceId,
     scopes: Sequence[ScopeId],
     since: LogHead,
     fetches: Sequence[Fetch],
     own_push: range,
 ) -> Pulled:
-    """Return what a device that stands at `since` lacks, within one page."""
+    """Return what a device that stands at `since` lacks, within one page, and what was decided about its ops."""
     head = await snapshot.ledger.log_head()
+    decided = await snapshot.reviews.decisions(device, since.position, head.position, DECISIONS_MAX)
+    if len(decided) == DECISIONS_MAX:
+        # The answer covers the log up to the last decision that it has room for, and no further.
+        head = await _head_at(snapshot, decided[-1].position)
+    is_short = len(decided) == DECISIONS_MAX
     if fetches:
-        return await _pages(snapshot, head, since, scopes, fetches)
+        pulled = await _pages(snapshot, head, since, scopes, fetches)
+    else:
+        pulled = await _changes(snapshot, head, since, scopes, own_push)
+    told = tuple(each for each in decided if each.position <= pulled.to.position)
+    return replace(
+        pulled, decisions=told, has_more=pulled.has_more or is_short, digest=b"" if is_short else pulled.digest
+    )
+
+
+async def _changes(
+    snapshot: Transaction, head: LogHead, since: LogHead, scopes: Sequence[ScopeId], own_push: range
+) -> Pulled:
     touches = await snapshot.ledger.touches(scopes, since.position, _TOUCHES_MAX)
     is_cut = len(touches) == _TOUCHES_MAX
+    within_reach = [touch for touch in touches if touch.position <= head.position]
+    is_cut, touches = is_cut and len(within_reach) == len(touches), within_reach
     if is_cut:
         # A log entry may touch several scopes: only whole entries go out.
         touches = [touch for touch in touches if touch.position < touches[-1].position]

@@ -8,7 +8,9 @@ from dataclasses import dataclass, field, replace
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from gridlog_protocol.ids import TENANT_SCOPE, DeviceId, Incarnation, Position, RecordId, ScopeId
+from gridlog_protocol.clock import Stamp
+from gridlog_protocol.decisions import Decision
+from gridlog_protocol.ids import TENANT_SCOPE, DeviceId, Incarnation, OpId, Position, RecordId, ScopeId
 from gridlog_protocol.kinds import KindSet
 from gridlog_protocol.log_chain import EntryType, log_next
 from gridlog_protocol.op_codec import pack_op
@@ -103,6 +105,8 @@ class Work:
     before: dict[RecordId, StoredRecord | None] = field(default_factory=dict)
     left: set[tuple[ScopeId, RecordId]] = field(default_factory=set)
     chains: dict[tuple[DeviceId, Incarnation], Chain] = field(default_factory=dict)
+    decided: list[StoredOp] = field(default_factory=list)
+    decisions: list[Decision] = field(default_factory=list)
 
     @staticmethod
     async def load(
@@ -146,32 +150,42 @@ class Work:
                 return self._keep(
                     StoredOp(op, hashed, segment, low.seen.position, None, None, verdict.code, verdict.field)
                 )
-        self._log(entry, hashed)
+        self.take_effect(entry, EntryType.ACCEPTED, hashed)
         return self._keep(StoredOp(op, hashed, segment, low.seen.position, entry.position, stamp))
 
     def commit(self) -> Commit:
         """Return all that was taken note of. Digests and conflicts are worked out here, once for each record."""
         records = [self._counted(self.records[record]) for record in sorted(self.before)]
-        return Commit(self.ops, self.entries, self.touches, records, self.left, self.digests, self.chains)
+        return Commit(
+            self.ops,
+            self.entries,
+            self.touches,
+            records,
+            self.left,
+            self.digests,
+            self.chains,
+            self.decided,
+            self.decisions,
+        )
 
     def _keep(self, stored: StoredOp) -> StoredOp:
         self.ops.append(stored)
         self.history[stored.op.record].add(stored)
         return stored
 
-    def _log(self, entry: Entry, hashed: bytes) -> None:
-        op, position = entry.op, entry.position
-        link = log_next(
-            self.head.hash,
-            position=position,
-            entry_type=EntryType.ACCEPTED,
-            op=op.id,
-            op_hash=hashed,
-            stamp=entry.stamp,
-        )
-        self.head = LogHead(position, link)
-        self.entries.append(LoggedEntry(position, link, int(EntryType.ACCEPTED), op.id))
+    def take_effect(self, entry: Entry, entry_type: EntryType, hashed: bytes) -> None:
+        """Write an op's entry, which is the next one, and merge the op."""
+        assert entry.position == self.head.position + 1
+        self.note(entry_type, entry.op.id, hashed, entry.stamp)
         self._merge(entry)
+
+    def note(self, entry_type: EntryType, op: OpId, hashed: bytes, stamp: Stamp) -> Position:
+        """Write the next entry of the log, and return its position."""
+        position = Position(self.head.position + 1)
+        link = log_next(self.head.hash, position=position, entry_type=entry_type, op=op, op_hash=hashed, stamp=stamp)
+        self.head = LogHead(position, link)
+        self.entries.append(LoggedEntry(position, link, int(entry_type), op))
+        return position
 
     def _merge(self, entry: Entry) -> None:
         op = entry.op

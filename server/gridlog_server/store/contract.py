@@ -13,6 +13,7 @@ from typing import Protocol, TypeVar
 
 from gridlog_protocol.canonical import Value
 from gridlog_protocol.clock import Stamp
+from gridlog_protocol.decisions import Decision, Verdict
 from gridlog_protocol.ids import (
     DeviceHandle,
     DeviceId,
@@ -56,7 +57,10 @@ class LogHead:
 
 @dataclass(frozen=True, slots=True)
 class StoredOp:
-    """An op as the server holds it. `position` and `stamp` are None while it is held for `hold`."""
+    """An op as the server holds it. While it is held for `hold`, `position` and `stamp` are None.
+
+    `hold` stays when somebody has decided; `verdict` then says what. A rejected op never gets a position.
+    """
 
     op: Op
     hash: bytes
@@ -66,6 +70,12 @@ class StoredOp:
     stamp: Stamp | None
     hold: str | None = None
     hold_field: str | None = None
+    verdict: Verdict | None = None
+
+    @property
+    def is_waiting(self) -> bool:
+        """Tell whether the op is held and nobody has decided about it."""
+        return self.hold is not None and self.verdict is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +101,10 @@ class StoredRecord:
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """Everything that one push changes, written as one."""
+    """Everything that one push or decision changes, written as one. `decided` are ops held before, as they are now.
+
+    A dependant that is judged again is among them, though its hold only has another reason.
+    """
 
     ops: Sequence[StoredOp]
     entries: Sequence[LoggedEntry]
@@ -100,6 +113,8 @@ class Commit:
     left: Collection[tuple[ScopeId, RecordId]]
     digests: Mapping[tuple[ScopeId, int], SetDigest]
     chains: Mapping[tuple[DeviceId, Incarnation], Chain]
+    decided: Sequence[StoredOp] = ()
+    decisions: Sequence[Decision] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,12 +237,37 @@ class Registry(Protocol):
         ...
 
 
+class Reviews(Protocol):
+    """Held ops, and what was decided about them."""
+
+    async def waiting(self, limit: int) -> list[StoredOp]:
+        """Return held ops that nobody has decided about."""
+        ...
+
+    async def numbered(self, seq: int) -> list[StoredOp]:
+        """Return all ops with this seq that are held or once were, of whatever device."""
+        ...
+
+    async def decision(self, op: OpId) -> Decision | None:
+        """Return what was decided about an op."""
+        ...
+
+    async def decisions(self, device: DeviceId, since: Position, to: Position, limit: int) -> list[Decision]:
+        """Return the decisions about a device's ops after `since` up to `to`, by position."""
+        ...
+
+
 class Transaction(Protocol):
     """One consistent view of the database; what it writes is seen by others after its commit."""
 
     @property
     def ledger(self) -> Ledger:
         """Ops, log and records."""
+        ...
+
+    @property
+    def reviews(self) -> Reviews:
+        """Held ops and decisions."""
         ...
 
     @property
@@ -247,12 +287,8 @@ class Transaction(Protocol):
         """Return records by their last change, newest first."""
         ...
 
-    async def held(self, limit: int) -> list[StoredOp]:
-        """Return held ops."""
-        ...
-
     async def counts(self) -> dict[str, int]:
-        """Return how many records, ops, held ops, people, devices and quarantined requests there are."""
+        """Return how many records, ops, waiting held ops, people, devices and quarantined requests there are."""
         ...
 
 

@@ -23,9 +23,10 @@ from gridlog_protocol.canonical import Value, pack, unpack
 from gridlog_protocol.ids import DeviceId, Epoch, TenantId
 from gridlog_protocol.segment import Segment
 
-from .contract import StoredOp, StoredRecord, StoreUnavailableError, Tenancy
+from .contract import StoredRecord, StoreUnavailableError, Tenancy
 from .sqlite_ledger import SqliteLedger
 from .sqlite_registry import SqliteRegistry
+from .sqlite_reviews import SqliteReviews
 
 APPLICATION_ID = 0x47524C53  # "GRLS"
 _READERS = 2
@@ -60,6 +61,7 @@ class SqliteTransaction:
         self._connection = connection
         self.ledger = SqliteLedger(connection, tenancy)
         self.registry = SqliteRegistry(connection)
+        self.reviews = SqliteReviews(connection)
 
     async def put_segment(self, segment: Segment, device: DeviceId, chain_after: bytes, *, now_ms: int) -> int:
         """Keep a segment's signature as evidence, and return its number."""
@@ -93,15 +95,12 @@ class SqliteTransaction:
         """Return records by their last change, newest first."""
         return await self.ledger.listed(kind=kind, in_conflict=in_conflict, limit=limit)
 
-    async def held(self, limit: int) -> list[StoredOp]:
-        """Return held ops."""
-        return await self.ledger.held(limit)
-
     async def counts(self) -> dict[str, int]:
-        """Return how many records, ops, held ops, people, devices and quarantined requests there are."""
+        """Return how many records, ops, waiting held ops, people, devices and quarantined requests there are."""
         row = await self._connection.execute_fetchall(
             "SELECT (SELECT count(*) FROM record), (SELECT count(*) FROM op),"
-            " (SELECT count(*) FROM op WHERE hold IS NOT NULL), (SELECT count(*) FROM record WHERE conflicts > 0),"
+            " (SELECT count(*) FROM op WHERE hold_status = 'waiting'),"
+            " (SELECT count(*) FROM record WHERE conflicts > 0),"
             " (SELECT count(*) FROM person), (SELECT count(*) FROM device), (SELECT count(*) FROM quarantine)"
         )
         names = ("records", "ops", "held", "in_conflict", "people", "devices", "quarantine")
