@@ -134,6 +134,11 @@ class Memory:
         """Return the pending ops of a record, oldest first."""
         return [self.pending[op].op for op in self._by_record.get(record, ())]
 
+    def proposals_of(self, record: RecordId) -> list[Op]:
+        """Return the proposals for a record that nobody has decided about, oldest first."""
+        waiting = (*self._held_by_record.get(record, {}).values(), *self.pending_of(record))
+        return [op for op in waiting if op.intent is Intent.PROPOSE]
+
     def shown(self, record: RecordId) -> RecordState | None:
         """Return a record as the screen shows it: its author goes on seeing what he wrote while it is held."""
         held = self._held_by_record.get(record, {}).values()

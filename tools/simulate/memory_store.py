@@ -29,6 +29,7 @@ from gridlog_server.store.contract import (
     Code,
     Commit,
     Device,
+    LoggedEntry,
     LogHead,
     Person,
     StoredOp,
@@ -61,7 +62,7 @@ class Tables:
     """Everything that is committed. Copied for each transaction: worlds are small."""
 
     log: list[LogHead] = field(default_factory=list)
-    entries: list[OpId] = field(default_factory=list)
+    entries: list[LoggedEntry] = field(default_factory=list)
     ops: dict[OpId, StoredOp] = field(default_factory=dict)
     records: dict[RecordId, StoredRecord] = field(default_factory=dict)
     touches: list[Touch] = field(default_factory=list)
@@ -149,7 +150,7 @@ class MemoryLedger:
         tables.ops |= {each.op.id: each for each in (*commit.ops, *commit.decided)}
         tables.decisions += commit.decisions
         tables.log += [LogHead(each.position, each.hash) for each in commit.entries]
-        tables.entries += [each.op for each in commit.entries]
+        tables.entries += commit.entries
         tables.touches += commit.touches
         for each in commit.records:
             before = tables.records.get(each.state.id)

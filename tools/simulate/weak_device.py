@@ -183,6 +183,19 @@ def removal_wins() -> AbstractContextManager[None]:
     return replaced(merge, "_written", weak)
 
 
+@contextmanager
+def contexts_forgotten() -> Iterator[None]:
+    """Forget what a cell's writes had seen: a released op comes back though somebody has overwritten it."""
+    original = merge._written  # noqa: SLF001
+
+    def weak(cell: Cell, edit: Edit, entry: Entry) -> Cell:
+        written = original(replace(cell, covered=Covered()), edit, entry)
+        return replace(written, covered=Covered())
+
+    with replaced(merge, "_written", weak):
+        yield
+
+
 def own_edits_unseen() -> AbstractContextManager[None]:
     """Count by positions alone: one's own edits of yesterday contradict those of today."""
     return replaced(merge, "_seen_by", lambda op: Covered(op.seen.position))
