@@ -225,6 +225,9 @@ class Memory:
             return set()
         waiting = self.pending.get(decision.op)
         op = waiting.op if waiting else self._held_by_record[record][decision.op]
+        if op_hash(op) != decision.op_hash:
+            # About what another copy of this store wrote under the same number.
+            return set()
         held = self.held.pop(decision.op, None)
         self._held_by_record.get(record, {}).pop(decision.op, None)
         self._leave_pending(decision.op)

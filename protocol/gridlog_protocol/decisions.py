@@ -35,9 +35,13 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """A log entry that decides about one held op. `stamp` is what a released op was given, 0 for a rejected one."""
+    """A log entry that decides about one held op. `stamp` is what a released op was given, 0 for a rejected one.
+
+    `op_hash` says which op it is: a restored or copied store may have written another one under the same id.
+    """
 
     op: OpId
+    op_hash: bytes
     verdict: Verdict
     position: Position
     stamp: Stamp
@@ -50,6 +54,7 @@ def decision_rows(decisions: Iterable[Decision]) -> Value:
         [
             each.op.incarnation,
             each.op.seq,
+            each.op_hash,
             each.verdict.value,
             each.position,
             each.stamp,
@@ -70,6 +75,7 @@ def read_decisions(value: Value, device: DeviceId) -> tuple[Decision, ...]:
 
 def _read(row: Row, device: DeviceId) -> Decision:
     op = OpId(device, Incarnation(row.blob(8)), row.whole(low=1, high=SEQ_MAX))
+    op_hash = row.blob(32)
     name = row.text(_VERDICT_BYTES_MAX)
     if name not in list(Verdict):
         raise row.malformed("unknown verdict")
@@ -77,4 +83,4 @@ def _read(row: Row, device: DeviceId) -> Decision:
     by, at_ms = row.text(_UTF8_BYTES_MAX * DECIDER_CHARACTERS_MAX), row.whole()
     reason, follows = row.text(_UTF8_BYTES_MAX * REASON_CHARACTERS_MAX), Position(row.whole())
     row.end()
-    return Decision(op, Verdict(name), position, stamp, Ruling(by, at_ms, reason, follows))
+    return Decision(op, op_hash, Verdict(name), position, stamp, Ruling(by, at_ms, reason, follows))

@@ -241,4 +241,6 @@ def _decided(standing: Standing, response: SyncResponse, device: DeviceId) -> tu
 
 def _continues(run: Sequence[Op], op: Op) -> bool:
     last = run[-1]
-    return len(run) < SEGMENT_OPS_MAX and (last.author, last.seen.epoch) == (op.author, op.seen.epoch)
+    # An op between may have been decided about before its answer came: it is not pending any more.
+    is_next = op.id.seq == last.id.seq + 1
+    return is_next and len(run) < SEGMENT_OPS_MAX and (last.author, last.seen.epoch) == (op.author, op.seen.epoch)

@@ -162,13 +162,13 @@ class _Bench:
         released = replace(held, position=entry.position, stamp=entry.stamp, verdict=Verdict.RELEASED)
         work.history[held.op.record].add(released)
         work.decided.append(released)
-        return self._noted(Decision(held.op.id, Verdict.RELEASED, entry.position, entry.stamp, ruling))
+        return self._noted(Decision(held.op.id, held.hash, Verdict.RELEASED, entry.position, entry.stamp, ruling))
 
     def _reject(self, held: StoredOp, ruling: Ruling) -> Decision:
         hashed = decided_hash(held.hash, ruling)
         position = self.work.note(EntryType.REJECTED, held.op.id, hashed, _NO_STAMP)
         self.work.decided.append(replace(held, verdict=Verdict.REJECTED))
-        return self._noted(Decision(held.op.id, Verdict.REJECTED, position, _NO_STAMP, ruling))
+        return self._noted(Decision(held.op.id, held.hash, Verdict.REJECTED, position, _NO_STAMP, ruling))
 
     def _noted(self, decision: Decision) -> Decision:
         self.work.decisions.append(decision)

@@ -15,8 +15,11 @@ from gridlog_protocol.log_chain import Ruling
 from .contract import StoredOp
 from .sqlite_ledger import OP_COLUMNS, stored_op
 
-_DECISION_COLUMNS = "device, incarnation, seq, verdict, position, stamp, decided_by, decided_ms, reason, follows"
-_OF_OPS = "verdict IN ('released', 'rejected')"
+_DECISIONS = (
+    "SELECT device, incarnation, seq, op.hash, verdict, decision.position, decision.stamp, decided_by, decided_ms,"
+    " reason, follows FROM decision JOIN op USING (device, incarnation, seq)"
+    " WHERE verdict <> 'gap_closed' AND device = ?"
+)
 
 
 class SqliteReviews:
@@ -38,8 +41,7 @@ class SqliteReviews:
     async def decision(self, op: OpId) -> Decision | None:
         """Return what was decided about an op."""
         rows = await self._all(
-            f"SELECT {_DECISION_COLUMNS} FROM decision"
-            f" WHERE device = ? AND incarnation = ? AND seq = ? AND {_OF_OPS}",
+            f"{_DECISIONS} AND incarnation = ? AND seq = ?",
             *op,
         )
         return next((_decision(row) for row in rows), None)
@@ -47,8 +49,7 @@ class SqliteReviews:
     async def decisions(self, device: DeviceId, since: Position, to: Position, limit: int) -> list[Decision]:
         """Return the decisions about a device's ops after `since` up to `to`, by position."""
         rows = await self._all(
-            f"SELECT {_DECISION_COLUMNS} FROM decision"
-            f" WHERE device = ? AND position > ? AND position <= ? AND {_OF_OPS} ORDER BY position LIMIT ?",
+            f"{_DECISIONS} AND decision.position > ? AND decision.position <= ? ORDER BY decision.position LIMIT ?",
             device,
             since,
             to,
@@ -61,7 +62,7 @@ class SqliteReviews:
 
 
 def _decision(row: Any) -> Decision:
-    device, incarnation, seq, verdict, position, stamp, by, at_ms, reason, follows = row
+    device, incarnation, seq, hashed, verdict, position, stamp, by, at_ms, reason, follows = row
     op = OpId(DeviceId(device), Incarnation(incarnation), seq)
     ruling = Ruling(by, at_ms, reason, Position(follows))
-    return Decision(op, Verdict(verdict), Position(position), Stamp(stamp), ruling)
+    return Decision(op, hashed, Verdict(verdict), Position(position), Stamp(stamp), ruling)
