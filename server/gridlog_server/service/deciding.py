@@ -143,7 +143,7 @@ class _Bench:
             author = authors.get(each.op.id.device)
             verdict = self._judged(each, author) if author else Held(each.op, "foreign_author")
             if isinstance(verdict, Held):
-                again = replace(each, hold=verdict.code, hold_field=verdict.field or None)
+                again = replace(each, hold=verdict.code, hold_field=verdict.field)
                 self.work.decided.append(again)
                 waiting.append(again)
             else:
