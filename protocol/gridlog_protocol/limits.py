@@ -23,6 +23,9 @@ SEGMENT_OPS_MAX = 4096
 SEGMENTS_MAX = 64
 """Segments in one request: incarnations, authors and epochs change seldom."""
 
+WAITING_BYTES_MAX = 4 << 20
+"""Segments that wait behind a gap, for one device: a few full batches. The device keeps what is beyond."""
+
 SALT_BLOCK_OPS = 256
 """Ops that share one salt root. A segment carries one root for each block it touches."""
 

@@ -155,6 +155,10 @@ def held(data: Data = DEFAULT_DATA, limit: Limit = 30, as_json: AsJson = False) 
         out.print_json(json.dumps(listing.held_rows(ops, names)))
     else:
         out.print(listing.held_table(ops, names, LANGUAGE))
+        waiting = _look(data, lambda inspection: inspection.waiting(limit))
+        if waiting:
+            out.print(_say("前面还缺修改的批次：", "Behind a gap, waiting for what is missing:"))
+            out.print(listing.waiting_table(waiting, LANGUAGE))
 
 
 @cli.command(help=_say("放行一项暂存的修改，让它现在生效。", "Release a held op: it takes effect now."))
@@ -197,6 +201,30 @@ def enroll(
     grids = "、".join(answer["grids"])
     out.print(_say(f"{answer['name']}（{grids}）的登记码，24 小时内有效，只能用一次：", "Valid for 24 hours, once:"))
     print(answer["code"])  # noqa: T201 - alone on its line, unwrapped, to be copied
+
+
+@admin.command(help=_say("不再等待缺少的修改，后面的转为待核对。", "Stop waiting for missing ops."))
+def close_gap(
+    device: Annotated[str, typer.Argument(help=_say("终端，见 held。", "The device, as `held` names it."))],
+    incarnation: Annotated[str, typer.Argument(help=_say("编号段，见 held。", "As `held` names it."))],
+    by: DecidedBy,
+    reason: Annotated[str, typer.Option(help=_say("理由，5 到 200 字。", "Why, 5 to 200 characters."))],
+    data: Data = DEFAULT_DATA,
+    as_json: AsJson = False,  # noqa: FBT002
+) -> None:
+    """Close a gap."""
+    facts = {"device": device, "incarnation": incarnation, "by": by, "reason": reason}
+    answer = _command(data, "close_gap", facts)
+    if as_json:
+        out.print_json(json.dumps(answer))
+        return
+    first, last, number = answer["first_seq"], answer["last_seq"], answer["held"]
+    out.print(
+        _say(
+            f"不再等待 {first} 到 {last}；后面 {number} 项修改转为待核对。",
+            f"Ops {first} to {last} are not waited for any more; {number} behind them are held.",
+        )
+    )
 
 
 @admin.command("import", help=_say("导入网格和住户（JSON）。", "Import grids and households from a JSON file."))

@@ -23,7 +23,7 @@ from gridlog_sync.writing import InvalidRecordError
 
 from .service.deciding import DecisionError, name_of
 from .service.inspection import RecordLine
-from .store.contract import StoredOp
+from .store.contract import StoredOp, WaitingSegment
 
 T = TypeVar("T")
 _WIDTH = 48
@@ -35,6 +35,7 @@ _COUNTS = {
     "in_conflict": Text("有冲突的记录", "Records in conflict"),
     "people": Text("人员", "People"),
     "devices": Text("终端", "Devices"),
+    "waiting": Text("等待前面修改的批次", "Segments behind a gap"),
     "quarantine": Text("隔离的请求", "Quarantined requests"),
 }
 
@@ -154,6 +155,16 @@ def held_table(ops: Sequence[StoredOp], names: Mapping[UserId, str], language: L
         label = _field_label(field, each.hold_field or "", language)
         who = _name(names, each.op.author)
         table.add_row(name_of(each.op.id), shown(each.op.record), who, escape(visible(reason)), label)
+    return table
+
+
+def waiting_table(waiting: Sequence[WaitingSegment], language: Language) -> RenderableType:
+    """Return the table of what waits behind gaps."""
+    table = _table(language, "终端|Device", "编号段|Incarnation", "修改|Ops", "收到|Received")
+    for each in waiting:
+        first, last = each.segment.first_seq, each.segment.ops[-1].id.seq
+        names = each.device.hex()[:8], each.segment.incarnation.hex()[:8]
+        table.add_row(*names, f"{first}-{last}", _time(each.received_ms))
     return table
 
 

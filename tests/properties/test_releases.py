@@ -16,6 +16,7 @@ from gridlog_protocol.ops import Edit, Op
 from gridlog_server.service.deciding import Deciding, name_of
 from gridlog_server.service.enrolment import Enrolment
 from gridlog_server.service.exchange import Exchange
+from gridlog_server.service.gaps import Gaps
 from gridlog_server.service.importing import Importing
 from gridlog_server.service.inspection import Inspection
 from gridlog_server.service.keys import ServerKeys
@@ -56,6 +57,7 @@ def _served() -> Server:
         Exchange(store, keys, KINDS, clock),
         Importing(store, KINDS, now_ms=clock, entropy=os.urandom),
         Deciding(store, KINDS, now_ms=clock),
+        Gaps(store, KINDS, now_ms=clock),
         Inspection(store, KINDS),
     )
 

@@ -6,12 +6,13 @@ wrong here is the moment: `fate` says before each commit whether the server dies
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import TypeVar
 
+from gridlog_protocol.canonical import pack
 from gridlog_protocol.decisions import Decision
 from gridlog_protocol.ids import (
     DeviceHandle,
@@ -25,6 +26,7 @@ from gridlog_protocol.ids import (
 )
 from gridlog_protocol.log_chain import log_start
 from gridlog_protocol.segment import Segment, chain_start
+from gridlog_protocol.segment_codec import segment_row
 from gridlog_server.store.contract import (
     Code,
     Commit,
@@ -36,6 +38,7 @@ from gridlog_server.store.contract import (
     StoredRecord,
     StoreUnavailableError,
     Tenancy,
+    WaitingSegment,
 )
 from gridlog_sync.admission import Chain
 from gridlog_sync.changes import Touch
@@ -74,6 +77,7 @@ class Tables:
     segments: list[tuple[DeviceId, Segment]] = field(default_factory=list)
     quarantine: set[tuple[DeviceId, str, bytes]] = field(default_factory=set)
     decisions: list[Decision] = field(default_factory=list)
+    waiting: list[WaitingSegment] = field(default_factory=list)
 
     def copied(self) -> Tables:
         """Return a copy whose tables can be changed."""
@@ -91,6 +95,7 @@ class Tables:
             [*self.segments],
             {*self.quarantine},
             [*self.decisions],
+            [*self.waiting],
         )
 
 
@@ -184,6 +189,36 @@ class MemoryReviews:
         own = (each for each in self._tables.decisions if each.op.device == device and since < each.position <= to)
         return sorted(own, key=lambda each: each.position)[:limit]
 
+    async def behind_gap(self, device: DeviceId, incarnation: Incarnation) -> list[WaitingSegment]:
+        """Return the segments of an incarnation that wait, by their first op."""
+        own = (each for each in self._tables.waiting if each.device == device)
+        return _in_order(each for each in own if each.segment.incarnation == incarnation)
+
+    async def gaps(self, limit: int) -> list[WaitingSegment]:
+        """Return segments that wait, of whatever device, by device, incarnation and first op."""
+        return _in_order(self._tables.waiting)[:limit]
+
+    async def keep_waiting(self, waiting: WaitingSegment, bytes_max: int) -> bool:
+        """Keep a segment until the gap before it closes: once, and unless more than `bytes_max` would wait."""
+        kept = [each for each in self._tables.waiting if each.device == waiting.device]
+        if sum(len(pack(segment_row(each.segment))) for each in (*kept, waiting)) > bytes_max:
+            return False
+        place = (waiting.segment.incarnation, waiting.segment.first_seq, waiting.segment.signature)
+        if place not in {(each.segment.incarnation, each.segment.first_seq, each.segment.signature) for each in kept}:
+            self._tables.waiting.append(waiting)
+        return True
+
+    async def wait_no_longer(self, waiting: WaitingSegment) -> None:
+        """Forget a segment that waited."""
+        self._tables.waiting.remove(waiting)
+
+
+def _in_order(waiting: Iterable[WaitingSegment]) -> list[WaitingSegment]:
+    def place(each: WaitingSegment) -> tuple[DeviceId, Incarnation, int, bytes]:
+        return each.device, each.segment.incarnation, each.segment.first_seq, each.segment.signature
+
+    return sorted(waiting, key=place)
+
 
 class MemoryRegistry:
     """People and devices. See `contract.Registry`."""
@@ -264,6 +299,7 @@ class MemoryTransaction:
             "people": len(tables.people),
             "devices": len(tables.devices),
             "quarantine": len(tables.quarantine),
+            "waiting": len(tables.waiting),
         }
 
 

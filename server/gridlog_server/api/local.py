@@ -7,6 +7,7 @@ are the access control: whoever owns the data directory is the administrator.
 from __future__ import annotations
 
 import binascii
+from dataclasses import asdict
 from typing import Any
 
 from aiohttp import web
@@ -16,6 +17,7 @@ from gridlog_protocol.ids import RecordId, is_record_id, read
 from gridlog_protocol.kinds import Identity, KindSet, Reference
 from gridlog_server.service.deciding import Decided, Deciding, DecisionError, name_of
 from gridlog_server.service.enrolment import Enrolment
+from gridlog_server.service.gaps import Gaps
 from gridlog_server.service.importing import Given, Importing
 from gridlog_sync.writing import InvalidRecordError
 
@@ -25,10 +27,13 @@ IMPORT_BYTES_MAX = 64 << 20
 class LocalCommands:
     """What a command may ask, as plain JSON values: over the socket, or directly if no server runs."""
 
-    def __init__(self, enrolment: Enrolment, importing: Importing, deciding: Deciding, kinds: KindSet) -> None:
+    def __init__(
+        self, enrolment: Enrolment, importing: Importing, deciding: Deciding, gaps: Gaps, kinds: KindSet
+    ) -> None:
         self._enrolment = enrolment
         self._importing = importing
         self._deciding = deciding
+        self._gaps = gaps
         self._kinds = kinds
 
     async def run(self, name: str, facts: dict[str, Any]) -> dict[str, Any]:
@@ -42,6 +47,8 @@ class LocalCommands:
                 return await self._release(**facts)
             case "reject":
                 return await self._reject(**facts)
+            case "close_gap":
+                return await self._close_gap(**facts)
             case _:
                 raise ValueError(f"no command {name!r}")
 
@@ -58,6 +65,9 @@ class LocalCommands:
 
     async def _reject(self, op: str, by: str, reason: str) -> dict[str, Any]:
         return _decided(await self._deciding.reject(op, by=by, reason=reason))
+
+    async def _close_gap(self, device: str, incarnation: str, by: str, reason: str) -> dict[str, Any]:
+        return asdict(await self._gaps.close(device, incarnation, by=by, reason=reason))
 
     def _given(self, number: int, row: dict[str, Any]) -> Given:
         try:

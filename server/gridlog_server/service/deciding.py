@@ -51,6 +51,22 @@ def name_of(op: OpId) -> str:
     return f"{op.device.hex()[:_NAME_DIGITS]}-{op.incarnation.hex()[:_NAME_DIGITS]}-{op.seq}"
 
 
+def ruling_of(by: str, reason: str, *, now_ms: int, reason_min: int = REASON_CHARACTERS_MIN) -> Ruling:
+    """Return who decides and why. Raises DecisionError if either is missing or too long."""
+    by, reason = by.strip(), reason.strip()
+    if not 1 <= len(by) <= DECIDER_CHARACTERS_MAX:
+        raise DecisionError(
+            f"请写明由谁决定，最多 {DECIDER_CHARACTERS_MAX} 个字。",
+            f"Say who decides, in at most {DECIDER_CHARACTERS_MAX} characters.",
+        )
+    if not reason_min <= len(reason) <= REASON_CHARACTERS_MAX:
+        raise DecisionError(
+            f"理由应为 {reason_min} 到 {REASON_CHARACTERS_MAX} 个字。",
+            f"The reason has {reason_min} to {REASON_CHARACTERS_MAX} characters.",
+        )
+    return Ruling(by, now_ms, reason)
+
+
 class Deciding:
     """The use cases behind `gridlog-server release` and `reject`."""
 
@@ -64,7 +80,7 @@ class Deciding:
 
         Raises DecisionError.
         """
-        ruling = self._ruling(by, reason, reason_min=0)
+        ruling = ruling_of(by, reason, now_ms=self._now_ms(), reason_min=0)
 
         async def work(transaction: Transaction) -> Decided:
             wanted = await _found(transaction, name)
@@ -80,7 +96,7 @@ class Deciding:
 
         Raises DecisionError.
         """
-        ruling = self._ruling(by, reason, reason_min=REASON_CHARACTERS_MIN)
+        ruling = ruling_of(by, reason, now_ms=self._now_ms())
 
         async def work(transaction: Transaction) -> Decided:
             wanted = await _found(transaction, name)
@@ -90,20 +106,6 @@ class Deciding:
             return decided
 
         return await self._store.commit(work)
-
-    def _ruling(self, by: str, reason: str, *, reason_min: int) -> Ruling:
-        by, reason = by.strip(), reason.strip()
-        if not 1 <= len(by) <= DECIDER_CHARACTERS_MAX:
-            raise DecisionError(
-                f"请写明由谁决定，最多 {DECIDER_CHARACTERS_MAX} 个字。",
-                f"Say who decides, in at most {DECIDER_CHARACTERS_MAX} characters.",
-            )
-        if not reason_min <= len(reason) <= REASON_CHARACTERS_MAX:
-            raise DecisionError(
-                f"理由应为 {reason_min} 到 {REASON_CHARACTERS_MAX} 个字。",
-                f"The reason has {reason_min} to {REASON_CHARACTERS_MAX} characters.",
-            )
-        return Ruling(by, self._now_ms(), reason)
 
 
 @dataclass(slots=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from gridlog_protocol.canonical import Value
 from gridlog_protocol.ids import RecordId, UserId, shown
 from gridlog_protocol.kinds import KindSet
-from gridlog_server.store.contract import Readable, StoredOp, StoredRecord, Transaction
+from gridlog_server.store.contract import Readable, StoredOp, StoredRecord, Transaction, WaitingSegment
 from gridlog_sync.view import Conflict, conflicts_of, values_of
 
 
@@ -55,6 +55,11 @@ class Inspection:
         """Return ops that wait for a person."""
         async with self._store.reading() as snapshot:
             return await snapshot.reviews.waiting(limit)
+
+    async def waiting(self, limit: int = 50) -> list[WaitingSegment]:
+        """Return segments that wait for what is missing before them."""
+        async with self._store.reading() as snapshot:
+            return await snapshot.reviews.gaps(limit)
 
     async def names(self) -> dict[UserId, str]:
         """Return everybody's name."""

@@ -26,6 +26,7 @@ from gridlog_protocol.ids import (
     TenantId,
     UserId,
 )
+from gridlog_protocol.log_chain import Ruling
 from gridlog_protocol.ops import Op
 from gridlog_protocol.segment import Segment
 from gridlog_protocol.state import RecordState
@@ -115,6 +116,26 @@ class Commit:
     chains: Mapping[tuple[DeviceId, Incarnation], Chain]
     decided: Sequence[StoredOp] = ()
     decisions: Sequence[Decision] = ()
+    closed: Sequence[ClosedGap] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ClosedGap:
+    """A decision that ops up to `last` are not waited for any more."""
+
+    last: OpId
+    position: Position
+    ruling: Ruling
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingSegment:
+    """A verified segment behind a gap. `served` is where its device stood when it came: what its ops may name."""
+
+    device: DeviceId
+    segment: Segment
+    served: Position
+    received_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,7 +259,7 @@ class Registry(Protocol):
 
 
 class Reviews(Protocol):
-    """Held ops, and what was decided about them."""
+    """Held ops, what was decided about them, and segments that wait behind a gap."""
 
     async def waiting(self, limit: int) -> list[StoredOp]:
         """Return held ops that nobody has decided about."""
@@ -254,6 +275,22 @@ class Reviews(Protocol):
 
     async def decisions(self, device: DeviceId, since: Position, to: Position, limit: int) -> list[Decision]:
         """Return the decisions about a device's ops after `since` up to `to`, by position."""
+        ...
+
+    async def behind_gap(self, device: DeviceId, incarnation: Incarnation) -> list[WaitingSegment]:
+        """Return the segments of an incarnation that wait, by their first op."""
+        ...
+
+    async def gaps(self, limit: int) -> list[WaitingSegment]:
+        """Return segments that wait, of whatever device, by device, incarnation and first op."""
+        ...
+
+    async def keep_waiting(self, waiting: WaitingSegment, bytes_max: int) -> bool:
+        """Keep a segment until the gap before it closes: once, and unless more than `bytes_max` would wait."""
+        ...
+
+    async def wait_no_longer(self, waiting: WaitingSegment) -> None:
+        """Forget a segment that waited."""
         ...
 
 
@@ -288,7 +325,7 @@ class Transaction(Protocol):
         ...
 
     async def counts(self) -> dict[str, int]:
-        """Return how many records, ops, waiting held ops, people, devices and quarantined requests there are."""
+        """Return how much there is of each: records, ops, ops held and undecided, people, devices, and so on."""
         ...
 
 

@@ -96,14 +96,15 @@ class SqliteTransaction:
         return await self.ledger.listed(kind=kind, in_conflict=in_conflict, limit=limit)
 
     async def counts(self) -> dict[str, int]:
-        """Return how many records, ops, waiting held ops, people, devices and quarantined requests there are."""
+        """Return how much there is of each: records, ops, ops held and undecided, people, devices, and so on."""
         row = await self._connection.execute_fetchall(
             "SELECT (SELECT count(*) FROM record), (SELECT count(*) FROM op),"
             " (SELECT count(*) FROM op WHERE hold_status = 'waiting'),"
             " (SELECT count(*) FROM record WHERE conflicts > 0),"
-            " (SELECT count(*) FROM person), (SELECT count(*) FROM device), (SELECT count(*) FROM quarantine)"
+            " (SELECT count(*) FROM person), (SELECT count(*) FROM device), (SELECT count(*) FROM quarantine),"
+            " (SELECT count(*) FROM waiting)"
         )
-        names = ("records", "ops", "held", "in_conflict", "people", "devices", "quarantine")
+        names = ("records", "ops", "held", "in_conflict", "people", "devices", "quarantine", "waiting")
         return dict(zip(names, next(iter(row)), strict=True))
 
 

@@ -190,6 +190,14 @@ class SqliteLedger:
                 for each in commit.decisions
             ),
         )
+        await self._many(
+            "INSERT INTO decision (position, device, incarnation, seq, verdict, stamp, decided_by, decided_ms,"
+            " reason, follows) VALUES (?, ?, ?, ?, 'gap_closed', 0, ?, ?, ?, 0)",
+            (
+                (each.position, *each.last, each.ruling.by, each.ruling.at_ms, each.ruling.reason)
+                for each in commit.closed
+            ),
+        )
 
     async def _write_records(self, commit: Commit) -> None:
         await self._many(

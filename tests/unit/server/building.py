@@ -47,6 +47,7 @@ from gridlog_protocol.state import RecordState
 from gridlog_server.service.deciding import Deciding
 from gridlog_server.service.enrolment import Enrolment
 from gridlog_server.service.exchange import Exchange
+from gridlog_server.service.gaps import Gaps
 from gridlog_server.service.importing import Importing
 from gridlog_server.service.inspection import Inspection
 from gridlog_server.service.keys import ServerKeys
@@ -84,6 +85,7 @@ class Server:
     exchange: Exchange
     importing: Importing
     deciding: Deciding
+    gaps: Gaps
     inspection: Inspection
 
     async def enrolled(self, staff_no: str, *grids: str) -> Handset:
@@ -151,6 +153,7 @@ async def serving(folder: Path) -> AsyncIterator[Server]:
             Exchange(store, keys, KINDS, clock),
             Importing(store, KINDS, now_ms=clock, entropy=os.urandom),
             Deciding(store, KINDS, now_ms=clock),
+            Gaps(store, KINDS, now_ms=clock),
             Inspection(store, KINDS),
         )
     finally:

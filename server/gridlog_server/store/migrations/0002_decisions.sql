@@ -22,3 +22,15 @@ CREATE TABLE decision (
 ) STRICT;
 
 CREATE INDEX decision_by_device ON decision (device, position);
+
+CREATE TABLE waiting (
+    device      BLOB NOT NULL,     -- who signed
+    incarnation BLOB NOT NULL,     -- of which store
+    first_seq   INTEGER NOT NULL,  -- its first op; the one before has not come
+    signature   BLOB NOT NULL,     -- the segment's: one that comes again is the same
+    last_seq    INTEGER NOT NULL,  -- its last op
+    body        BLOB NOT NULL,     -- the segment as a row of the wire, canonical msgpack
+    served      INTEGER NOT NULL,  -- the position its device stood at: what its ops may name
+    received_ms INTEGER NOT NULL,  -- when it came
+    PRIMARY KEY (device, incarnation, first_seq, signature)
+) STRICT, WITHOUT ROWID;
