@@ -47,7 +47,9 @@ def test_the_list_of_modules_is_complete() -> None:
 
 
 def test_the_drawing_of_admission_has_every_hold_that_is_given() -> None:
-    drawn = set(re.findall(r"[a-z]+_[a-z_]+|immutable", TEXT.split("## What the server takes")[1].split("## ")[0]))
+    drawn = set(
+        re.findall(r"[a-z]+_[a-z_]+|immutable|proposal", TEXT.split("## What the server takes")[1].split("## ")[0])
+    )
 
     assert drawn & set(HOLDS) == set(re.findall(r'"([a-z_]+)"', inspect.getsource(admission))) & set(HOLDS)
 

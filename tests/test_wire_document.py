@@ -113,7 +113,7 @@ def test_the_numbers_that_name_things_are_those_of_the_code() -> None:
     for action in Action:
         assert f"\n| {action} {action.name.lower()} |" in TEXT
     for entry in EntryType:
-        assert f"Entry type {entry} is an {entry.name.lower()} op" in TEXT
+        assert f"\n| {entry} {entry.name.lower().replace('_', ' ')} |" in TEXT
     assert f"An envelope adds {OVERHEAD_BYTES} bytes" in TEXT
 
 

@@ -7,7 +7,6 @@ from gridlog_protocol.invitation import InvitationError
 from gridlog_sync.view import Conflict
 from gridlog_sync.writing import Add, Count, InvalidRecordError, Remove
 
-from .decisions import Overruled
 from .errors import (
     AlreadyEnrolledError,
     DiskFailedError,
@@ -29,6 +28,7 @@ from .errors import (
     WrongPassphraseError,
 )
 from .records import HeldNote, PendingOp, Record, SyncReport, SyncStatus, SyncTurn, Whereabouts
+from .resolutions import Overruled
 from .store import FieldStore
 from .vault import KdfProfile
 

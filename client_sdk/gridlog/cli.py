@@ -157,18 +157,19 @@ def list_(
 def show(record: IdPrefix, store: Store = DEFAULT_STORE, as_json: AsJson = False) -> None:  # noqa: FBT002
     """Show."""
 
-    async def work(opened: FieldStore) -> tuple[Record, list[Any], list[Any], Reader]:
+    async def work(opened: FieldStore) -> tuple[Record, list[Any], list[Any], list[Any], Reader]:
         found = await opened.get(await found_record(opened, record))
         contrary = [each for each in await opened.conflicts() if each.record == found.id]
         held_here = [each for each in await opened.held() if each.record == found.id]
-        return found, contrary, held_here, await reader_of(opened)
+        decided_here = [each for each in await opened.decided() if each.record == found.id]
+        return found, contrary, held_here, decided_here, await reader_of(opened)
 
-    found, contrary, held_here, reader = in_store(store, work)
+    found, contrary, held_here, decided_here, reader = in_store(store, work)
     if as_json:
         said = cli_tables.conflicts_json(contrary, reader.kinds.get(found.kind))
         out.print_json(json.dumps(cli_tables.record_json(found) | {"conflicts": said}))
     else:
-        out.print(cli_tables.record_page(found, contrary, held_here, reader))
+        out.print(cli_tables.record_page(found, contrary, held_here, decided_here, reader))
 
 
 @cli.command(help=say("与服务器同步。", "Send what waits, fetch what is new."))
@@ -258,17 +259,20 @@ def conflicts(store: Store = DEFAULT_STORE) -> None:
             out.print(cli_tables.overruled_block(overruled, record, reader))
 
 
-@cli.command(help=say("服务器收到、但待核对的修改和原因。", "Changes that the server holds for review, and why."))
+@cli.command(help=say("待核对的修改和原因，以及已有的决定。", "Changes held for review, and what was decided."))
 def held(store: Store = DEFAULT_STORE) -> None:
-    """List what is held."""
+    """List what is held, and what was decided."""
 
-    async def work(opened: FieldStore) -> tuple[list[Any], dict[RecordId, Record], Reader]:
-        notes = await opened.held()
-        return notes, await records_of(opened, {each.record for each in notes}), await reader_of(opened)
+    async def work(opened: FieldStore) -> tuple[list[Any], list[Any], dict[RecordId, Record], Reader]:
+        notes, decided = await opened.held(), await opened.decided()
+        known = await records_of(opened, {each.record for each in notes})
+        return notes, decided, known, await reader_of(opened)
 
-    notes, records, reader = in_store(store, work)
+    notes, decided, records, reader = in_store(store, work)
     nothing = say("没有待核对的修改。", "Nothing is held.")
     out.print(cli_tables.held_table(notes, records, reader) if notes else nothing)
+    if decided:
+        out.print(cli_tables.decided_table(decided, reader))
 
 
 def main() -> None:

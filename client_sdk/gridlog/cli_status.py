@@ -54,6 +54,10 @@ def sync_page(report: SyncReport, status: SyncStatus, language: Language) -> Ren
     if report.held:
         zh = f"其中 {report.held} 项服务器已收到，待核对：gridlog held"
         lines.append(Line(say(zh, f"{report.held} of them held for review: gridlog held"), style="magenta"))
+    if status.rejected:
+        zh = f"⚠ {status.rejected} 项修改未被采纳，理由见：gridlog held"
+        en = f"⚠ {_counted(status.rejected, 'change')} not accepted; why: gridlog held"
+        lines.append(Line(say(zh, en), style="red"))
     if status.conflicts:
         zh = f"⚠ {status.conflicts} 条记录有冲突：gridlog conflicts"
         lines.append(
@@ -113,6 +117,7 @@ def status_page(status: SyncStatus, now_ms: int, language: Language) -> Renderab
     rows = (
         (Text("等待发送的修改", "Changes waiting to be sent"), status.pending, "yellow", "gridlog pending"),
         (Text("待核对的修改", "Changes held for review"), status.held, "magenta", "gridlog held"),
+        (Text("未被采纳的修改", "Changes not accepted"), status.rejected, "red", "gridlog held"),
         (Text("有冲突的记录", "Records in conflict"), status.conflicts, "red", "gridlog conflicts"),
         (Text("本机的记录", "Records on this device"), status.records, "", ""),
     )

@@ -17,6 +17,7 @@ from rich.text import Text as Line
 
 from gridlog_protocol.canonical import Value
 from gridlog_protocol.clock import milliseconds_of
+from gridlog_protocol.decisions import Verdict
 from gridlog_protocol.ids import RecordId, UserId, shown
 from gridlog_protocol.kinds import Field, Kind, KindSet, shipped_envelope
 from gridlog_protocol.kinds.presenting import shown_element, shown_value, title_of, visible
@@ -26,13 +27,19 @@ from gridlog_sync.rules import Severity
 from gridlog_sync.view import Conflict, Unseen, said_by
 
 from .cli_times import written
-from .decisions import Overruled
-from .records import HeldNote, PendingOp, Record, Whereabouts
+from .records import DecidedNote, HeldNote, PendingOp, Record, Whereabouts
+from .resolutions import Overruled
 
 SHORT_ID_CHARACTERS = 13
 """The time in a record's id, to the millisecond: two records of one device never share it."""
 
-_STYLES = {Whereabouts.ON_DEVICE: "yellow", Whereabouts.HELD: "magenta", Whereabouts.RECEIVED: "green"}
+_STYLES = {
+    Whereabouts.ON_DEVICE: "yellow",
+    Whereabouts.HELD: "magenta",
+    Whereabouts.RECEIVED: "green",
+    Whereabouts.REJECTED: "red",
+}
+_VERDICTS = {Verdict.RELEASED: Text("已采纳", "accepted"), Verdict.REJECTED: Text("未被采纳", "not accepted")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +98,11 @@ def records_table(records: Sequence[Record], reader: Reader) -> RenderableType:
 
 
 def record_page(
-    record: Record, conflicts: Sequence[Conflict], held: Sequence[HeldNote], reader: Reader
+    record: Record,
+    conflicts: Sequence[Conflict],
+    held: Sequence[HeldNote],
+    decided: Sequence[DecidedNote],
+    reader: Reader,
 ) -> RenderableType:
     """Return the page of `show`: what it says, where it is and what to do, and what contradicts what."""
     kind = reader.kinds.get(record.kind)
@@ -106,6 +117,8 @@ def record_page(
         values,
         where_line(record, held, reader),
     ]
+    if decided:
+        parts += ["", decided_table(decided, reader)]
     if conflicts:
         parts += ["", conflicts_block(conflicts, record, reader)]
     return Group(*parts)
@@ -120,6 +133,8 @@ def where_line(record: Record, held: Sequence[HeldNote], reader: Reader) -> Rend
             then = reader.say("已保存，有网络时运行 gridlog sync 发送。", "Saved. Run gridlog sync to send it.")
         case Whereabouts.HELD:
             then = " ".join(held_reason(note, record.kind, reader) for note in held)
+        case Whereabouts.REJECTED:
+            then = reader.say("理由见 gridlog held；可以改后重新填写。", "Why: gridlog held. You can write it again.")
         case Whereabouts.RECEIVED:
             receipt = record.receipt
             then = reader.say(f"回执 {receipt}", f"receipt {receipt}") if receipt else ""
@@ -183,6 +198,30 @@ def held_table(notes: Sequence[HeldNote], records: Mapping[RecordId, Record], re
         title = f"{reader.kind_label(record.kind)} · {reader.title(record)}" if record else "—"
         reason = held_reason(note, record.kind if record else "", reader)
         table.add_row(short_id(note.record), escape(title), escape(reason))
+    return table
+
+
+def decided_table(notes: Sequence[DecidedNote], reader: Reader) -> RenderableType:
+    """Return what was decided about held edits, newest first: by whom, why, and what they said."""
+    table = _table(reader, "标识|Id", "内容|What it said", "决定|Decision", "谁|By", "时间|When", "理由|Why")
+    for note in notes:
+        kind = reader.kinds.get(note.kind)
+        said = []
+        for name, value in note.values.items():
+            field = kind.fields.get(name) if kind else None
+            text = shown_value(field, value, reader.language, names=reader.names)
+            said.append(f"{reader.field_label(note.kind, name)}={text}")
+        with_record = reader.say("（随登记一起）", " (with the record)") if note.with_record else ""
+        verdict = f"{_VERDICTS[note.verdict].spoken(reader.language)}{with_record}"
+        style = "red" if note.verdict is Verdict.REJECTED else "green"
+        table.add_row(
+            short_id(note.record),
+            escape(", ".join(said)),
+            Line(verdict, style=style),
+            escape(visible(note.by)),
+            written(note.decided_ms),
+            escape(visible(note.reason)),
+        )
     return table
 
 

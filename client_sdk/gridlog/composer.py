@@ -17,14 +17,14 @@ from gridlog_protocol.ops import SALT_BYTES, Edit, Intent, Op, Seen, op_hash, op
 from gridlog_protocol.segment import chain_next
 from gridlog_protocol.texts import Text
 from gridlog_sync.view import conflicts_of, values_of
-from gridlog_sync.writing import Change, InvalidRecordError, edits_for
+from gridlog_sync.writing import Change, InvalidRecordError, edits_for, is_proposable
 
-from .decisions import Decision, action_of
 from .device_clock import DeviceClock
 from .entries import WrittenOp
 from .errors import UnknownKindError
 from .memory import Memory
 from .records import Record
+from .resolutions import Resolution, action_of
 
 _DECIDED = Text("没有需要决定的分歧。", "is not in conflict; there is nothing to decide.")
 _TOO_LARGE = Text("一次填写的内容太多，请分几次保存。", "This is too much for one entry. Save it in several steps.")
@@ -47,8 +47,10 @@ class Composer:
         opened: Record | None,
         author: UserId,
         intent: Intent = Intent.EDIT,
-    ) -> WrittenOp | None:
-        """Return the op that makes `changes`, or None if nothing changes. `opened` is None for a new record.
+    ) -> list[WrittenOp]:
+        """Return the ops that make `changes`, none if nothing changes. `opened` is None for a new record.
+
+        Values for fields that the server decides are proposals, in an op of their own behind the others.
 
         Raises InvalidRecordError, which names every wrong field, or UnknownKindError.
         """
@@ -69,33 +71,50 @@ class Composer:
             undecided=undecided,
             is_creation=is_creation,
         )
-        if not edits and not is_creation:
-            return None
+        proposed = tuple(edit for edit in edits if is_proposable(kind.fields[edit.field]))
+        own = tuple(edit for edit in edits if edit not in proposed)
+        seen = self._seen(opened) if opened else memory.seen(record)
         wall_ms = self._clock.wall_ms()
+        written: list[WrittenOp] = []
+        hlc = memory.hlc
         seq, chain_before = memory.next_place(memory.incarnation)
-        root = memory.root(memory.incarnation, seq) or self._entropy(SALT_BYTES)
-        op = Op(
-            OpId(memory.device, memory.incarnation, seq),
-            author,
-            record,
-            kind.name,
-            kind.version,
-            Intent.CREATE if opened is None else intent,
-            self._seen(opened) if opened else memory.seen(record),
-            self._clock.facts(tick(memory.hlc, wall_ms), server_ms=memory.server_ms),
-            edits,
-            op_salt(root, seq),
-        )
-        after = values_of(memory.with_op(op), kind)
-        touched = {edit.field for edit in edits}
+        root = b""
+        for purpose, part in ((Intent.CREATE if is_creation else intent, own), (Intent.PROPOSE, proposed)):
+            if not part and purpose is not Intent.CREATE:
+                continue
+            known = memory.root(memory.incarnation, seq)
+            if known or not root or seq % SALT_BLOCK_OPS == 0:
+                root = known or self._entropy(SALT_BYTES)
+            hlc = tick(hlc, wall_ms)
+            op = Op(
+                OpId(memory.device, memory.incarnation, seq),
+                author,
+                record,
+                kind.name,
+                kind.version,
+                purpose,
+                seen,
+                self._clock.facts(hlc, server_ms=memory.server_ms),
+                part,
+                op_salt(root, seq),
+            )
+            written.append(WrittenOp(op, root, chain_before))
+            seq, chain_before = seq + 1, chain_next(chain_before, op_hash(op))
+        if written:
+            self._check([each.op for each in written], kind, wall_ms=wall_ms, is_creation=is_creation)
+        return written
+
+    def _check(self, ops: Sequence[Op], kind: Kind, *, wall_ms: int, is_creation: bool) -> None:
+        """Raise InvalidRecordError if the record would contradict itself with these ops, or one is too large."""
+        after = values_of(self._memory.with_ops(ops), kind)
+        touched = {edit.field for op in ops for edit in op.edits}
         violations = check_record(kind, after, now_ms=wall_ms, fields=touched, is_creation=is_creation)
-        if len(pack_op(op)) > OP_BYTES_MAX:
+        if any(len(pack_op(op)) > OP_BYTES_MAX for op in ops):
             violations.append(Violation("", "too_large", _TOO_LARGE))
         if violations:
             raise InvalidRecordError(violations)
-        return WrittenOp(op, root, chain_before)
 
-    def undone(self, decision: Decision, author: UserId) -> list[WrittenOp]:
+    def undone(self, decision: Resolution, author: UserId) -> list[WrittenOp]:
         """Return the ops that put back what a decision replaced, again without knowledge of each other.
 
         Each op has one of the values of every cell. None of them has seen another, but all have seen the decision: it

@@ -188,6 +188,7 @@ class Driver:
                 sent=asked.sent,
                 confirmed=memory.projection.confirmed,
                 has_more_pending=len(asked.sent) < len(memory.pending),
+                device=memory.device,
             )
             # Kept in memory alone: whoever forgets it gets urgent records a second time, which does no harm.
             self._urgent_to = urgent_of(response.extras)
@@ -276,6 +277,7 @@ class Driver:
             ),
             self._receipt(absorbed, asked),
             newest_offset(self._memory.offset, measured),
+            decided=absorbed.decided,
         )
 
     def _receipt(self, absorbed: Absorbed, asked: Asked) -> tuple[Incarnation, ReceiptNote] | None:

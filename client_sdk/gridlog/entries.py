@@ -11,9 +11,11 @@ from dataclasses import dataclass
 
 from gridlog_protocol.canonical import NotCanonicalError, Value, pack, unpack
 from gridlog_protocol.clock import Stamp
+from gridlog_protocol.decisions import Decision, decision_rows, read_decisions
 from gridlog_protocol.errors import ProtocolError
 from gridlog_protocol.ids import (
     DeviceHandle,
+    DeviceId,
     Epoch,
     Incarnation,
     Position,
@@ -79,6 +81,15 @@ class HeldEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class DecidedOp:
+    """An op of ours that was held for `code`, and what was decided. `code` is empty if its answer was lost."""
+
+    op: Op
+    code: str
+    decision: Decision
+
+
+@dataclass(frozen=True, slots=True)
 class TakenAnswer:
     """What one answer changed.
 
@@ -97,10 +108,11 @@ class TakenAnswer:
     receipt: tuple[Incarnation, ReceiptNote] | None
     offset: Offset | None = None
     repaired: int = 0
+    decided: tuple[Decision, ...] = ()
 
     def is_idle(self, before: Standing | None) -> bool:
         """Tell whether the exchange changed nothing but the time of the last contact."""
-        has_content = self.records or self.dropped or self.settled or self.held or self.receipt
+        has_content = self.records or self.dropped or self.settled or self.held or self.receipt or self.decided
         return not has_content and self.standing == before
 
 
@@ -186,12 +198,13 @@ def pack_answer(answer: TakenAnswer) -> bytes:
             receipt,
             [answer.offset.ahead_ms, answer.offset.error_ms] if answer.offset else None,
             answer.repaired,
+            decision_rows(answer.decided),
         ]
     )
 
 
-def read_answer(raw: bytes) -> TakenAnswer:
-    """Read the entry of an answer. Raises EntryError."""
+def read_answer(raw: bytes, device: DeviceId) -> TakenAnswer:
+    """Read the entry of an answer to `device`. Raises EntryError."""
     with _entry(raw, "answer") as row:
         standing = _standing(Row(row.value(), "standing"))
         counter, server_ms, contact_ms = row.whole(), row.whole(), row.whole()
@@ -207,10 +220,11 @@ def read_answer(raw: bytes) -> TakenAnswer:
             for each in row.rows("held", _COUNT_MAX)
         )
         receipt = _receipt(row.value())
-        # Entries of the first days say nothing about clocks and repairs.
-        offset, repaired = (_offset(row.value()), row.whole()) if row.has_more else (None, 0)
-    what = records, dropped, settled, held, receipt
-    return TakenAnswer(standing, counter, server_ms, contact_ms, highest, *what, offset, repaired)
+        offset, repaired = _offset(row.value()), row.whole()
+        decided = read_decisions(row.value(), device)
+        row.end()
+    what = records, dropped, settled, held, receipt, offset, repaired, decided
+    return TakenAnswer(standing, counter, server_ms, contact_ms, highest, *what)
 
 
 def pack_reincarnated(old: Incarnation) -> bytes:

@@ -6,9 +6,10 @@ was killed comes back exactly as it was.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from gridlog_protocol.clock import Hlc, observe
+from gridlog_protocol.decisions import Decision, Verdict
 from gridlog_protocol.ids import DeviceId, Incarnation, OpId, Position, RecordId
 from gridlog_protocol.kinds import KindSet
 from gridlog_protocol.log_chain import log_start
@@ -18,11 +19,11 @@ from gridlog_protocol.receipts import receipt_number
 from gridlog_protocol.segment import chain_next, chain_start, salt_block
 from gridlog_protocol.state import RecordState
 from gridlog_sync.clocks import Offset
-from gridlog_sync.merge import Entry, apply, overlay
+from gridlog_sync.merge import overlay
 from gridlog_sync.session import Standing
 
-from .decisions import Decision, Overruled, decision_of, overruled_by
 from .entries import (
+    DecidedOp,
     Enrolled,
     HeldEntry,
     TakenAnswer,
@@ -35,6 +36,7 @@ from .entries import (
 from .frames import Frame, FrameType
 from .projection import Projection
 from .records import Whereabouts
+from .resolutions import Overruled, Resolution, overruled_by, resolution_of
 
 
 class Memory:
@@ -55,11 +57,12 @@ class Memory:
         self.repaired = 0
         self.pending: dict[OpId, WrittenOp] = {}
         self.held: dict[OpId, HeldEntry] = {}
+        self.decided: dict[OpId, DecidedOp] = {}
         self.receipts: dict[Incarnation, ReceiptNote] = {}
-        self.decisions: dict[RecordId, Decision] = {}
+        self.resolutions: dict[RecordId, Resolution] = {}
         self.overruled: dict[tuple[RecordId, str, str], Overruled] = {}
         self._by_record: dict[RecordId, list[OpId]] = {}
-        self._held_by_record: dict[RecordId, list[Op]] = {}
+        self._held_by_record: dict[RecordId, dict[OpId, Op]] = {}
         self._own: dict[RecordId, OpId] = {}
         self._settled: set[RecordId] = set()
         self._records_of: dict[OpId, RecordId] = {}
@@ -74,7 +77,7 @@ class Memory:
                 case FrameType.OP:
                     touched.add(self._take_op(read_written(frame.payload)))
                 case FrameType.ANSWER:
-                    touched |= self._take_answer(read_answer(frame.payload))
+                    touched |= self._take_answer(read_answer(frame.payload, self.device))
                 case FrameType.ENROLMENT:
                     self.take_enrolment(read_enrolled(frame.payload))
                 case FrameType.FACT:
@@ -127,18 +130,26 @@ class Memory:
         following = self.pending.get(OpId(self.device, incarnation, seq + 1))
         return tail if seq == tail_seq else following.chain_before if following else None
 
-    def with_op(self, op: Op) -> RecordState:
-        """Return what a record would show with one op more."""
-        return apply(self.shown(op.record), Entry.pending(op))
+    def with_ops(self, ops: Sequence[Op]) -> RecordState:
+        """Return what a record would be with these ops, proposals among them."""
+        state = overlay(self.shown(ops[0].record), ops)
+        assert state is not None
+        return state
 
     def pending_of(self, record: RecordId) -> list[Op]:
         """Return the pending ops of a record, oldest first."""
         return [self.pending[op].op for op in self._by_record.get(record, ())]
 
+    def proposals_of(self, record: RecordId) -> list[Op]:
+        """Return the proposals for a record that nobody has decided about, oldest first."""
+        waiting = (*self._held_by_record.get(record, {}).values(), *self.pending_of(record))
+        return [op for op in waiting if op.intent is Intent.PROPOSE]
+
     def shown(self, record: RecordId) -> RecordState | None:
         """Return a record as the screen shows it: its author goes on seeing what he wrote while it is held."""
-        held = self._held_by_record.get(record, [])
-        return overlay(self.projection.confirmed(record), [*held, *self.pending_of(record)])
+        held = self._held_by_record.get(record, {}).values()
+        own = (op for op in (*held, *self.pending_of(record)) if op.intent is not Intent.PROPOSE)
+        return overlay(self.projection.confirmed(record), own)
 
     def seen(self, record: RecordId) -> Seen:
         """Return what somebody who opens a form on `record` now has in view."""
@@ -158,7 +169,16 @@ class Memory:
         receipt = receipt_number(note.log_position, note.log_hash) if note else None
         if own is not None and own in self.held:
             return Whereabouts.HELD, receipt
+        made = self.decided.get(own) if own else None
+        if made is not None and made.decision.verdict is Verdict.REJECTED:
+            return Whereabouts.REJECTED, receipt
         return Whereabouts.RECEIVED, receipt
+
+    @property
+    def rejected(self) -> int:
+        """How many records say less here than this worker wrote last, because somebody rejected it."""
+        made = (self.decided.get(op) for op in self._own.values())
+        return sum(each is not None and each.decision.verdict is Verdict.REJECTED for each in made)
 
     def held_records(self) -> Iterator[tuple[OpId, RecordId, HeldEntry]]:
         """Yield the ops of this device that the server holds for review."""
@@ -168,7 +188,7 @@ class Memory:
     def _take_op(self, written: WrittenOp) -> RecordId:
         op = written.op
         if op.intent is Intent.RESOLVE:
-            self.decisions[op.record] = decision_of(op, self.shown(op.record))
+            self.resolutions[op.record] = resolution_of(op, self.shown(op.record))
         for edit in op.edits:
             self.overruled.pop((op.record, edit.field, edit.key), None)
         self.pending[op.id] = written
@@ -191,8 +211,10 @@ class Memory:
             written = self.pending.get(op)
             if written is not None:
                 self.held[op] = entry
-                self._held_by_record.setdefault(written.op.record, []).append(written.op)
+                self._held_by_record.setdefault(written.op.record, {})[op] = written.op
                 touched |= self._leave_pending(op)
+        for decision in answer.decided:
+            touched |= self._take_decision(decision)
         for record in answer.records:
             self._note_overruled(record)
             self.projection.confirm(record)
@@ -214,6 +236,24 @@ class Memory:
         before, kind = self.projection.confirmed(after.id), self.kinds.get(after.kind)
         for each in overruled_by(before, after, kind, self.enrolled.user):
             self.overruled[(each.record, each.field, each.key)] = each
+
+    def _take_decision(self, decision: Decision) -> set[RecordId]:
+        """Take in what became of a held op. Its answer may have been lost: then it still counts as pending here."""
+        record = self._records_of.get(decision.op)
+        if record is None or (decision.op not in self.held and decision.op not in self.pending):
+            return set()
+        waiting = self.pending.get(decision.op)
+        op = waiting.op if waiting else self._held_by_record[record][decision.op]
+        if op_hash(op) != decision.op_hash:
+            # About what another copy of this store wrote under the same number.
+            return set()
+        held = self.held.pop(decision.op, None)
+        self._held_by_record.get(record, {}).pop(decision.op, None)
+        self._leave_pending(decision.op)
+        if decision.verdict is Verdict.RELEASED:
+            self._settled.add(record)
+        self.decided[decision.op] = DecidedOp(op, held.code if held else "", decision)
+        return {record}
 
     def _leave_pending(self, op: OpId) -> set[RecordId]:
         written = self.pending.pop(op, None)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from gridlog_protocol.canonical import Value
+from gridlog_protocol.decisions import Verdict
 from gridlog_protocol.ids import Incarnation, OpId, RecordId, UserId
 from gridlog_protocol.ops import Seen
 from gridlog_protocol.state import WITHDRAWN
@@ -23,6 +24,7 @@ class Whereabouts(Enum):
     ON_DEVICE = Text("只在本机", "on this phone only")
     HELD = Text("已收到，待核对", "received, under review")
     RECEIVED = Text("服务器已收到", "received by the server")
+    REJECTED = Text("未被采纳", "not accepted")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,26 @@ class HeldNote:
 
 
 @dataclass(frozen=True, slots=True)
+class DecidedNote:
+    """An op of this device that was held, and what was decided: by whom, when (server's clock, Unix ms) and why.
+
+    `values` has what the op set, by field, so that it can be written again. `with_record` says that it was decided
+    together with the creation of its record.
+    """
+
+    op: OpId
+    record: RecordId
+    kind: str
+    code: str
+    verdict: Verdict
+    by: str
+    decided_ms: int
+    reason: str
+    with_record: bool
+    values: Mapping[str, Value]
+
+
+@dataclass(frozen=True, slots=True)
 class SyncReport:
     """How an exchange went. `is_equal` is None while the server had more to send than was asked for.
 
@@ -112,6 +134,7 @@ class SyncStatus:
     """How the store stands: what waits, and the last word from the server (Unix milliseconds, 0 if never).
 
     `clock_offset_ms`, `clock_error_ms` and `clock_warning` as in SyncReport, as of the last contact.
+    `rejected` counts the records whose last edit by this device was rejected, and not written again.
     """
 
     pending: int
@@ -122,6 +145,7 @@ class SyncStatus:
     user_name: str
     tenant_name: str
     scopes: tuple[str, ...]
+    rejected: int = 0
     clock_offset_ms: int | None = None
     clock_error_ms: int = 0
 

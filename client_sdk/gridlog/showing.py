@@ -8,7 +8,7 @@ from gridlog_sync.view import Conflict, conflicts_of, rounds_of, values_of
 
 from .errors import UnknownRecordError
 from .memory import Memory
-from .records import HeldNote, PendingOp, Record
+from .records import DecidedNote, HeldNote, PendingOp, Record
 
 
 def record_of(memory: Memory, record: RecordId) -> Record:
@@ -47,6 +47,26 @@ def held_notes(memory: Memory) -> list[HeldNote]:
         HeldNote(op, record, entry.code, entry.field, HOLDS[entry.code].worker_reads)
         for op, record, entry in memory.held_records()
         if entry.code in HOLDS
+    ]
+
+
+def decided_notes(memory: Memory) -> list[DecidedNote]:
+    """Return what was decided about ops of this device that were held, newest first."""
+    made = sorted(memory.decided.values(), key=lambda each: each.decision.position, reverse=True)
+    return [
+        DecidedNote(
+            each.op.id,
+            each.op.record,
+            each.op.kind,
+            each.code,
+            each.decision.verdict,
+            each.decision.ruling.by,
+            each.decision.ruling.at_ms,
+            each.decision.ruling.reason,
+            bool(each.decision.ruling.follows),
+            {edit.field: edit.value for edit in each.op.edits},
+        )
+        for each in made
     ]
 
 

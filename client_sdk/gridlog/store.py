@@ -32,7 +32,6 @@ from gridlog_sync.writing import Change
 
 from .clock_warning import is_worth_keeping, offset_fields
 from .composer import Composer
-from .decisions import Overruled
 from .device_clock import DeviceClock
 from .driver import Asked, Driver
 from .entries import (
@@ -48,8 +47,9 @@ from .frames import FrameType
 from .journal import JOURNAL_FILE, Journal
 from .memory import Memory
 from .projection import Query
-from .records import HeldNote, PendingOp, Record, SyncReport, SyncStatus, SyncTurn
-from .showing import conflicts, held_notes, pending_ops, record_of
+from .records import DecidedNote, HeldNote, PendingOp, Record, SyncReport, SyncStatus, SyncTurn
+from .resolutions import Overruled
+from .showing import conflicts, decided_notes, held_notes, pending_ops, record_of
 from .vault import KdfProfile, Vault, exists
 
 if TYPE_CHECKING:
@@ -276,6 +276,10 @@ class FieldStore:
         """Return the ops of this device that the server holds for review, and why."""
         return await self._run(lambda: held_notes(self._memory))
 
+    async def decided(self) -> list[DecidedNote]:
+        """Return what was decided about ops of this device that were held, newest first."""
+        return await self._run(lambda: decided_notes(self._memory))
+
     async def conflicts(self) -> list[Conflict]:
         """Return what contradicts what in the records of this device."""
         return await self._run(lambda: conflicts(self._memory))
@@ -298,6 +302,7 @@ class FieldStore:
             enrolled.user_name,
             enrolled.tenant_name,
             tuple(enrolled.scopes),
+            memory.rejected,
             *offset_fields(memory.offset),
         )
 
@@ -367,13 +372,15 @@ class FieldStore:
     ) -> Record:
         author = self._enrolled().user
         written = self._composer.compose(record, kind, changes, opened=opened, author=author, intent=intent)
-        if written is not None:
-            self._journal.append([(FrameType.OP, pack_written(written))])
-            self._memory.take_op(written)
+        if written:
+            # One append: a save that was killed is there as a whole or not at all.
+            self._journal.append([(FrameType.OP, pack_written(each)) for each in written])
+            for each in written:
+                self._memory.take_op(each)
         return record_of(self._memory, record)
 
     def _undo(self, record: RecordId) -> Record:
-        decision = self._memory.decisions.get(record)
+        decision = self._memory.resolutions.get(record)
         if decision is None or not decision.stands_in(self._memory.shown(record)):
             raise NothingToUndoError
         written = self._composer.undone(decision, self._enrolled().user)

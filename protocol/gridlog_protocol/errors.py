@@ -277,6 +277,22 @@ _HOLDS = (
             "This field is filled in by the office. Your change is kept.",
         ),
     ),
+    Hold(
+        "proposal",
+        "The op proposes values for fields that the server decides; it waits for somebody there to accept them.",
+        Text(
+            "已作为建议提交，等待后台采纳。",
+            "This is a proposal. It waits for the office to accept it.",
+        ),
+    ),
+    Hold(
+        "after_gap",
+        "Earlier ops of the device never came; somebody closed the gap, and what lies in or behind it needs a look.",
+        Text(
+            "这之前的一些修改没有送到，已交督导核对。",
+            "Some changes before this one never arrived. A supervisor will look.",
+        ),
+    ),
 )
 
 REFUSALS: Mapping[str, Refusal] = MappingProxyType({each.code: each for each in _REFUSALS})

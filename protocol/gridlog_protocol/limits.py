@@ -23,6 +23,9 @@ SEGMENT_OPS_MAX = 4096
 SEGMENTS_MAX = 64
 """Segments in one request: incarnations, authors and epochs change seldom."""
 
+WAITING_BYTES_MAX = 4 << 20
+"""Segments that wait behind a gap, for one device: a few full batches. The device keeps what is beyond."""
+
 SALT_BLOCK_OPS = 256
 """Ops that share one salt root. A segment carries one root for each block it touches."""
 
@@ -61,6 +64,18 @@ SCOPES_MAX = 64
 
 STATUS_BYTES_MAX = 2048
 """What a device says about itself: battery, storage, versions, clock warnings."""
+
+REASON_CHARACTERS_MIN = 5
+"""The reason of a rejection: its author must learn something from it."""
+
+REASON_CHARACTERS_MAX = 200
+"""The reason of a decision: a sentence or two on a small screen."""
+
+DECIDER_CHARACTERS_MAX = 60
+"""The name of who decided."""
+
+DECISIONS_MAX = 512
+"""Decisions in one answer, each at most about a kilobyte. What is beyond comes with the next one."""
 
 CLOCK_AHEAD_MS = 60_000
 """A stamp is at most this far ahead of the server's clock when it is accepted."""

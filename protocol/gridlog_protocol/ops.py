@@ -38,8 +38,10 @@ class Intent(IntEnum):
     EDIT = 1
     RESOLVE = 2
     WITHDRAW = 3
-    UNDO = 4
-    """Puts back one of the values that a decision had replaced."""
+    PROPOSE = 4
+    """Values for fields that the server decides: nothing is shown of them until somebody there accepts them."""
+    UNDO = 5
+    """Puts back one of the values that a resolution had replaced."""
 
 
 @dataclass(frozen=True, slots=True)

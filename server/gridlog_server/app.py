@@ -22,8 +22,10 @@ from gridlog_protocol.limits import MESSAGE_BYTES_MAX
 from .api import exchange as exchange_api
 from .api import health, local
 from .keyfile import read_keys, write_keys
+from .service.deciding import Deciding
 from .service.enrolment import Enrolment
 from .service.exchange import Exchange
+from .service.gaps import Gaps
 from .service.importing import Importing
 from .service.inspection import Inspection
 from .service.keys import ServerKeys
@@ -100,6 +102,7 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
     try:
         enrolment = Enrolment(store, keys, address=settings.address, now_ms=now_ms, entropy=os.urandom)
         importing = Importing(store, kinds, now_ms=now_ms, entropy=os.urandom)
+        deciding, gaps = Deciding(store, kinds, now_ms=now_ms), Gaps(store, kinds, now_ms=now_ms)
         yield Services(
             store,
             keys,
@@ -107,7 +110,7 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
             Exchange(store, keys, kinds, now_ms),
             enrolment,
             Inspection(store, kinds),
-            local.LocalCommands(enrolment, importing, kinds),
+            local.LocalCommands(enrolment, importing, deciding, gaps, kinds),
         )
     finally:
         await store.close()

@@ -47,6 +47,8 @@ Data = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help=_say("输出 JSON。", "Print JSON."))]
 Limit = Annotated[int, typer.Option(min=1, max=100_000, help=_say("最多几条。", "At most so many."))]
+HeldName = Annotated[str, typer.Argument(help=_say("编号，见 held。", "As `held` names it."))]
+DecidedBy = Annotated[str, typer.Option(help=_say("由谁决定。", "Who decides."))]
 _CONNECT_TRIES, _CONNECT_PAUSE_S = 100, 0.1
 DEFAULT_DATA = Path("gridlog-server-data")
 
@@ -144,12 +146,43 @@ def conflicts(data: Data = DEFAULT_DATA, limit: Limit = 30, as_json: AsJson = Fa
         out.print(listing.conflicts_table(lines, names, LANGUAGE))
 
 
-@cli.command(help=_say("暂存待核对的修改。", "Ops that were held, and why."))
-def held(data: Data = DEFAULT_DATA, limit: Limit = 30) -> None:
+@cli.command(help=_say("暂存待核对的修改。", "Ops that are held, and why."))
+def held(data: Data = DEFAULT_DATA, limit: Limit = 30, as_json: AsJson = False) -> None:  # noqa: FBT002
     """List held ops."""
     ops = _look(data, lambda inspection: inspection.held(limit))
     names = _look(data, lambda inspection: inspection.names())
-    out.print(listing.held_table(ops, names, LANGUAGE))
+    if as_json:
+        out.print_json(json.dumps(listing.held_rows(ops, names)))
+    else:
+        out.print(listing.held_table(ops, names, LANGUAGE))
+        waiting = _look(data, lambda inspection: inspection.waiting(limit))
+        if waiting:
+            out.print(_say("前面还缺修改的批次：", "Behind a gap, waiting for what is missing:"))
+            out.print(listing.waiting_table(waiting, LANGUAGE))
+
+
+@cli.command(help=_say("放行一项暂存的修改，让它现在生效。", "Release a held op: it takes effect now."))
+def release(
+    op: HeldName,
+    by: DecidedBy,
+    reason: Annotated[str, typer.Option(help=_say("理由，可不写。", "Why; may be left out."))] = "",
+    data: Data = DEFAULT_DATA,
+    as_json: AsJson = False,  # noqa: FBT002
+) -> None:
+    """Release."""
+    _say_decided(_command(data, "release", {"op": op, "by": by, "reason": reason}), as_json=as_json)
+
+
+@cli.command(help=_say("退回一项暂存的修改，理由会告诉填写人。", "Reject a held op; its author is told why."))
+def reject(
+    op: HeldName,
+    by: DecidedBy,
+    reason: Annotated[str, typer.Option(help=_say("理由，5 到 200 字。", "Why, 5 to 200 characters."))],
+    data: Data = DEFAULT_DATA,
+    as_json: AsJson = False,  # noqa: FBT002
+) -> None:
+    """Reject."""
+    _say_decided(_command(data, "reject", {"op": op, "by": by, "reason": reason}), as_json=as_json)
 
 
 @cli.command(
@@ -182,6 +215,30 @@ def enroll(
     print(answer["code"])  # noqa: T201 - alone on its line, unwrapped, to be copied
 
 
+@admin.command(help=_say("不再等待缺少的修改，后面的转为待核对。", "Stop waiting for missing ops."))
+def close_gap(
+    device: Annotated[str, typer.Argument(help=_say("终端，见 held。", "The device, as `held` names it."))],
+    incarnation: Annotated[str, typer.Argument(help=_say("编号段，见 held。", "As `held` names it."))],
+    by: DecidedBy,
+    reason: Annotated[str, typer.Option(help=_say("理由，5 到 200 字。", "Why, 5 to 200 characters."))],
+    data: Data = DEFAULT_DATA,
+    as_json: AsJson = False,  # noqa: FBT002
+) -> None:
+    """Close a gap."""
+    facts = {"device": device, "incarnation": incarnation, "by": by, "reason": reason}
+    answer = _command(data, "close_gap", facts)
+    if as_json:
+        out.print_json(json.dumps(answer))
+        return
+    first, last, number = answer["first_seq"], answer["last_seq"], answer["held"]
+    out.print(
+        _say(
+            f"不再等待 {first} 到 {last}；后面 {number} 项修改转为待核对。",
+            f"Ops {first} to {last} are not waited for any more; {number} behind them are held.",
+        )
+    )
+
+
 @admin.command("import", help=_say("导入网格和住户（JSON）。", "Import grids and households from a JSON file."))
 def import_(
     file: Annotated[Path, typer.Argument(help=_say("JSON 文件。", "JSON file: a list of {id, kind, values}."))],
@@ -195,6 +252,13 @@ def import_(
     answer = _command(data, "import", {"records": rows})
     read_count, written = answer["read"], answer["written"]
     out.print(_say(f"读到 {read_count} 条，新增 {written} 条。", f"Read {read_count}, new {written}."))
+
+
+def _say_decided(answer: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        out.print_json(json.dumps(answer))
+    else:
+        out.print("\n".join(listing.decided_lines(answer, LANGUAGE)), markup=False, highlight=False)
 
 
 def main() -> None:

@@ -22,8 +22,9 @@ from gridlog_sync.view import Conflict, Unseen, said_by
 from gridlog_sync.writing import InvalidRecordError
 
 from . import listing_clocks
+from .service.deciding import DecisionError, name_of
 from .service.inspection import RecordLine
-from .store.contract import StoredOp
+from .store.contract import StoredOp, WaitingSegment
 
 T = TypeVar("T")
 _WIDTH = 48
@@ -37,6 +38,7 @@ _COUNTS = {
     "clock_review": Text("时钟需核查的修改", "Ops whose clock needs a look"),
     "people": Text("人员", "People"),
     "devices": Text("终端", "Devices"),
+    "waiting": Text("等待前面修改的批次", "Segments behind a gap"),
     "quarantine": Text("隔离的请求", "Quarantined requests"),
 }
 
@@ -53,7 +55,7 @@ async def spoken(work: Awaitable[T]) -> T:
     """Await a command, and turn what was wrong with its facts into a CommandError."""
     try:
         return await work
-    except InvalidRecordError as wrong:
+    except (InvalidRecordError, DecisionError) as wrong:
         raise CommandError(wrong.text) from None
     except (ValueError, TypeError) as reason:
         raise CommandError(Text(str(reason), str(reason))) from None
@@ -113,7 +115,7 @@ def record_page(
     )
     for each in history:
         past.add_row(
-            str(each.position or f"({each.hold})"),
+            str(each.position or f"({each.verdict or each.hold})"),
             _time(each.when.at_ms),
             _name(names, each.op.author),
             ", ".join(_edited_labels(each, kind, language)),
@@ -168,15 +170,55 @@ def conflict_rows(line: RecordLine, names: Mapping[UserId, str]) -> list[dict[st
 
 def held_table(ops: Sequence[StoredOp], names: Mapping[UserId, str], language: Language) -> RenderableType:
     """Return the table of `held`."""
-    table = _table(language, "记录|Record", "谁|Who", "原因|Reason", "项目|Field")
+    table = _table(language, "编号|Op", "记录|Record", "谁|Who", "原因|Reason", "项目|Field")
     for each in ops:
-        hold = HOLDS.get(each.hold or "")
-        reason = hold.worker_reads.spoken(language) if hold else str(each.hold)
+        reason = _reason(each, language)
         kind = shipped_kinds().get(each.op.kind)
         field = kind.fields.get(each.hold_field or "") if kind else None
         label = _field_label(field, each.hold_field or "", language)
-        table.add_row(shown(each.op.record), _name(names, each.op.author), escape(visible(reason)), label)
+        who = _name(names, each.op.author)
+        table.add_row(name_of(each.op.id), shown(each.op.record), who, escape(visible(reason)), label)
     return table
+
+
+def waiting_table(waiting: Sequence[WaitingSegment], language: Language) -> RenderableType:
+    """Return the table of what waits behind gaps."""
+    table = _table(language, "终端|Device", "编号段|Incarnation", "修改|Ops", "收到|Received")
+    for each in waiting:
+        first, last = each.segment.first_seq, each.segment.ops[-1].id.seq
+        names = each.device.hex()[:8], each.segment.incarnation.hex()[:8]
+        table.add_row(*names, f"{first}-{last}", _time(each.received_ms))
+    return table
+
+
+def held_rows(ops: Sequence[StoredOp], names: Mapping[UserId, str]) -> list[dict[str, Any]]:
+    """Return held ops as plain JSON values. `op` is how commands name one."""
+    return [
+        {
+            "op": name_of(each.op.id),
+            "record": shown(each.op.record),
+            "kind": each.op.kind,
+            "author": names.get(each.op.author, ""),
+            "code": each.hold,
+            "field": each.hold_field or "",
+            "values": {edit.field: _json_value(edit.value) for edit in each.op.edits},
+        }
+        for each in ops
+    ]
+
+
+def decided_lines(answer: Mapping[str, Any], language: Language) -> list[str]:
+    """Return what a decision did, a line for each op."""
+    words = {"released": Text("已放行", "released"), "rejected": Text("已退回", "rejected")}
+    lines = [
+        f"{each['op']}  {words[each['verdict']].spoken(language)}"
+        + Text(f"（位置 {each['position']}）", f" at position {each['position']}").spoken(language)
+        for each in answer["decided"]
+    ]
+    for each in answer["waiting"]:
+        why = HOLDS[each["code"]].worker_reads.spoken(language)
+        lines.append(f"{each['op']}  {Text('仍待核对：', 'still held: ').spoken(language)}{why}")
+    return lines
 
 
 def as_json(line: RecordLine) -> dict[str, Any]:
@@ -191,6 +233,11 @@ def as_json(line: RecordLine) -> dict[str, Any]:
         "clock": line.tier.name.lower(),
         "values": {name: _json_value(value) for name, value in line.values.items()},
     }
+
+
+def _reason(each: StoredOp, language: Language) -> str:
+    hold = HOLDS.get(each.hold or "")
+    return hold.worker_reads.spoken(language) if hold else str(each.hold)
 
 
 def _json_value(value: Value) -> Any:

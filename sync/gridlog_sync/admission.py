@@ -23,6 +23,7 @@ from .merge import Entry
 from .rules import rule_of
 from .scope import scopes_of_edit, scopes_of_record
 from .view import values_of
+from .writing import is_proposable
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +111,37 @@ def judge(
     code = _wrong_op(op, record, creation, kind, author) or ("record_full" if size > RECORD_BYTES_MAX else None)
     if code or kind is None:
         return Held(op, code or "unknown_kind")
-    return _first_wrong_edit(op, record, kind) or entry
+    held = _first_wrong_edit(op, record, kind)
+    if held is None and op.intent is Intent.PROPOSE:
+        return Held(op, "proposal")
+    return held or entry
+
+
+def still_held(op: Op, *, record: RecordState | None, size: int, kind: Kind | None) -> Held | None:
+    """Say why nobody can release a held op, if so: it could not take effect, or phones could not show it.
+
+    A person overrules authority, authorship and "set once"; not what the record or its kind cannot hold. `record` is
+    the state now, `size` about what it would take with the op in it, in bytes.
+    """
+    if kind is None or (record is not None and record.kind != op.kind):
+        return Held(op, "unknown_kind")
+    if record is None and op.intent is not Intent.CREATE:
+        return Held(op, "unknown_record")
+    if record is not None and op.intent is Intent.CREATE:
+        return Held(op, "record_exists")
+    if size > RECORD_BYTES_MAX:
+        return Held(op, "record_full")
+    named = [(edit.field, edit.key) for edit in op.edits]
+    for index, edit in enumerate(op.edits):
+        field = kind.fields.get(edit.field)
+        if (edit.field, edit.key) in named[:index]:
+            return Held(op, "invalid_value", edit.field)
+        if field is not None and (field.merge is Merge.DERIVED or field.from_op):
+            return Held(op, "server_decides", edit.field)
+        code = _invalid(edit, field) if field else None
+        if code:
+            return Held(op, code, edit.field)
+    return None
 
 
 def _wrong_op(
@@ -150,19 +181,26 @@ def _first_wrong_edit(op: Op, record: RecordState | None, kind: Kind) -> Held | 
 
 def _wrong_edit(edit: Edit, field: Field, op: Op, record: RecordState | None, kind: Kind) -> str | None:
     rule = rule_of(field)
-    if field.merge in (Merge.SERVER, Merge.DERIVED) or field.from_op:
+    is_proposed = op.intent is Intent.PROPOSE and is_proposable(field)
+    if (field.merge in (Merge.SERVER, Merge.DERIVED) or field.from_op) and not is_proposed:
         return "server_decides"
+    if op.intent is Intent.PROPOSE and not is_proposed:
+        # What a worker decides himself is no proposal: phones would never show it.
+        return "invalid_value"
+    wrong = _invalid(edit, field)
+    if wrong is None and field.name == WITHDRAWN and not _may_withdraw(op, record, kind):
+        return "not_a_draft"
+    if wrong is None and rule.is_write_once and _saw_a_value(edit, op, record):
+        return "immutable"
+    return wrong
+
+
+def _invalid(edit: Edit, field: Field) -> str | None:
     if edit.digest_class != field.sensitivity.digest_class:
         return "not_committed"
-    if edit.action not in rule.actions(field) or (edit.key and not field.has_elements):
+    if edit.action not in rule_of(field).actions(field) or (edit.key and not field.has_elements):
         return "invalid_value"
-    if rule.fault(field, edit):
-        return "invalid_value"
-    if field.name == WITHDRAWN and not _may_withdraw(op, record, kind):
-        return "not_a_draft"
-    if rule.is_write_once and _saw_a_value(edit, op, record):
-        return "immutable"
-    return None
+    return "invalid_value" if rule_of(field).fault(field, edit) else None
 
 
 def _may_withdraw(op: Op, record: RecordState | None, kind: Kind) -> bool:

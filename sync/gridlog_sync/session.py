@@ -13,8 +13,9 @@ from dataclasses import dataclass, field, replace
 
 from gridlog_protocol.canonical import Value
 from gridlog_protocol.clock import ClockFacts, Stamp
+from gridlog_protocol.decisions import EXTRA, Decision, read_decisions
 from gridlog_protocol.errors import ProtocolError
-from gridlog_protocol.ids import Epoch, OpId, Position, RecordId, ScopeId
+from gridlog_protocol.ids import DeviceId, Epoch, OpId, Position, RecordId, ScopeId
 from gridlog_protocol.limits import BATCH_BYTES, SEGMENT_OPS_MAX, SEGMENTS_MAX
 from gridlog_protocol.messages import NO_EXTRAS, Fetch, HeldOp, Page, ReceiptNote, SyncRequest, SyncResponse
 from gridlog_protocol.ops import Intent, Op
@@ -61,6 +62,7 @@ class Absorbed:
     is_unfinished: bool
     is_cut: bool
     """The answer was full: more waits at the server."""
+    decided: tuple[Decision, ...] = ()
 
 
 def batch_of(pending: Sequence[Op], size_of: Callable[[Op], int], *, bytes_max: int = BATCH_BYTES) -> list[list[Op]]:
@@ -113,8 +115,9 @@ def absorb(
     sent: Sequence[Op],
     confirmed: Callable[[RecordId], RecordState | None],
     has_more_pending: bool,
+    device: DeviceId,
 ) -> Absorbed:
-    """Work out what an answer changes. `confirmed` gives the replica's records without the pending ops.
+    """Work out what an answer to `device` changes. `confirmed` gives its records without the pending ops.
 
     Raises ProtocolError `malformed` if the answer does not fit the request.
     """
@@ -123,7 +126,10 @@ def absorb(
     is_current = _fits(standing, response)
     # After an answer that overlaps what is here already, the replica may be ahead of the digest in it.
     is_comparable = is_current and response.from_position == standing.position
+    decided: tuple[Decision, ...] = ()
     if is_current:
+        decided = _decided(standing, response, device)
+        work.highest = max([work.highest, *(each.stamp for each in decided)])
         standing = _advance(standing, response, work)
     has_fetches = bool(standing.fetches)
     held_seqs = {held.seq for held in response.held}
@@ -140,6 +146,7 @@ def absorb(
         len(response.changes) + sum(len(page.records) for page in response.pages),
         is_current and (response.has_more or has_fetches or (has_more_pending and has_progress)),
         response.has_more,
+        decided,
     )
 
 
@@ -230,6 +237,14 @@ def _advance(standing: Standing, response: SyncResponse, work: _Work) -> Standin
     )
 
 
+def _decided(standing: Standing, response: SyncResponse, device: DeviceId) -> tuple[Decision, ...]:
+    """Return the decisions that are new: they move with the cursor, so each is taken in once."""
+    told = read_decisions(response.extras.get(EXTRA, []), device)
+    return tuple(each for each in told if standing.position < each.position <= response.to_position)
+
+
 def _continues(run: Sequence[Op], op: Op) -> bool:
     last = run[-1]
-    return len(run) < SEGMENT_OPS_MAX and (last.author, last.seen.epoch) == (op.author, op.seen.epoch)
+    # An op between may have been decided about before its answer came: it is not pending any more.
+    is_next = op.id.seq == last.id.seq + 1
+    return is_next and len(run) < SEGMENT_OPS_MAX and (last.author, last.seen.epoch) == (op.author, op.seen.epoch)

@@ -75,8 +75,9 @@ def edits_for(
 
     A plain value is what the field shall show; `Add`, `Remove` and `Count` change a collection or counter without
     saying what else is in it. Fields that are `undecided` (in conflict) are written even if they show the value
-    already: that is how somebody decides for it. `rounds` has those of the workflow fields shown (`rounds_of`).
-    Raises InvalidRecordError, which names every wrong field at once.
+    already: that is how somebody decides for it. `rounds` has those of the workflow fields shown (`rounds_of`). Edits
+    of fields that the server decides are proposals, and go into an op of their own. Raises InvalidRecordError, which
+    names every wrong field at once.
     """
     edits: list[Edit] = []
     violations: list[Violation] = []
@@ -101,6 +102,11 @@ def edits_for(
     return tuple(edits)
 
 
+def is_proposable(field: Field) -> bool:
+    """Tell whether a device may propose values for a field that the server decides."""
+    return field.merge is Merge.SERVER and not field.from_op
+
+
 def steps_to(field: Field, value: Value) -> list[Step]:
     """Return the (action, key, value) steps that fill an empty field with `value`."""
     return rule_of(field).steps(field, value, Before())
@@ -112,7 +118,7 @@ def _refused(name: str, field: Field | None, shown: Mapping[str, Value], *, is_c
         return Violation(name, "unknown_field", Text(zh, en))
     rule = rule_of(field)
     code = None
-    if field.from_op or field.merge in (Merge.SERVER, Merge.DERIVED):
+    if field.from_op or field.merge is Merge.DERIVED:
         code = "server_decides"
     elif rule.is_write_once and not is_creation and not field.has_elements and name in shown:
         code = "immutable"

@@ -54,6 +54,7 @@ from tests.contracts.facts import (
     touch,
     write,
 )
+from tests.contracts.review_contract import ReviewContract
 
 
 class Database(Protocol):
@@ -72,7 +73,7 @@ class Database(Protocol):
         ...
 
 
-class StoreContract:
+class StoreContract(ReviewContract):
     """The suite."""
 
     @pytest.fixture
@@ -265,8 +266,8 @@ class StoreContract:
         await write(store, a_commit(ops=[waiting, second, first, accepted(an_op(4, 2), 3)]))
         async with store.reading() as snapshot:
             assert await snapshot.ledger.ops_of_record(a_record(1)) == [first, second, waiting]
-            assert await snapshot.held(10) == [waiting]
-            assert await snapshot.held(0) == []
+            assert await snapshot.reviews.waiting(10) == [waiting]
+            assert await snapshot.reviews.waiting(0) == []
 
     async def test_an_op_is_stored_once(self, store: Store) -> None:
         await write(store, a_commit(ops=[accepted(an_op(1), 1)]))
@@ -399,7 +400,7 @@ class StoreContract:
         await write(store, a_commit(ops=ops, records=[stored(1), stored(2, conflicts=3)]))
         clocks = {"clock_corrected": 0, "clock_review": 0}
         expected = {"records": 2, "ops": 3, "held": 2, "in_conflict": 1, "people": 1, "devices": 0, "quarantine": 0}
-        assert await counts(store) == expected | clocks
+        assert await counts(store) == expected | clocks | {"waiting": 0}
 
     async def test_records_are_flagged_by_the_worst_clock_among_their_ops_held_or_not(self, store: Store) -> None:
         ops = [

@@ -71,6 +71,17 @@ def edited(kind: str, dice: Random) -> dict[str, Change]:
     return {name: change for _ in range(dice.choice((1, 1, 2))) for name, change in dice.choice(edits)(dice).items()}
 
 
+def proposed(kind: str, dice: Random) -> dict[str, Change]:
+    """Return what somebody proposes to the office, for a field that it decides."""
+    match kind:
+        case "mediation":
+            return {"deadline_at": dice.choice(("2026-12-10", "2026-12-20", "2026-12-30"))}
+        case "household":
+            return {"visit_class": dice.choice(("general", "attention", "key"))}
+        case _:
+            return {"record_no": f"420106001001-20261122-X{dice.randint(1, 3):04d}"}
+
+
 def _text(dice: Random) -> str:
     return dice.choice(_WORDS) + str(dice.randint(1, 9))
 

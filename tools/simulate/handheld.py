@@ -15,7 +15,6 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from gridlog.composer import Composer
-from gridlog.decisions import Decision
 from gridlog.device_clock import DeviceClock
 from gridlog.driver import Asked, Driver
 from gridlog.entries import WrittenOp
@@ -25,6 +24,7 @@ from gridlog.journal import Journal
 from gridlog.memory import Memory
 from gridlog.projection import Query
 from gridlog.records import Record
+from gridlog.resolutions import Resolution
 from gridlog.store import FieldStore
 from gridlog.transport import Delivered, HttpTransport
 from gridlog.vault import Vault
@@ -167,14 +167,14 @@ class WitnessedComposer(Composer):
         opened: Record | None,
         author: UserId,
         intent: Intent = Intent.EDIT,
-    ) -> WrittenOp | None:
+    ) -> list[WrittenOp]:
         """See Composer."""
         written = super().compose(record, kind_name, changes, opened=opened, author=author, intent=intent)
-        if written is not None:
-            self.witness(written)
+        for each in written:
+            self.witness(each)
         return written
 
-    def undone(self, decision: Decision, author: UserId) -> list[WrittenOp]:
+    def undone(self, decision: Resolution, author: UserId) -> list[WrittenOp]:
         """See Composer."""
         written = super().undone(decision, author)
         for each in written:

@@ -6,12 +6,14 @@ wrong here is the moment: `fate` says before each commit whether the server dies
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import TypeVar
 
+from gridlog_protocol.canonical import pack
+from gridlog_protocol.decisions import Decision
 from gridlog_protocol.ids import (
     DeviceHandle,
     DeviceId,
@@ -24,16 +26,19 @@ from gridlog_protocol.ids import (
 )
 from gridlog_protocol.log_chain import log_start
 from gridlog_protocol.segment import Segment, chain_start
+from gridlog_protocol.segment_codec import segment_row
 from gridlog_server.store.contract import (
     Code,
     Commit,
     Device,
+    LoggedEntry,
     LogHead,
     Person,
     StoredOp,
     StoredRecord,
     StoreUnavailableError,
     Tenancy,
+    WaitingSegment,
 )
 from gridlog_sync.admission import Chain
 from gridlog_sync.changes import Touch
@@ -61,7 +66,7 @@ class Tables:
     """Everything that is committed. Copied for each transaction: worlds are small."""
 
     log: list[LogHead] = field(default_factory=list)
-    entries: list[OpId] = field(default_factory=list)
+    entries: list[LoggedEntry] = field(default_factory=list)
     ops: dict[OpId, StoredOp] = field(default_factory=dict)
     records: dict[RecordId, StoredRecord] = field(default_factory=dict)
     touches: list[Touch] = field(default_factory=list)
@@ -72,6 +77,8 @@ class Tables:
     codes: dict[bytes, Code] = field(default_factory=dict)
     segments: list[tuple[DeviceId, Segment]] = field(default_factory=list)
     quarantine: set[tuple[DeviceId, str, bytes]] = field(default_factory=set)
+    decisions: list[Decision] = field(default_factory=list)
+    waiting: list[WaitingSegment] = field(default_factory=list)
 
     def copied(self) -> Tables:
         """Return a copy whose tables can be changed."""
@@ -88,6 +95,8 @@ class Tables:
             {**self.codes},
             [*self.segments],
             {*self.quarantine},
+            [*self.decisions],
+            [*self.waiting],
         )
 
 
@@ -154,11 +163,12 @@ class MemoryLedger:
         return {key: digest for key, digest in self.tables.digests.items() if key[0] in scopes}
 
     async def write(self, commit: Commit) -> None:
-        """Write what one push changes."""
+        """Write what one push or decision changes."""
         tables = self.tables
-        tables.ops |= {each.op.id: each for each in commit.ops}
+        tables.ops |= {each.op.id: each for each in (*commit.ops, *commit.decided)}
+        tables.decisions += commit.decisions
         tables.log += [LogHead(each.position, each.hash) for each in commit.entries]
-        tables.entries += [each.op for each in commit.entries]
+        tables.entries += commit.entries
         tables.touches += commit.touches
         for each in commit.records:
             before = tables.records.get(each.state.id)
@@ -167,6 +177,60 @@ class MemoryLedger:
             tables.records[each.state.id] = replace(each, scopes=(kept | each.scopes) - gone)
         tables.digests |= commit.digests
         tables.chains |= commit.chains
+
+
+class MemoryReviews:
+    """Held ops and decisions. See `contract.Reviews`."""
+
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+
+    async def waiting(self, limit: int) -> list[StoredOp]:
+        """Return held ops that nobody has decided about."""
+        return [each for each in self._tables.ops.values() if each.is_waiting][:limit]
+
+    async def numbered(self, seq: int) -> list[StoredOp]:
+        """Return all ops with this seq that are held or once were, of whatever device."""
+        return [each for each in self._tables.ops.values() if each.hold is not None and each.op.id.seq == seq]
+
+    async def decision(self, op: OpId) -> Decision | None:
+        """Return what was decided about an op."""
+        return next((each for each in self._tables.decisions if each.op == op), None)
+
+    async def decisions(self, device: DeviceId, since: Position, to: Position, limit: int) -> list[Decision]:
+        """Return the decisions about a device's ops after `since` up to `to`, by position."""
+        own = (each for each in self._tables.decisions if each.op.device == device and since < each.position <= to)
+        return sorted(own, key=lambda each: each.position)[:limit]
+
+    async def behind_gap(self, device: DeviceId, incarnation: Incarnation) -> list[WaitingSegment]:
+        """Return the segments of an incarnation that wait, by their first op."""
+        own = (each for each in self._tables.waiting if each.device == device)
+        return _in_order(each for each in own if each.segment.incarnation == incarnation)
+
+    async def gaps(self, limit: int) -> list[WaitingSegment]:
+        """Return segments that wait, of whatever device, by device, incarnation and first op."""
+        return _in_order(self._tables.waiting)[:limit]
+
+    async def keep_waiting(self, waiting: WaitingSegment, bytes_max: int) -> bool:
+        """Keep a segment until the gap before it closes: once, and unless more than `bytes_max` would wait."""
+        kept = [each for each in self._tables.waiting if each.device == waiting.device]
+        if sum(len(pack(segment_row(each.segment))) for each in (*kept, waiting)) > bytes_max:
+            return False
+        place = (waiting.segment.incarnation, waiting.segment.first_seq, waiting.segment.signature)
+        if place not in {(each.segment.incarnation, each.segment.first_seq, each.segment.signature) for each in kept}:
+            self._tables.waiting.append(waiting)
+        return True
+
+    async def wait_no_longer(self, waiting: WaitingSegment) -> None:
+        """Forget a segment that waited."""
+        self._tables.waiting.remove(waiting)
+
+
+def _in_order(waiting: Iterable[WaitingSegment]) -> list[WaitingSegment]:
+    def place(each: WaitingSegment) -> tuple[DeviceId, Incarnation, int, bytes]:
+        return each.device, each.segment.incarnation, each.segment.first_seq, each.segment.signature
+
+    return sorted(waiting, key=place)
 
 
 class MemoryRegistry:
@@ -215,6 +279,7 @@ class MemoryTransaction:
         self.tables = tables
         self.ledger = MemoryLedger(tables, tenancy)
         self.registry = MemoryRegistry(tables)
+        self.reviews = MemoryReviews(tables)
 
     async def put_segment(self, segment: Segment, device: DeviceId, chain_after: bytes, *, now_ms: int) -> int:
         """Keep a segment's signature as evidence, and return its number."""
@@ -247,10 +312,6 @@ class MemoryTransaction:
         ]
         return sorted(wanted, key=lambda each: each.changed)[:limit]
 
-    async def held(self, limit: int) -> list[StoredOp]:
-        """Return held ops."""
-        return [each for each in self.tables.ops.values() if each.hold is not None][:limit]
-
     async def flagged(self, records: Collection[RecordId]) -> dict[RecordId, Tier]:
         """Return the worst tier among each record's ops, for those records in which it is not FINE."""
         worst: dict[RecordId, Tier] = {}
@@ -265,13 +326,14 @@ class MemoryTransaction:
         return {
             "records": len(tables.records),
             "ops": len(tables.ops),
-            "held": sum(each.hold is not None for each in tables.ops.values()),
+            "held": sum(each.is_waiting for each in tables.ops.values()),
             "in_conflict": sum(each.conflicts > 0 for each in tables.records.values()),
             "clock_corrected": sum(each.when.tier is Tier.CORRECTED for each in tables.ops.values()),
             "clock_review": sum(each.when.tier is Tier.REVIEW for each in tables.ops.values()),
             "people": len(tables.people),
             "devices": len(tables.devices),
             "quarantine": len(tables.quarantine),
+            "waiting": len(tables.waiting),
         }
 
 

@@ -2,9 +2,8 @@
 
 Each name stands for one rule of the protocol, and what is entered replaces functions of the production code.
 
-Not planted, because nothing in the code can show them yet: forgetting what a cell's writes had seen (before held
-ops are released, the log is in causal order), a page over a newer field (the delta behind it heals that; it is half
-of `stale_answer`), roles, the console, and a restored server.
+Not planted, because nothing in the code can show them yet: a page over a newer field (the delta behind it heals that;
+it is half of `stale_answer`), roles, the console, and a restored server.
 """
 
 from __future__ import annotations
@@ -35,11 +34,14 @@ _ALL: tuple[Weakening, ...] = (
     weak_server.old_grid_untold,
     weak_server.page_by_change,
     weak_server.pulls_by_heads,
+    weak_server.release_untold,
+    weak_server.released_at_arrival,
     weak_server.stamped_on_arrival,
     weak_server.unclamped,
     weak_device.claimed_stamp_kept,
     weak_device.counts_superseded,
     weak_device.cursor_before_data,
+    weak_device.contexts_forgotten,
     weak_device.dropped_records_stay,
     weak_device.incarnation_kept,
     weak_device.no_tie_break,

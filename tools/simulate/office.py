@@ -9,6 +9,8 @@ from typing import Any
 from gridlog_protocol.errors import ProtocolError
 from gridlog_protocol.ids import OpId, Position
 from gridlog_protocol.kinds import KindSet
+from gridlog_protocol.log_chain import EntryType
+from gridlog_server.service.deciding import Deciding, DecisionError, name_of
 from gridlog_server.service.exchange import Exchange
 from gridlog_server.service.importing import Given, Importing
 from gridlog_server.service.keys import ServerKeys
@@ -25,6 +27,9 @@ from tools.simulate.swarm import OfficeFaults
 PROBLEM = b"problem "
 """Leads a refusal in the clear, in place of an HTTP status."""
 _DOWN_MS_MAX = 40_000
+_EFFECTIVE = (EntryType.ACCEPTED, EntryType.RELEASED)
+_RELEASED = 0.65
+"""The share of decisions that are releases."""
 
 
 class Office:
@@ -48,6 +53,7 @@ class Office:
         self.store = MemoryStore(tenancy, pause=self._pause, fate=self._fate, committed=self._note_new)
         self._exchange = Exchange(self.store, keys, kinds, self._now_ms)
         self._importing = Importing(self.store, kinds, now_ms=self._now_ms, entropy=dice.randbytes)
+        self._deciding = Deciding(self.store, kinds, now_ms=self._now_ms)
         self._is_down = False
         self._serving: dict[Running, tuple[Position, Sending | None]] = {}
         self._dated: dict[OpId, Dated] = {}
@@ -64,6 +70,12 @@ class Office:
         """Bring in records from a file."""
         self._serve(self._write(given), Position(0), None)
 
+    def review(self) -> None:
+        """Let a supervisor decide about one of the ops that are held."""
+        waiting = [each.op.id for each in self.store.tables.ops.values() if each.is_waiting]
+        if waiting:
+            self._serve(self._decide(self._dice.choice(waiting), self._dice.random() < _RELEASED), Position(0), None)
+
     def heal(self) -> None:
         """End all faults."""
         self.faults = OfficeFaults(0.0, 0.0, 0.0, 0)
@@ -78,10 +90,16 @@ class Office:
     def lines(self) -> list[LogLine]:
         """Return the log for the oracle."""
         tables = self.store.tables
-        return [self._line(tables.ops[op], place) for place, op in enumerate(tables.entries, 1)]
+        effective = ((place, each) for place, each in enumerate(tables.entries, 1) if each.entry_type in _EFFECTIVE)
+        return [self._line(tables.ops[each.op], place) for place, each in effective]
+
+    def positions_without_effect(self) -> list[int]:
+        """Return the positions of entries by which no op took effect."""
+        entries = self.store.tables.entries
+        return [place for place, each in enumerate(entries, 1) if each.entry_type not in _EFFECTIVE]
 
     def held(self) -> list[StoredOp]:
-        """Return the ops that wait for a person."""
+        """Return the ops that are kept apart: those that wait for a person, and those rejected."""
         return [each for each in self.store.tables.ops.values() if each.position is None]
 
     def dated(self) -> list[Dated]:
@@ -91,7 +109,8 @@ class Office:
     def _line(self, stored: StoredOp, place: int) -> LogLine:
         position = stored.position if stored.position is not None else place
         stamp = stored.stamp if stored.stamp is not None else 0
-        return LogLine(stored.op, position, int(stamp), stored.named, self._accepted_ms.get(place, 0))
+        accepted_ms = self._accepted_ms.get(place, 0)
+        return LogLine(stored.op, position, int(stamp), stored.named, accepted_ms, stored.hold is not None)
 
     async def _answer(self, raw: bytes, answer: Callable[[bytes], None]) -> None:
         try:
@@ -107,6 +126,18 @@ class Office:
             await self._importing.write(given)
         except StoreUnavailableError:
             self._world.note("nothing imported")
+
+    async def _decide(self, op: OpId, is_release: bool) -> None:  # noqa: FBT001 - a throw of the dice.
+        try:
+            if is_release:
+                decided = await self._deciding.release(name_of(op), by="督导")
+            else:
+                decided = await self._deciding.reject(name_of(op), by="督导", reason="现场情况不符")
+            self._world.note("decides", *(f"{name_of(each.op)}:{each.verdict}" for each in decided.decisions))
+        except DecisionError as refused:
+            self._world.note("cannot decide:", refused)
+        except StoreUnavailableError:
+            self._world.note("nothing decided")
 
     def _serve(self, work: Coroutine[Any, Any, None], served: Position, sending: Sending | None) -> None:
         if self._is_down:

@@ -184,6 +184,8 @@ class Game:
                 self.world.after(-(-at_ms // self.swarm.beat_ms) * self.swarm.beat_ms, worker.act)
             self._plan_rounds(worker)
         self._plan_office()
+        for _ in range(self.swarm.reviews):
+            self.world.after(self._dice.randint(0, CHAOS_MS), self.office.review)
         for _ in range(self.swarm.rollbacks):
             self._plan_copy(self._come_back)
         for _ in range(self.swarm.clones):
@@ -269,7 +271,7 @@ class Game:
         lines = self.office.lines()
         held = self.office.held()
         folded = fold_log(lines, _kinds())
-        found = [*findings_in_log(lines, [each.op.id for each in held])]
+        found = [*findings_in_log(lines, [each.op.id for each in held], self.office.positions_without_effect())]
         states = {record: each.state for record, each in self.office.store.tables.records.items()}
         found += findings_in_replica("server", _seen_whole(states), folded, None)
         for worker in self.workers:
@@ -337,6 +339,7 @@ class Game:
             content=empty.copied(),
             fate=self._fate,
             creation=self.swarm.creation,
+            proposals=self.swarm.proposals,
             is_liar=self.swarm.has_liar and number == 1,
         )
 

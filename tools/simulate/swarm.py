@@ -55,6 +55,9 @@ class Swarm:
     clones: int
     devices: int
     acts: int
+    reviews: int
+    """How often a supervisor looks at a held op."""
+    proposals: float
 
 
 def drawn(dice: Dice) -> Swarm:
@@ -90,4 +93,6 @@ def drawn(dice: Dice) -> Swarm:
         clones=int(copying > 0.85),
         devices=dice.randint(2, 4),
         acts=dice.randint(15, 60),
+        reviews=dice.choice((0, 4, 12)),
+        proposals=dice.choice((0.0, 0.1, 0.25)),
     )

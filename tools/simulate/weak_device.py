@@ -35,7 +35,7 @@ def seen_when_saved() -> Iterator[None]:
     """Name what the phone has when the form is saved, not what the form showed."""
     original = Composer.compose
 
-    def weak(self: Any, record: RecordId, kind: str, changes: Any, *, opened: Any, **rest: Any) -> WrittenOp | None:
+    def weak(self: Any, record: RecordId, kind: str, changes: Any, *, opened: Any, **rest: Any) -> list[WrittenOp]:
         now = replace(opened, seen=self._memory.seen(record)) if opened else None
         return original(self, record, kind, changes, opened=now, **rest)
 
@@ -141,8 +141,8 @@ def saved_before_durable() -> Iterator[None]:
     def write(self: Any, record: Any, kind: str, changes: Any, opened: Any, *intent: Any) -> Any:
         named = dict(zip(("intent",), intent, strict=False))
         written = self._composer.compose(record, kind, changes, opened=opened, author=self._enrolled().user, **named)
-        if written is not None:
-            self._memory.take_op(written)
+        for each in written:
+            self._memory.take_op(each)
         return record_of(self._memory, record)
 
     def take(self: Any, asked: Asked, answer: bytes) -> Any:
@@ -184,6 +184,19 @@ def removal_wins() -> AbstractContextManager[None]:
         return replace(written, heads=()) if edit.action is Action.REMOVE else written
 
     return replaced(merge, "_written", weak)
+
+
+@contextmanager
+def contexts_forgotten() -> Iterator[None]:
+    """Forget what a cell's writes had seen: a released op comes back though somebody has overwritten it."""
+    original = merge._written  # noqa: SLF001
+
+    def weak(cell: Cell, edit: Edit, entry: Entry) -> Cell:
+        written = original(replace(cell, covered=Covered()), edit, entry)
+        return replace(written, covered=Covered())
+
+    with replaced(merge, "_written", weak):
+        yield
 
 
 def own_edits_unseen() -> AbstractContextManager[None]:

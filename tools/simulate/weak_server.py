@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from gridlog_protocol.clock import ClockFacts, Hlc, Stamp, reading
-from gridlog_protocol.ids import Position, RecordId, ScopeId
+from gridlog_protocol.ids import OpId, Position, RecordId, ScopeId
 from gridlog_protocol.limits import CLOCK_AHEAD_MS
 from gridlog_protocol.ops import Op
 from gridlog_protocol.segment import Segment, chain_next
@@ -21,6 +21,7 @@ from gridlog_sync.admission import Chain
 from gridlog_sync.changes import Movement, Touch, Wanted, part_of, wanted_records
 from gridlog_sync.clocks import Arrival, Estimate, Tier, estimated
 from gridlog_sync.digest import combined
+from gridlog_sync.merge import Entry, apply
 from gridlog_sync.scope import scopes_of_record
 from tools.simulate.memory_store import MemoryLedger, MemoryTransaction, ServerDiedError
 from tools.simulate.replacing import overridden, replaced
@@ -238,6 +239,38 @@ def acknowledged_before_commit() -> Iterator[None]:
                 return await original(self, caller, request, since, body, now_ms)
 
     with replaced(Exchange, "_push", weak):
+        yield
+
+
+@contextmanager
+def released_at_arrival() -> Iterator[None]:
+    """Merge a released op where the log stood when it arrived, as if all who synchronised since had seen it."""
+    arrivals: dict[OpId, Position] = {}
+    original = pushing.Work.take
+
+    def take(self: Any, op: Op, *rest: Any) -> StoredOp:
+        stored = original(self, op, *rest)
+        if stored.position is None:
+            arrivals[op.id] = Position(max(1, self.head.position))
+        return stored
+
+    def weak(record: RecordState | None, entry: Entry) -> RecordState:
+        return apply(record, replace(entry, position=arrivals.get(entry.op.id, entry.position)))
+
+    with replaced(pushing.Work, "take", take), replaced(pushing, "apply", weak):
+        yield
+
+
+@contextmanager
+def release_untold() -> Iterator[None]:
+    """Do not tell an author that a held op of his was released."""
+    original = pulling.pull
+
+    async def weak(snapshot: Any, **facts: Any) -> pulling.Pulled:
+        pulled = await original(snapshot, **facts)
+        return replace(pulled, decisions=tuple(each for each in pulled.decisions if not each.stamp))
+
+    with replaced(exchange, "pull", weak):
         yield
 
 

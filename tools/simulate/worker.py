@@ -11,7 +11,7 @@ from gridlog.records import Record
 from gridlog.showing import record_of
 from gridlog_protocol.ids import Position, RecordId, ScopeId, UserId, record_id
 from gridlog_protocol.kinds import KindSet, Merge
-from gridlog_protocol.ops import Action
+from gridlog_protocol.ops import Action, Intent, Op
 from gridlog_protocol.state import PENDING, RecordState
 from gridlog_sync.pacing import Broken
 from gridlog_sync.testing.clocks import PhoneClock
@@ -74,6 +74,7 @@ class Worker:
         content: bytes,
         fate: Callable[[], Fate],
         creation: float,
+        proposals: float,
         is_liar: bool = False,
     ) -> None:
         self.name = name
@@ -83,6 +84,7 @@ class Worker:
         self.clock = clock
         self.is_liar = is_liar
         self._creation = creation
+        self._proposals = proposals
         self.saved: set[ActId] = set()
         self.alarms = 0
         self.refusals: list[str] = []
@@ -169,6 +171,7 @@ class Worker:
             content=copy,
             fate=fate,
             creation=self._creation,
+            proposals=self._proposals,
             is_liar=self.is_liar,
         )
 
@@ -187,6 +190,13 @@ class Worker:
             yield f"{self.name}: the digests differed on the way"
         if store.last_is_equal is not True:
             yield f"{self.name}: digests {store.last_is_equal} at the end"
+        for made in self._around.office.store.tables.decisions:
+            if made.op in store.memory.held:
+                yield f"{self.name}: never learnt that its op {made.op.seq} was {made.verdict}"
+        for op in store.memory.held:
+            stored = self._around.office.store.tables.ops.get(op)
+            if stored is None or stored.hold is None:
+                yield f"{self.name}: takes its op {op.seq} for held, and it is not"
         if self.refusals:
             yield f"{self.name}: refused at the end: {', '.join(self.refusals)}"
         now_ms, offset = self._around.world.now_ms, store.memory.offset
@@ -220,19 +230,25 @@ class Worker:
         foreign = [grid for grid in self._around.grids if grid not in self.scopes]
         grid = self._dice.choice(foreign if foreign and self._dice.random() < 0.05 else self.scopes[1:])
         record = record_id(max(0, self.store.wall_ms()), self._dice.randbytes(10))
-        self._write(record, kind, forms.created(kind, grid, self.user, self._dice), None)
+        self._write(record, kind, forms.created(kind, grid, self.user, self._dice) | self._proposed(kind), None)
 
     def _open_form(self) -> None:
         if len(self._forms) < _FORMS_OPEN_MAX:
             self._forms.append(self._form())
 
     def _save(self, form: Form) -> None:
-        self._write(form.record.id, form.record.kind, forms.edited(form.record.kind, self._dice), form)
+        self._write(form.record.id, form.record.kind, self._edited(form.record.kind), form)
 
     def _edit(self, changes: dict[str, Change] | None) -> None:
         form = self._form()
-        edits = changes if changes is not None else forms.edited(form.record.kind, self._dice)
+        edits = changes if changes is not None else self._edited(form.record.kind)
         self._write(form.record.id, form.record.kind, edits, form)
+
+    def _edited(self, kind: str) -> dict[str, Change]:
+        return forms.edited(kind, self._dice) | self._proposed(kind)
+
+    def _proposed(self, kind: str) -> dict[str, Change]:
+        return forms.proposed(kind, self._dice) if self._dice.random() < self._proposals else {}
 
     def _form(self) -> Form:
         # Mostly one of the newest few: workers must meet.
@@ -258,13 +274,16 @@ class Worker:
     def _write(self, record: RecordId, kind: str, changes: dict[str, Change], form: Form | None) -> None:
         composed: list[ActId] = []
 
-        def witness(op_act: ActId) -> None:
+        def witness(op: Op) -> None:
+            op_act = act_of(op)
             composed.append(op_act)
-            sight = form.sight if form else {}
+            sight = {**(form.sight if form else {})}
+            for place, acts in self._own_proposals(op).items():
+                sight[place] = sight.get(place, frozenset()) | acts
             now_ms, setting = self._around.world.now_ms, self._clock_setting
             self._around.witness.saw(Act(op_act, record, sight, self.is_liar, now_ms, setting))
 
-        self.store.composer.witness = lambda written: witness(act_of(written.op))
+        self.store.composer.witness = lambda written: witness(written.op)
         try:
             after = self.store.write(record, kind, changes, form.record if form else None)
         except UnknownRecordError:
@@ -275,6 +294,19 @@ class Worker:
         self._note("saves", kind, record.hex()[-6:], *sorted(changes), *(act.hex()[:6] for act in composed))
         if composed:
             self._read_back(after, kind)
+
+    def _own_proposals(self, op: Op) -> dict[Place, frozenset[ActId]]:
+        """Return those of a proposal's own kind that the phone lists as waiting: the later one stands for both."""
+        memory = self.store.memory
+        if op.intent is not Intent.PROPOSE:
+            return {}
+        found: dict[Place, frozenset[ActId]] = {}
+        for other in memory.proposals_of(op.record):
+            if other.id.incarnation == op.id.incarnation and other.id.seq <= op.seen.own_seq:
+                for edit in other.edits:
+                    place = (edit.field, edit.key)
+                    found[place] = found.get(place, frozenset()) | {act_of(other)}
+        return found
 
     def _read_back(self, after: Record, kind_name: str) -> None:
         """One's own writes read back at once: a register shows what was just typed."""

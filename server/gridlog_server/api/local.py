@@ -7,6 +7,7 @@ are the access control: whoever owns the data directory is the administrator.
 from __future__ import annotations
 
 import binascii
+from dataclasses import asdict
 from typing import Any
 
 from aiohttp import web
@@ -14,7 +15,9 @@ from aiohttp import web
 from gridlog_protocol.canonical import Value
 from gridlog_protocol.ids import RecordId, is_record_id, read
 from gridlog_protocol.kinds import Identity, KindSet, Reference
+from gridlog_server.service.deciding import Decided, Deciding, DecisionError, name_of
 from gridlog_server.service.enrolment import Enrolment
+from gridlog_server.service.gaps import Gaps
 from gridlog_server.service.importing import Given, Importing
 from gridlog_sync.writing import InvalidRecordError
 
@@ -24,9 +27,13 @@ IMPORT_BYTES_MAX = 64 << 20
 class LocalCommands:
     """What a command may ask, as plain JSON values: over the socket, or directly if no server runs."""
 
-    def __init__(self, enrolment: Enrolment, importing: Importing, kinds: KindSet) -> None:
+    def __init__(
+        self, enrolment: Enrolment, importing: Importing, deciding: Deciding, gaps: Gaps, kinds: KindSet
+    ) -> None:
         self._enrolment = enrolment
         self._importing = importing
+        self._deciding = deciding
+        self._gaps = gaps
         self._kinds = kinds
 
     async def run(self, name: str, facts: dict[str, Any]) -> dict[str, Any]:
@@ -36,6 +43,12 @@ class LocalCommands:
                 return await self._enroll(**facts)
             case "import":
                 return await self._import(**facts)
+            case "release":
+                return await self._release(**facts)
+            case "reject":
+                return await self._reject(**facts)
+            case "close_gap":
+                return await self._close_gap(**facts)
             case _:
                 raise ValueError(f"no command {name!r}")
 
@@ -46,6 +59,15 @@ class LocalCommands:
     async def _import(self, records: list[dict[str, Any]]) -> dict[str, Any]:
         given = [self._given(index, row) for index, row in enumerate(records, start=1)]
         return {"written": await self._importing.write(given), "read": len(given)}
+
+    async def _release(self, op: str, by: str, reason: str) -> dict[str, Any]:
+        return _decided(await self._deciding.release(op, by=by, reason=reason))
+
+    async def _reject(self, op: str, by: str, reason: str) -> dict[str, Any]:
+        return _decided(await self._deciding.reject(op, by=by, reason=reason))
+
+    async def _close_gap(self, device: str, incarnation: str, by: str, reason: str) -> dict[str, Any]:
+        return asdict(await self._gaps.close(device, incarnation, by=by, reason=reason))
 
     def _given(self, number: int, row: dict[str, Any]) -> Given:
         try:
@@ -66,13 +88,23 @@ class LocalCommands:
         return read(value) if is_identity and isinstance(value, str) else value
 
 
+def _decided(decided: Decided) -> dict[str, Any]:
+    return {
+        "decided": [
+            {"op": name_of(each.op), "verdict": each.verdict.value, "position": each.position}
+            for each in decided.decisions
+        ],
+        "waiting": [{"op": name_of(each.op.id), "code": each.hold} for each in decided.waiting],
+    }
+
+
 def routes(commands: LocalCommands) -> list[web.RouteDef]:
     """Return the routes of the local door."""
 
     async def command(request: web.Request) -> web.Response:
         try:
             answer = await commands.run(request.match_info["name"], await request.json())
-        except InvalidRecordError as wrong:
+        except (InvalidRecordError, DecisionError) as wrong:
             return web.json_response({"zh": wrong.text.zh, "en": wrong.text.en}, status=422)
         except (ValueError, TypeError) as reason:
             return web.json_response({"zh": str(reason), "en": str(reason)}, status=422)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
 
+from gridlog_protocol import decisions
 from gridlog_protocol.canonical import Value
 from gridlog_protocol.clock import Stamp
 from gridlog_protocol.codec import decode, encode
@@ -105,11 +106,19 @@ class Exchange:
         async with self._store.reading() as snapshot:
             own_push = pushed.own_push if pushed else range(0)
             pulled = await pull(
-                snapshot, scopes=caller.scopes, since=since, fetches=request.fetches, own_push=own_push, lanes=lanes
+                snapshot,
+                device=caller.device.id,
+                scopes=caller.scopes,
+                since=since,
+                fetches=request.fetches,
+                own_push=own_push,
+                lanes=lanes,
             )
             receipt = await self._receipt(snapshot, caller, pushed, now_ms) if pushed else None
             away = await _away(snapshot, caller, pushed.repeated) if pushed else set()
             extras = await _repaired(snapshot, caller, request)
+        if pulled.decisions:
+            extras[decisions.EXTRA] = decisions.decision_rows(pulled.decisions)
         pulled = replace(pulled, left=tuple(sorted(away.union(pulled.left))))
         if pulled.urgent_to:
             extras[URGENT] = pulled.urgent_to
@@ -247,8 +256,9 @@ def _acknowledged(stored: Sequence[StoredOp]) -> tuple[tuple[Accepted, ...], tup
     runs: list[list[StoredOp]] = []
     held: list[HeldOp] = []
     for each in stored:
-        if each.position is None:
-            held.append(HeldOp(each.op.id.seq, each.hold or "", each.hold_field or ""))
+        if each.hold is not None:
+            # Also if it was released since: its effect comes as merged state, and the decision says so.
+            held.append(HeldOp(each.op.id.seq, each.hold, each.hold_field or ""))
         elif runs and _follows(runs[-1][-1], each):
             runs[-1].append(each)
         else:

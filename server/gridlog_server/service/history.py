@@ -18,14 +18,20 @@ from gridlog_server.store.contract import StoredOp
 
 @dataclass(slots=True)
 class _Highest:
-    """The highest stamp up to each key. Keys come in rising order."""
+    """The highest stamp up to each key. Keys come in rising order, but for released ops."""
 
     keys: list[int] = field(default_factory=list)
     stamps: list[Stamp] = field(default_factory=list)
 
     def add(self, key: int, stamp: Stamp) -> None:
-        self.keys.append(key)
-        self.stamps.append(max(stamp, self.stamps[-1]) if self.stamps else stamp)
+        place = bisect_right(self.keys, key)
+        self.keys.insert(place, key)
+        self.stamps.insert(place, max(stamp, self.stamps[place - 1]) if place else stamp)
+        # A released op comes behind later ones of its author: it may be the highest for all of these.
+        for later in range(place + 1, len(self.stamps)):
+            if self.stamps[later] >= stamp:
+                break
+            self.stamps[later] = stamp
 
     def up_to(self, key: int) -> Stamp:
         found = bisect_right(self.keys, key)
@@ -43,12 +49,14 @@ class History:
             self.add(each)
 
     def add(self, stored: StoredOp) -> None:
-        """Take in one more op: of an author's own ops, a later one each time."""
+        """Take in one more op, or one that was released."""
         op = stored.op
         if stored.position is not None and stored.stamp is not None:
             self._by_position.add(stored.position, stored.stamp)
             self._by_seq.setdefault((op.id.device, op.id.incarnation), _Highest()).add(op.id.seq, stored.stamp)
-        elif op.intent is Intent.CREATE and self.creation_hold is None:
+            if op.intent is Intent.CREATE:
+                self.creation_hold = None
+        elif op.intent is Intent.CREATE and self.creation_hold is None and stored.is_waiting:
             self.creation_hold = stored.hold
 
     def highest_seen(self, op: Op) -> Stamp:

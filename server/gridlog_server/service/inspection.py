@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from gridlog_protocol.canonical import Value
 from gridlog_protocol.ids import RecordId, UserId, shown
 from gridlog_protocol.kinds import KindSet
-from gridlog_server.store.contract import Device, Readable, StoredOp, StoredRecord, Transaction
+from gridlog_server.store.contract import Device, Readable, StoredOp, StoredRecord, Transaction, WaitingSegment
 from gridlog_sync.clocks import Tier
 from gridlog_sync.view import Conflict, conflicts_of, values_of
 
@@ -71,14 +71,20 @@ class Inspection:
     async def held(self, limit: int = 50) -> list[StoredOp]:
         """Return ops that wait for a person."""
         async with self._store.reading() as snapshot:
-            return await snapshot.held(limit)
+            return await snapshot.reviews.waiting(limit)
+
+    async def waiting(self, limit: int = 50) -> list[WaitingSegment]:
+        """Return segments that wait for what is missing before them."""
+        async with self._store.reading() as snapshot:
+            return await snapshot.reviews.gaps(limit)
 
     async def devices(self) -> list[DeviceLine]:
         """Return all devices, in the order of enrolment."""
         async with self._store.reading() as snapshot:
             devices = await snapshot.registry.devices()
             names = await _names(snapshot)
-            held = Counter(each.op.id.device for each in await snapshot.held((await snapshot.counts())["held"]))
+            waiting = await snapshot.reviews.waiting((await snapshot.counts())["held"])
+            held = Counter(each.op.id.device for each in waiting)
         return [DeviceLine(each, names[each.person], held[each.id]) for each in devices]
 
     async def names(self) -> dict[UserId, str]:

@@ -7,10 +7,11 @@ again when the cursor passes it, so an answer that is late, lost or doubled leav
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from gridlog_protocol.ids import Position, RecordId, ScopeId
-from gridlog_protocol.limits import PAGE_BYTES
+from gridlog_protocol.decisions import Decision
+from gridlog_protocol.ids import DeviceId, Position, RecordId, ScopeId
+from gridlog_protocol.limits import DECISIONS_MAX, PAGE_BYTES
 from gridlog_protocol.messages import Fetch, Page
 from gridlog_protocol.state import RecordState
 from gridlog_server.store.contract import LogHead, StoredRecord, Transaction
@@ -45,24 +46,53 @@ class Pulled:
     digest: bytes = b""
     has_more: bool = False
     urgent_to: Position = Position(0)  # noqa: RUF009 - an int.
+    decisions: tuple[Decision, ...] = ()
 
 
 async def pull(
     snapshot: Transaction,
     *,
+    device: DeviceId,
     scopes: Sequence[ScopeId],
     since: LogHead,
     fetches: Sequence[Fetch],
     own_push: range,
     lanes: Lanes = Lanes(),
 ) -> Pulled:
-    """Return what a device that stands at `since` lacks, within one page: the room of `lanes`, or one record."""
+    """Return what a device that stands at `since` lacks, within one page (the room of `lanes`, or one record).
+
+    And what was decided about its ops.
+    """
     room = min(lanes.room, PAGE_BYTES)
     head = await snapshot.ledger.log_head()
+    decided = await snapshot.reviews.decisions(device, since.position, head.position, DECISIONS_MAX)
+    if len(decided) == DECISIONS_MAX:
+        # The answer covers the log up to the last decision that it has room for, and no further.
+        head = await _head_at(snapshot, decided[-1].position)
+    is_short = len(decided) == DECISIONS_MAX
     if fetches:
-        return await _pages(snapshot, head, since, scopes, fetches, lanes.urgent, room)
+        pulled = await _pages(snapshot, head, since, scopes, fetches, lanes.urgent, room)
+    else:
+        pulled = await _changes(snapshot, head, since, scopes, own_push, lanes, room)
+    told = tuple(each for each in decided if each.position <= pulled.to.position)
+    return replace(
+        pulled, decisions=told, has_more=pulled.has_more or is_short, digest=b"" if is_short else pulled.digest
+    )
+
+
+async def _changes(
+    snapshot: Transaction,
+    head: LogHead,
+    since: LogHead,
+    scopes: Sequence[ScopeId],
+    own_push: range,
+    lanes: Lanes,
+    room: int,
+) -> Pulled:
     touches = await snapshot.ledger.touches(scopes, since.position, _TOUCHES_MAX)
     is_cut = len(touches) == _TOUCHES_MAX
+    within_reach = [touch for touch in touches if touch.position <= head.position]
+    is_cut, touches = is_cut and len(within_reach) == len(touches), within_reach
     if is_cut:
         # A log entry may touch several scopes: only whole entries go out.
         touches = [touch for touch in touches if touch.position < touches[-1].position]

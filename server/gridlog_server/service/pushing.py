@@ -3,19 +3,35 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from gridlog_protocol.clock import ClockFacts
-from gridlog_protocol.ids import TENANT_SCOPE, DeviceId, Incarnation, Position, RecordId, ScopeId
+from gridlog_protocol.canonical import pack
+from gridlog_protocol.clock import ClockFacts, Stamp
+from gridlog_protocol.decisions import Decision
+from gridlog_protocol.errors import ProtocolError
+from gridlog_protocol.ids import TENANT_SCOPE, DeviceId, Incarnation, OpId, Position, RecordId, ScopeId, shown
 from gridlog_protocol.kinds import KindSet
+from gridlog_protocol.limits import WAITING_BYTES_MAX
 from gridlog_protocol.log_chain import EntryType, log_next
 from gridlog_protocol.op_codec import pack_op
-from gridlog_protocol.ops import Intent, Op
+from gridlog_protocol.ops import Intent, Op, op_hash
 from gridlog_protocol.segment import Segment, verify
-from gridlog_server.store.contract import Commit, LoggedEntry, LogHead, StoredOp, StoredRecord, Tenancy, Transaction
+from gridlog_protocol.segment_codec import segment_row
+from gridlog_server.store.contract import (
+    ClosedGap,
+    Commit,
+    LoggedEntry,
+    LogHead,
+    StoredOp,
+    StoredRecord,
+    Tenancy,
+    Transaction,
+    WaitingSegment,
+)
 from gridlog_sync.admission import Author, Chain, Held, bounded, continue_chain, judge, stamp_for
 from gridlog_sync.changes import Movement, Touch
 from gridlog_sync.clocks import Arrival
@@ -28,6 +44,8 @@ from .history import History
 from .timing import Timing
 
 _OPS_PER_BREATH = 32
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +76,17 @@ async def push(  # noqa: PLR0913 - each is a fact of one request.
 ) -> Pushed:
     """Verify and store segments of one device. `sent` is what it said about time with the request.
 
+    A segment behind a gap waits, within `WAITING_BYTES_MAX`; whatever this push lets go on is taken in with it.
     Raises ProtocolError `bad_signature`, `fork` or `broken_chain`; nothing is stored then.
     """
-    ops = [op for each in segments for op in each.ops]
+    incarnation = segments[-1].incarnation
+    behind = await transaction.reviews.behind_gap(device, incarnation)
+    coming = (*segments, *(each.segment for each in behind))
+    ops = [op for each in coming for op in each.ops]
     work = await Work.load(transaction, ops, kinds, tenancy, now_ms, sent=sent)
     stored: list[StoredOp] = []
     repeated: set[RecordId] = set()
-    chain, incarnation = Chain(0, b""), segments[-1].incarnation
+    chain = Chain(0, b"")
     for segment in segments:
         hashes = verify(segment, tenant=tenancy.tenant, key=key)
         last = segment.first_seq + len(segment.ops) - 1
@@ -74,6 +96,10 @@ async def push(  # noqa: PLR0913 - each is a fact of one request.
         held_already = await transaction.ledger.ops(device, segment.incarnation, segment.first_seq, last)
         known = {each.op.id.seq: each.hash for each in held_already}
         chain, new = continue_chain(before, segment, hashes, known)
+        if segment.first_seq > before.known_seq + 1:
+            waiting = WaitingSegment(device, segment, author.served, now_ms)
+            await transaction.reviews.keep_waiting(waiting, WAITING_BYTES_MAX)
+            continue
         stored += held_already
         repeated |= {each.op.record for each in held_already}
         if new:
@@ -85,9 +111,44 @@ async def push(  # noqa: PLR0913 - each is a fact of one request.
                     # A large push must not keep everybody else's answers waiting.
                     await asyncio.sleep(0)
             work.chains[(device, segment.incarnation)] = chain
+    # What waited was not sent with this request: its sender has yet to hear of its places and its fields.
+    own_push = work.positions
+    chain = await _go_on(transaction, work, behind, chain, author)
     if work.ops:
         await transaction.ledger.write(work.commit())
-    return Pushed(tuple(stored), frozenset(repeated), work.positions, chain, incarnation)
+    return Pushed(tuple(stored), frozenset(repeated), own_push, chain, incarnation)
+
+
+async def _go_on(
+    transaction: Transaction, work: Work, behind: Sequence[WaitingSegment], chain: Chain, author: Author
+) -> Chain:
+    """Take in the segments that waited for what has come now, and return the chain behind them."""
+    for waiting in behind:
+        segment = waiting.segment
+        if segment.first_seq > chain.known_seq + 1:
+            break
+        await transaction.reviews.wait_no_longer(waiting)
+        hashes = [op_hash(op) for op in segment.ops]
+        last = segment.first_seq + len(segment.ops) - 1
+        held_already = await transaction.ledger.ops(waiting.device, segment.incarnation, segment.first_seq, last)
+        known = {each.op.id.seq: each.hash for each in (*held_already, *work.ops)}
+        try:
+            chain, new = continue_chain(chain, segment, hashes, known)
+        except ProtocolError as refusal:
+            # Two copies of a store went on differently, and this one came first. Nobody waits for an answer.
+            log.warning(
+                "a waiting segment of %s is a fork (%s): quarantined", shown(waiting.device)[:8], refusal.detail
+            )
+            body = pack(segment_row(segment))
+            await transaction.quarantine(waiting.device, "fork", body, now_ms=work.now_ms)
+            continue
+        if new:
+            number = await transaction.put_segment(segment, waiting.device, chain.head, now_ms=waiting.received_ms)
+            by_seq = dict(zip((op.id.seq for op in segment.ops), hashes, strict=True))
+            for op in new:
+                work.take(op, by_seq[op.id.seq], number, replace(author, served=waiting.served))
+            work.chains[(waiting.device, segment.incarnation)] = chain
+    return chain
 
 
 @dataclass(slots=True)
@@ -109,6 +170,9 @@ class Work:
     before: dict[RecordId, StoredRecord | None] = field(default_factory=dict)
     left: set[tuple[ScopeId, RecordId]] = field(default_factory=set)
     chains: dict[tuple[DeviceId, Incarnation], Chain] = field(default_factory=dict)
+    decided: list[StoredOp] = field(default_factory=list)
+    decisions: list[Decision] = field(default_factory=list)
+    closed: list[ClosedGap] = field(default_factory=list)
 
     @staticmethod
     async def load(
@@ -159,32 +223,50 @@ class Work:
             if isinstance(verdict, Held):
                 reason = verdict.code, verdict.field
                 return self._keep(StoredOp(op, hashed, segment, low.seen.position, None, None, *reason, when=when))
-        self._log(entry, hashed)
+        self.take_effect(entry, EntryType.ACCEPTED, hashed)
         return self._keep(StoredOp(op, hashed, segment, low.seen.position, entry.position, stamp, when=when))
+
+    def keep_held(self, op: Op, hashed: bytes, segment: int, served: Position, code: str) -> None:
+        """Keep one op apart without judging it."""
+        low = bounded(op, epoch=self.tenancy.epoch, served=served)
+        self.history.setdefault(op.record, History())
+        when = self.timing.of(op)
+        self._keep(StoredOp(op, hashed, segment, low.seen.position, None, None, code, "", when=when))
 
     def commit(self) -> Commit:
         """Return all that was taken note of. Digests and conflicts are worked out here, once for each record."""
         records = [self._counted(self.records[record]) for record in sorted(self.before)]
-        return Commit(self.ops, self.entries, self.touches, records, self.left, self.digests, self.chains)
+        return Commit(
+            self.ops,
+            self.entries,
+            self.touches,
+            records,
+            self.left,
+            self.digests,
+            self.chains,
+            self.decided,
+            self.decisions,
+            self.closed,
+        )
 
     def _keep(self, stored: StoredOp) -> StoredOp:
         self.ops.append(stored)
         self.history[stored.op.record].add(stored)
         return stored
 
-    def _log(self, entry: Entry, hashed: bytes) -> None:
-        op, position = entry.op, entry.position
-        link = log_next(
-            self.head.hash,
-            position=position,
-            entry_type=EntryType.ACCEPTED,
-            op=op.id,
-            op_hash=hashed,
-            stamp=entry.stamp,
-        )
-        self.head = LogHead(position, link)
-        self.entries.append(LoggedEntry(position, link, int(EntryType.ACCEPTED), op.id))
+    def take_effect(self, entry: Entry, entry_type: EntryType, hashed: bytes) -> None:
+        """Write an op's entry, which is the next one, and merge the op."""
+        assert entry.position == self.head.position + 1
+        self.note(entry_type, entry.op.id, hashed, entry.stamp)
         self._merge(entry)
+
+    def note(self, entry_type: EntryType, op: OpId, hashed: bytes, stamp: Stamp) -> Position:
+        """Write the next entry of the log, and return its position."""
+        position = Position(self.head.position + 1)
+        link = log_next(self.head.hash, position=position, entry_type=entry_type, op=op, op_hash=hashed, stamp=stamp)
+        self.head = LogHead(position, link)
+        self.entries.append(LoggedEntry(position, link, int(entry_type), op))
+        return position
 
     def _merge(self, entry: Entry) -> None:
         op = entry.op

@@ -13,6 +13,7 @@ from typing import Protocol, TypeVar
 
 from gridlog_protocol.canonical import Value
 from gridlog_protocol.clock import Stamp
+from gridlog_protocol.decisions import Decision, Verdict
 from gridlog_protocol.ids import (
     DeviceHandle,
     DeviceId,
@@ -25,6 +26,7 @@ from gridlog_protocol.ids import (
     TenantId,
     UserId,
 )
+from gridlog_protocol.log_chain import Ruling
 from gridlog_protocol.ops import Op
 from gridlog_protocol.segment import Segment
 from gridlog_protocol.state import RecordState
@@ -57,8 +59,9 @@ class LogHead:
 
 @dataclass(frozen=True, slots=True)
 class StoredOp:
-    """An op as the server holds it. `position` and `stamp` are None while it is held for `hold`.
+    """An op as the server holds it. While it is held for `hold`, `position` and `stamp` are None.
 
+    `hold` stays when somebody has decided; `verdict` then says what. A rejected op never gets a position.
     `when` was estimated as it came in, and never changes.
     """
 
@@ -70,7 +73,13 @@ class StoredOp:
     stamp: Stamp | None
     hold: str | None = None
     hold_field: str | None = None
+    verdict: Verdict | None = None
     when: Estimate = field(kw_only=True)
+
+    @property
+    def is_waiting(self) -> bool:
+        """Tell whether the op is held and nobody has decided about it."""
+        return self.hold is not None and self.verdict is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +105,10 @@ class StoredRecord:
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """Everything that one push changes, written as one."""
+    """Everything that one push or decision changes, written as one. `decided` are ops held before, as they are now.
+
+    A dependant that is judged again is among them, though its hold only has another reason.
+    """
 
     ops: Sequence[StoredOp]
     entries: Sequence[LoggedEntry]
@@ -105,6 +117,28 @@ class Commit:
     left: Collection[tuple[ScopeId, RecordId]]
     digests: Mapping[tuple[ScopeId, int], SetDigest]
     chains: Mapping[tuple[DeviceId, Incarnation], Chain]
+    decided: Sequence[StoredOp] = ()
+    decisions: Sequence[Decision] = ()
+    closed: Sequence[ClosedGap] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ClosedGap:
+    """A decision that ops up to `last` are not waited for any more."""
+
+    last: OpId
+    position: Position
+    ruling: Ruling
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingSegment:
+    """A verified segment behind a gap. `served` is where its device stood when it came: what its ops may name."""
+
+    device: DeviceId
+    segment: Segment
+    served: Position
+    received_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,12 +273,53 @@ class Registry(Protocol):
         ...
 
 
+class Reviews(Protocol):
+    """Held ops, what was decided about them, and segments that wait behind a gap."""
+
+    async def waiting(self, limit: int) -> list[StoredOp]:
+        """Return held ops that nobody has decided about."""
+        ...
+
+    async def numbered(self, seq: int) -> list[StoredOp]:
+        """Return all ops with this seq that are held or once were, of whatever device."""
+        ...
+
+    async def decision(self, op: OpId) -> Decision | None:
+        """Return what was decided about an op."""
+        ...
+
+    async def decisions(self, device: DeviceId, since: Position, to: Position, limit: int) -> list[Decision]:
+        """Return the decisions about a device's ops after `since` up to `to`, by position."""
+        ...
+
+    async def behind_gap(self, device: DeviceId, incarnation: Incarnation) -> list[WaitingSegment]:
+        """Return the segments of an incarnation that wait, by their first op."""
+        ...
+
+    async def gaps(self, limit: int) -> list[WaitingSegment]:
+        """Return segments that wait, of whatever device, by device, incarnation and first op."""
+        ...
+
+    async def keep_waiting(self, waiting: WaitingSegment, bytes_max: int) -> bool:
+        """Keep a segment until the gap before it closes: once, and unless more than `bytes_max` would wait."""
+        ...
+
+    async def wait_no_longer(self, waiting: WaitingSegment) -> None:
+        """Forget a segment that waited."""
+        ...
+
+
 class Transaction(Protocol):
     """One consistent view of the database; what it writes is seen by others after its commit."""
 
     @property
     def ledger(self) -> Ledger:
         """Ops, log and records."""
+        ...
+
+    @property
+    def reviews(self) -> Reviews:
+        """Held ops and decisions."""
         ...
 
     @property
@@ -270,16 +345,12 @@ class Transaction(Protocol):
         """Return the records of some kinds in some scopes that changed after `since`, by their last change."""
         ...
 
-    async def held(self, limit: int) -> list[StoredOp]:
-        """Return held ops."""
-        ...
-
     async def flagged(self, records: Collection[RecordId]) -> dict[RecordId, Tier]:
         """Return the worst tier among each record's ops, for those records in which it is not FINE."""
         ...
 
     async def counts(self) -> dict[str, int]:
-        """Return how many records, ops (held, or with a wrong clock), people, devices and quarantined requests."""
+        """Return how much there is of each: records, ops, ops undecided or with a wrong clock, people, and so on."""
         ...
 
 

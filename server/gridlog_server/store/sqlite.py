@@ -24,9 +24,10 @@ from gridlog_protocol.ids import DeviceId, Epoch, Position, RecordId, ScopeId, T
 from gridlog_protocol.segment import Segment
 from gridlog_sync.clocks import Tier
 
-from .contract import StoredOp, StoredRecord, StoreUnavailableError, Tenancy
+from .contract import StoredRecord, StoreUnavailableError, Tenancy
 from .sqlite_ledger import SqliteLedger
 from .sqlite_registry import SqliteRegistry
+from .sqlite_reviews import SqliteReviews
 
 APPLICATION_ID = 0x47524C53  # "GRLS"
 _READERS = 2
@@ -61,6 +62,7 @@ class SqliteTransaction:
         self._connection = connection
         self.ledger = SqliteLedger(connection, tenancy)
         self.registry = SqliteRegistry(connection)
+        self.reviews = SqliteReviews(connection)
 
     async def put_segment(self, segment: Segment, device: DeviceId, chain_after: bytes, *, now_ms: int) -> int:
         """Keep a segment's signature as evidence, and return its number."""
@@ -100,34 +102,27 @@ class SqliteTransaction:
         """Return the records of some kinds in some scopes that changed after `since`, by their last change."""
         return await self.ledger.changed(scopes, kinds, since, limit)
 
-    async def held(self, limit: int) -> list[StoredOp]:
-        """Return held ops."""
-        return await self.ledger.held(limit)
-
     async def flagged(self, records: Collection[RecordId]) -> dict[RecordId, Tier]:
         """Return the worst tier among each record's ops, for those records in which it is not FINE."""
         return await self.ledger.flagged(records)
 
     async def counts(self) -> dict[str, int]:
-        """Return how many records, ops (held, or with a wrong clock), people, devices and quarantined requests."""
-        row = await self._connection.execute_fetchall(
-            "SELECT (SELECT count(*) FROM record), (SELECT count(*) FROM op),"
-            " (SELECT count(*) FROM op WHERE hold IS NOT NULL), (SELECT count(*) FROM record WHERE conflicts > 0),"
-            " (SELECT count(*) FROM op WHERE tier = 1), (SELECT count(*) FROM op WHERE tier = 2),"
-            " (SELECT count(*) FROM person), (SELECT count(*) FROM device), (SELECT count(*) FROM quarantine)"
-        )
-        names = (
-            "records",
-            "ops",
-            "held",
-            "in_conflict",
-            "clock_corrected",
-            "clock_review",
-            "people",
-            "devices",
-            "quarantine",
-        )
-        return dict(zip(names, next(iter(row)), strict=True))
+        """Return how much there is of each: records, ops, ops undecided or with a wrong clock, people, and so on."""
+        wanted = {
+            "records": "record",
+            "ops": "op",
+            "held": "op WHERE hold_status = 'waiting'",
+            "in_conflict": "record WHERE conflicts > 0",
+            "clock_corrected": "op WHERE tier = 1",
+            "clock_review": "op WHERE tier = 2",
+            "people": "person",
+            "devices": "device",
+            "quarantine": "quarantine",
+            "waiting": "waiting",
+        }
+        counts = ", ".join(f"(SELECT count(*) FROM {each})" for each in wanted.values())
+        row = next(iter(await self._connection.execute_fetchall(f"SELECT {counts}")))
+        return dict(zip(wanted, row, strict=True))
 
 
 @dataclass(slots=True)

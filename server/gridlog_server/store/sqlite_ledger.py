@@ -10,6 +10,7 @@ import aiosqlite
 
 from gridlog_protocol.canonical import Value, pack, unpack
 from gridlog_protocol.clock import Stamp
+from gridlog_protocol.decisions import Verdict
 from gridlog_protocol.ids import DeviceId, Incarnation, Position, RecordId, ScopeId
 from gridlog_protocol.log_chain import log_start
 from gridlog_protocol.op_codec import pack_op, unpack_op
@@ -22,7 +23,10 @@ from gridlog_sync.digest import SetDigest
 
 from .contract import Commit, LogHead, StoredOp, StoredRecord, Tenancy
 
-_OP_COLUMNS = "hash, body, segment, named, position, stamp, hold, hold_field, happened_ms, within_ms, tier"
+OP_COLUMNS = (
+    "hash, body, segment, named, position, stamp, hold, hold_field, hold_status, happened_ms, within_ms, tier"
+)
+_WAITING = "waiting"
 _RECORD_COLUMNS = (
     "record.id, state, changed, conflicts,"
     " (SELECT json_group_array(scope) FROM record_scope WHERE record_scope.record = record.id)"
@@ -62,20 +66,20 @@ class SqliteLedger:
     async def ops(self, device: DeviceId, incarnation: Incarnation, first: int, last: int) -> list[StoredOp]:
         """Return the ops of an incarnation in a range of seq, both ends included, in order."""
         rows = await self._all(
-            f"SELECT {_OP_COLUMNS} FROM op WHERE device = ? AND incarnation = ? AND seq BETWEEN ? AND ? ORDER BY seq",
+            f"SELECT {OP_COLUMNS} FROM op WHERE device = ? AND incarnation = ? AND seq BETWEEN ? AND ? ORDER BY seq",
             device,
             incarnation,
             first,
             last,
         )
-        return [_stored_op(row) for row in rows]
+        return [stored_op(row) for row in rows]
 
     async def ops_of_record(self, record: RecordId) -> list[StoredOp]:
         """Return every op of a record: accepted ones by position, then held ones."""
         rows = await self._all(
-            f"SELECT {_OP_COLUMNS} FROM op WHERE record = ? ORDER BY position IS NULL, position, seq", record
+            f"SELECT {OP_COLUMNS} FROM op WHERE record = ? ORDER BY position IS NULL, position, seq", record
         )
-        return [_stored_op(row) for row in rows]
+        return [stored_op(row) for row in rows]
 
     async def records(self, ids: Collection[RecordId]) -> dict[RecordId, StoredRecord]:
         """Return the records that exist among `ids`."""
@@ -133,12 +137,14 @@ class SqliteLedger:
         }
 
     async def write(self, commit: Commit) -> None:
-        """Write what one push changes."""
+        """Write what one push or decision changes."""
         await self._many(
             "INSERT INTO op (device, incarnation, seq, record, hash, body, segment, named, position, stamp, hold,"
-            " hold_field, happened_ms, within_ms, tier) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            " hold_field, hold_status, happened_ms, within_ms, tier)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (_op_row(each) for each in commit.ops),
         )
+        await self._write_decisions(commit)
         await self._many(
             "INSERT INTO log (position, hash, entry_type, device, incarnation, seq) VALUES (?, ?, ?, ?, ?, ?)",
             ((each.position, each.hash, each.entry_type, *each.op) for each in commit.entries),
@@ -189,10 +195,40 @@ class SqliteLedger:
         )
         return [_stored_record(row) for row in rows]
 
-    async def held(self, limit: int) -> list[StoredOp]:
-        """Return held ops."""
-        rows = await self._all(f"SELECT {_OP_COLUMNS} FROM op WHERE hold IS NOT NULL LIMIT ?", limit)
-        return [_stored_op(row) for row in rows]
+    async def _write_decisions(self, commit: Commit) -> None:
+        await self._many(
+            "UPDATE op SET position = ?, stamp = ?, hold = ?, hold_field = ?, hold_status = ?"
+            " WHERE device = ? AND incarnation = ? AND seq = ?",
+            (
+                (each.position, each.stamp, each.hold, each.hold_field, _hold_status(each), *each.op.id)
+                for each in commit.decided
+            ),
+        )
+        await self._many(
+            "INSERT INTO decision (position, device, incarnation, seq, verdict, stamp, decided_by, decided_ms,"
+            " reason, follows) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                (
+                    each.position,
+                    *each.op,
+                    each.verdict.value,
+                    each.stamp,
+                    each.ruling.by,
+                    each.ruling.at_ms,
+                    each.ruling.reason,
+                    each.ruling.follows,
+                )
+                for each in commit.decisions
+            ),
+        )
+        await self._many(
+            "INSERT INTO decision (position, device, incarnation, seq, verdict, stamp, decided_by, decided_ms,"
+            " reason, follows) VALUES (?, ?, ?, ?, 'gap_closed', 0, ?, ?, ?, 0)",
+            (
+                (each.position, *each.last, each.ruling.by, each.ruling.at_ms, each.ruling.reason)
+                for each in commit.closed
+            ),
+        )
 
     async def flagged(self, records: Collection[RecordId]) -> dict[RecordId, Tier]:
         """Return the worst tier among each record's ops, for those records in which it is not FINE."""
@@ -243,14 +279,22 @@ def _op_row(stored: StoredOp) -> tuple[Any, ...]:
         stored.stamp,
         stored.hold,
         stored.hold_field,
+        _hold_status(stored),
         stored.when.at_ms,
         stored.when.within_ms,
         int(stored.when.tier),
     )
 
 
-def _stored_op(row: Any) -> StoredOp:
-    hashed, body, segment, named, position, stamp, hold, hold_field, happened_ms, within_ms, tier = row
+def _hold_status(stored: StoredOp) -> str | None:
+    if stored.hold is None:
+        return None
+    return stored.verdict.value if stored.verdict else _WAITING
+
+
+def stored_op(row: Any) -> StoredOp:
+    """Read a row of `OP_COLUMNS`."""
+    hashed, body, segment, named, position, stamp, hold, hold_field, hold_status, happened_ms, within_ms, tier = row
     return StoredOp(
         unpack_op(body),
         hashed,
@@ -260,6 +304,7 @@ def _stored_op(row: Any) -> StoredOp:
         None if stamp is None else Stamp(stamp),
         hold,
         hold_field,
+        None if hold_status in (None, _WAITING) else Verdict(hold_status),
         when=Estimate(happened_ms, within_ms, Tier(tier)),
     )
 

@@ -35,13 +35,17 @@ Place = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class LogLine:
-    """One accepted op: its position, its stamp, the position it names after bounding, and when it was accepted."""
+    """One op that took effect: its position, its stamp, the position it names after bounding, and when that was.
+
+    `is_released` says that it was held before: later ops of its author may be in the log already.
+    """
 
     op: Op
     position: int
     stamp: int
     named: int
     accepted_ms: int
+    is_released: bool = False
 
     def saw(self, other: LogLine) -> bool:
         """Tell whether this op names a state that the other one was part of."""

@@ -28,24 +28,35 @@ class ReplicaRecord:
     conflicts: frozenset[ToldConflict]
 
 
-def findings_in_log(lines: Sequence[LogLine], held: Iterable[tuple[DeviceId, Incarnation, int]]) -> Iterator[str]:
-    """Say what is wrong with the log itself. `held` names the ops that the server keeps apart."""
-    if [line.position for line in lines] != [*range(1, len(lines) + 1)]:
+def findings_in_log(
+    lines: Sequence[LogLine], held: Iterable[tuple[DeviceId, Incarnation, int]], without_effect: Iterable[int] = ()
+) -> Iterator[str]:
+    """Say what is wrong with the log itself.
+
+    `held` names the ops that the server keeps apart, `without_effect` the positions of entries that are no op's.
+    """
+    positions = sorted([*(line.position for line in lines), *without_effect])
+    if positions != [*range(1, len(positions) + 1)]:
         yield "positions have gaps, or are given twice"
     named = [line.op.id for line in lines]
     if len(set(named)) != len(named):
         yield "an op is in the log twice"
-    seqs: dict[tuple[DeviceId, Incarnation], list[int]] = {}
-    for op in named:
-        seqs.setdefault((op.device, op.incarnation), []).append(op.seq)
-    if any(each != sorted(each) for each in seqs.values()):
+    at_once = _by_incarnation(line.op.id for line in lines if not line.is_released)
+    if any(each != sorted(each) for each in at_once.values()):
         yield "ops of one incarnation are in the log out of their order"
-    for device, incarnation, seq in held:
-        seqs.setdefault((device, incarnation), []).append(seq)
-    for (device, _), each in seqs.items():
+    for (device, _), each in _by_incarnation([*named, *held]).items():
         if sorted(each) != [*range(1, len(each) + 1)]:
             yield f"ops of {shown(device)[:8]} are missing, or held and accepted at once"
     yield from _unbounded(lines)
+
+
+def _by_incarnation(
+    ops: Iterable[tuple[DeviceId, Incarnation, int]],
+) -> dict[tuple[DeviceId, Incarnation], list[int]]:
+    seqs: dict[tuple[DeviceId, Incarnation], list[int]] = {}
+    for device, incarnation, seq in ops:
+        seqs.setdefault((device, incarnation), []).append(seq)
+    return seqs
 
 
 def _unbounded(lines: Sequence[LogLine]) -> Iterator[str]:
@@ -54,6 +65,9 @@ def _unbounded(lines: Sequence[LogLine]) -> Iterator[str]:
         own = by_record.setdefault(line.op.record, [])
         seen = max((other.stamp for other in own if line.saw(other)), default=0)
         mine = max((other.stamp for other in own if other.op.id[:2] == line.op.id[:2]), default=0)
+        before = [other.stamp for other in own if other.op.id[:2] == line.op.id[:2] and other.op.id < line.op.id]
+        if any(each >= line.stamp for each in before):
+            yield f"the stamp at {line.position} is not above those of its author's earlier ops"
         if line.stamp <= seen:
             yield f"the stamp at {line.position} is not above all that its author saw"
         # A clock that is far ahead is held back to the same millisecond for many ops, and they keep their order.

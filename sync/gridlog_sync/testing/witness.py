@@ -117,10 +117,12 @@ class Witness:
 
     def _causal(self, lines: Sequence[LogLine]) -> Iterator[str]:
         stamps = {act_of(line.op): line.stamp for line in lines}
+        released = {act_of(line.op) for line in lines if line.is_released}
         for act, stamp in stamps.items():
             seen = self.acts[act].sight.values() if act in self.acts else ()
             for other in sorted({each for cell in seen for each in cell}):
-                if stamps.get(other, -1) >= stamp:
+                # A held op is stamped when it is released: what its author wrote upon it was stamped before that.
+                if other not in released and stamps.get(other, -1) >= stamp:
                     yield f"act {act.hex()[:6]} saw {other.hex()[:6]}, but does not sort after it"
 
     def _name(self, act: ActId) -> str:

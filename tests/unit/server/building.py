@@ -45,8 +45,10 @@ from gridlog_protocol.messages import (
 from gridlog_protocol.ops import Action, Edit, Intent, Op, Seen, op_hash, op_salt
 from gridlog_protocol.segment import Segment, chain_start, chain_through, cut, salt_block
 from gridlog_protocol.state import RecordState
+from gridlog_server.service.deciding import Deciding
 from gridlog_server.service.enrolment import Enrolment
 from gridlog_server.service.exchange import Exchange
+from gridlog_server.service.gaps import Gaps
 from gridlog_server.service.importing import Importing
 from gridlog_server.service.inspection import Inspection
 from gridlog_server.service.keys import ServerKeys
@@ -83,6 +85,8 @@ class Server:
     enrolment: Enrolment
     exchange: Exchange
     importing: Importing
+    deciding: Deciding
+    gaps: Gaps
     inspection: Inspection
 
     async def enrolled(self, staff_no: str, *grids: str) -> Handset:
@@ -149,6 +153,8 @@ async def serving(folder: Path) -> AsyncIterator[Server]:
             Enrolment(store, keys, address=ADDRESS, now_ms=clock, entropy=os.urandom),
             Exchange(store, keys, KINDS, clock),
             Importing(store, KINDS, now_ms=clock, entropy=os.urandom),
+            Deciding(store, KINDS, now_ms=clock),
+            Gaps(store, KINDS, now_ms=clock),
             Inspection(store, KINDS),
         )
     finally:

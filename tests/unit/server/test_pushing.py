@@ -63,7 +63,7 @@ async def test_a_push_that_overlaps_what_is_held_adds_only_the_rest(server: Serv
     assert len(await stored_ops(server, handset)) == 6
 
 
-async def test_a_push_beyond_a_gap_stores_nothing_and_says_where_to_go_on(server: Server) -> None:
+async def test_a_push_beyond_a_gap_acknowledges_nothing_and_says_where_to_go_on(server: Server) -> None:
     handset = await server.enrolled("W1")
     ops = [handset.creates() for _ in range(4)]
     await server.exchanged(handset, ops[0])

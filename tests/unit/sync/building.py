@@ -345,6 +345,7 @@ class Phone:
             sent=asked.sent,
             confirmed=self.confirmed.get,
             has_more_pending=len(self.pending) > len(asked.sent),
+            device=self.worker.device,
         )
         self.standing = absorbed.standing
         self.confirmed.update(absorbed.records)

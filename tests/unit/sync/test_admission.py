@@ -17,7 +17,7 @@ from gridlog_protocol.ops import Edit, Intent, Op, op_hash
 from gridlog_protocol.segment import chain_start, chain_through
 from gridlog_protocol.state import RecordState
 from gridlog_sync import admission
-from gridlog_sync.admission import Author, Chain, Held, bounded, continue_chain, judge, stamp_for
+from gridlog_sync.admission import Author, Chain, Held, bounded, continue_chain, judge, stamp_for, still_held
 from gridlog_sync.merge import Entry
 from tests.unit.sync.building import (
     EAST,
@@ -134,7 +134,35 @@ def test_each_reason_holds_the_op_and_names_its_field(code: str) -> None:
 def test_every_reason_given_is_in_the_catalogue() -> None:
     given = set(re.findall(r"\"([a-z_]+)\"", inspect.getsource(admission))) & set(HOLDS)
 
-    assert given == {*REASONS, "depends_on_held", "foreign_author", "record_full"}
+    assert given == {*REASONS, "depends_on_held", "foreign_author", "record_full", "proposal"}
+
+
+NUMBER = "420106001001-20261122-X0001"
+
+
+def proposed(*edits: Edit) -> Op:
+    return replace(edited(*edits), intent=Intent.PROPOSE)
+
+
+def test_a_proposal_for_what_the_server_decides_waits_and_any_other_edit_of_it_is_held() -> None:
+    assert verdict(proposed(put("record_no", NUMBER)), made()) == ("proposal", "")
+    assert verdict(edited(put("record_no", NUMBER)), made()) == ("server_decides", "record_no")
+    assert verdict(proposed(put("clock_offset_ms", 1)), made()) == ("server_decides", "clock_offset_ms")
+    assert verdict(proposed(put("summary", "a")), made()) == ("invalid_value", "summary")
+    assert verdict(proposed(put("record_no", 7)), made()) == ("invalid_value", "record_no")
+    assert verdict(proposed(put("record_no", NUMBER)), None) == ("unknown_record", "")
+
+
+def test_a_person_overrules_authority_but_not_what_a_record_can_hold() -> None:
+    def why(op: Op, record: RecordState | None, size: int = 0) -> str | None:
+        found = still_held(op, record=record, size=size, kind=None if op.kind == "unheard_of" else kind(op.kind))
+        return found.code if found else None
+
+    overruled = {"out_of_scope", "immutable", "not_a_draft"}
+    for code, (op, record) in (REASONS | {"server_decides": (edited(put("clock_offset_ms", 1)), made())}).items():
+        assert why(op, record) == (None if code in overruled else code)
+    assert why(edited(put("summary", "a")), made(), RECORD_BYTES_MAX + 1) == "record_full"
+    assert why(edited(put("record_no", NUMBER)), made()) is None
 
 
 def test_an_edit_waits_with_the_creation_of_its_record() -> None:

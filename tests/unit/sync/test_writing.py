@@ -110,17 +110,17 @@ def test_edits_carry_the_class_of_their_field() -> None:
 
 def test_every_wrong_field_is_named_at_once_in_both_languages() -> None:
     wrong = refused(
-        {"weather": "hail", "record_no": "7", "state": "dreaming", "nonsense": 1, "summary": 5, "grid_code": EAST}
+        {"weather": "hail", "track_summary": "7", "state": "dreaming", "nonsense": 1, "summary": 5, "grid_code": EAST}
     )
 
     assert codes(wrong) == {
         "weather": "not_an_option",
-        "record_no": "server_decides",
+        "track_summary": "server_decides",
         "state": "not_an_option",
         "nonsense": "unknown_field",
         "summary": "wrong_type",
     }
-    for name in ("weather", "record_no", "state", "summary"):
+    for name in ("weather", "track_summary", "state", "summary"):
         label = kind().fields[name].label
         assert label.zh in wrong.text.zh
         assert label.en in wrong.text.en
@@ -130,9 +130,16 @@ def test_every_wrong_field_is_named_at_once_in_both_languages() -> None:
 
 
 def test_a_field_that_the_server_fills_in_is_not_for_a_form() -> None:
-    assert codes(refused({"id": bytes(16), "record_no": "1", "track_summary": {}})) == dict.fromkeys(
-        ("id", "record_no", "track_summary"), "server_decides"
+    assert codes(refused({"id": bytes(16), "clock_offset_ms": 1, "track_summary": {}})) == dict.fromkeys(
+        ("id", "clock_offset_ms", "track_summary"), "server_decides"
     )
+
+
+def test_a_field_that_the_office_decides_can_be_proposed_and_its_value_is_checked() -> None:
+    number = "420106001001-20261122-X0001"
+
+    assert edits({"record_no": number}) == [put("record_no", number)]
+    assert codes(refused({"record_no": "1"})) == {"record_no": "pattern"}
 
 
 def test_a_fixed_field_is_set_once() -> None:

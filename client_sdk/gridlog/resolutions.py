@@ -18,7 +18,7 @@ from gridlog_sync.view import conflicts_of
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class Resolution:
     """A decision made on this device: the heads that contradicted each other in each cell (field, element key)."""
 
     op: OpId
@@ -46,7 +46,7 @@ class Overruled:
     shown: Value
 
 
-def decision_of(op: Op, before: RecordState | None) -> Decision:
+def resolution_of(op: Op, before: RecordState | None) -> Resolution:
     """Return what a decision replaces in the record as it stood."""
     replaced: dict[tuple[str, str], tuple[Head, ...]] = {}
     for edit in op.edits:
@@ -54,7 +54,7 @@ def decision_of(op: Op, before: RecordState | None) -> Decision:
         cell = state.cells.get(edit.key) if state else None
         if cell is not None and len(cell.heads) > 1:
             replaced[(edit.field, edit.key)] = cell.heads
-    return Decision(op.id, op.record, op.kind, replaced, {edit.field: edit.digest_class for edit in op.edits})
+    return Resolution(op.id, op.record, op.kind, replaced, {edit.field: edit.digest_class for edit in op.edits})
 
 
 def overruled_by(

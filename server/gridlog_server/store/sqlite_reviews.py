@@ -1,0 +1,123 @@
+"""Held ops and decisions in SQLite. See `contract.Reviews`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import aiosqlite
+
+from gridlog_protocol.canonical import pack, unpack
+from gridlog_protocol.clock import Stamp
+from gridlog_protocol.decisions import Decision, Verdict
+from gridlog_protocol.ids import DeviceId, Incarnation, OpId, Position
+from gridlog_protocol.log_chain import Ruling
+from gridlog_protocol.segment_codec import read_segment, segment_row
+
+from .contract import StoredOp, WaitingSegment
+from .sqlite_ledger import OP_COLUMNS, stored_op
+
+_DECISIONS = (
+    "SELECT device, incarnation, seq, op.hash, verdict, decision.position, decision.stamp, decided_by, decided_ms,"
+    " reason, follows FROM decision JOIN op USING (device, incarnation, seq)"
+    " WHERE verdict <> 'gap_closed' AND device = ?"
+)
+
+_WAITING = "SELECT device, body, served, received_ms FROM waiting"
+
+
+class SqliteReviews:
+    """Reads in the transaction that the connection is in. `SqliteLedger.write` writes."""
+
+    def __init__(self, connection: aiosqlite.Connection) -> None:
+        self._connection = connection
+
+    async def waiting(self, limit: int) -> list[StoredOp]:
+        """Return held ops that nobody has decided about."""
+        rows = await self._all(f"SELECT {OP_COLUMNS} FROM op WHERE hold_status = 'waiting' LIMIT ?", limit)
+        return [stored_op(row) for row in rows]
+
+    async def numbered(self, seq: int) -> list[StoredOp]:
+        """Return all ops with this seq that are held or once were, of whatever device."""
+        rows = await self._all(f"SELECT {OP_COLUMNS} FROM op WHERE hold IS NOT NULL AND seq = ?", seq)
+        return [stored_op(row) for row in rows]
+
+    async def decision(self, op: OpId) -> Decision | None:
+        """Return what was decided about an op."""
+        rows = await self._all(
+            f"{_DECISIONS} AND incarnation = ? AND seq = ?",
+            *op,
+        )
+        return next((_decision(row) for row in rows), None)
+
+    async def decisions(self, device: DeviceId, since: Position, to: Position, limit: int) -> list[Decision]:
+        """Return the decisions about a device's ops after `since` up to `to`, by position."""
+        rows = await self._all(
+            f"{_DECISIONS} AND decision.position > ? AND decision.position <= ? ORDER BY decision.position LIMIT ?",
+            device,
+            since,
+            to,
+            limit,
+        )
+        return [_decision(row) for row in rows]
+
+    async def behind_gap(self, device: DeviceId, incarnation: Incarnation) -> list[WaitingSegment]:
+        """Return the segments of an incarnation that wait, by their first op."""
+        rows = await self._all(
+            f"{_WAITING} WHERE device = ? AND incarnation = ? ORDER BY first_seq, signature", device, incarnation
+        )
+        return [_waiting(row) for row in rows]
+
+    async def gaps(self, limit: int) -> list[WaitingSegment]:
+        """Return segments that wait, of whatever device, by device, incarnation and first op."""
+        rows = await self._all(f"{_WAITING} ORDER BY device, incarnation, first_seq, signature LIMIT ?", limit)
+        return [_waiting(row) for row in rows]
+
+    async def keep_waiting(self, waiting: WaitingSegment, bytes_max: int) -> bool:
+        """Keep a segment until the gap before it closes: once, and unless more than `bytes_max` would wait."""
+        body, segment = pack(segment_row(waiting.segment)), waiting.segment
+        [[so_far]] = await self._all(
+            "SELECT coalesce(sum(length(body)), 0) FROM waiting WHERE device = ?", waiting.device
+        )
+        if so_far + len(body) > bytes_max:
+            return False
+        await self._connection.execute(
+            "INSERT OR IGNORE INTO waiting (device, incarnation, first_seq, signature, last_seq, body, served,"
+            " received_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                waiting.device,
+                segment.incarnation,
+                segment.first_seq,
+                segment.signature,
+                segment.ops[-1].id.seq,
+                body,
+                waiting.served,
+                waiting.received_ms,
+            ),
+        )
+        return True
+
+    async def wait_no_longer(self, waiting: WaitingSegment) -> None:
+        """Forget a segment that waited."""
+        segment = waiting.segment
+        await self._connection.execute(
+            "DELETE FROM waiting WHERE device = ? AND incarnation = ? AND first_seq = ? AND signature = ?",
+            (waiting.device, segment.incarnation, segment.first_seq, segment.signature),
+        )
+
+    async def _all(self, sql: str, *values: Any) -> Iterable[Any]:
+        return await self._connection.execute_fetchall(sql, values)
+
+
+def _waiting(row: Any) -> WaitingSegment:
+    device, body, served, received_ms = row
+    return WaitingSegment(
+        DeviceId(device), read_segment(unpack(body), DeviceId(device)), Position(served), received_ms
+    )
+
+
+def _decision(row: Any) -> Decision:
+    device, incarnation, seq, hashed, verdict, position, stamp, by, at_ms, reason, follows = row
+    op = OpId(DeviceId(device), Incarnation(incarnation), seq)
+    ruling = Ruling(by, at_ms, reason, Position(follows))
+    return Decision(op, hashed, Verdict(verdict), Position(position), Stamp(stamp), ruling)
