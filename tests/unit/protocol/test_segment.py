@@ -125,7 +125,7 @@ def test_a_segment_verifies_for_its_tenant_and_sender_only() -> None:
         pytest.param((7, 0, 0), bytes(16), id="not a record id"),
         pytest.param((7, 0, 1), "k" * 65, id="a long kind"),
         pytest.param((7, 0, 2), 0, id="schema 0"),
-        pytest.param((7, 0, 3), 4, id="unknown intent"),
+        pytest.param((7, 0, 3), 5, id="unknown intent"),
         pytest.param((7, 0, 4), -1, id="a negative position"),
         pytest.param((7, 0, 4), 1 << 62, id="a position beyond all"),
         pytest.param((7, 0, 5), 1, id="an own op before the first"),
