@@ -30,21 +30,13 @@ from gridlog_sync.session import Absorbed
 from gridlog_sync.view import Conflict
 from gridlog_sync.writing import Change
 
-from .clock_warning import is_worth_keeping, offset_fields
-from .composer import Composer
+from .clock_warning import offset_fields
 from .device_clock import DeviceClock
-from .driver import Asked, Driver
-from .entries import (
-    Enrolled,
-    pack_answer,
-    pack_enrolled,
-    pack_reincarnated,
-    pack_written,
-)
-from .errors import AlreadyEnrolledError, NotEnrolledError, NothingToUndoError
+from .driver import Asked
+from .errors import AlreadyEnrolledError
 from .exchanging import Exchanging, Means, turns
-from .frames import FrameType
 from .journal import JOURNAL_FILE, Journal
+from .keeping import Keeping
 from .memory import Memory
 from .projection import Query
 from .records import DecidedNote, HeldNote, PendingOp, Record, SyncReport, SyncStatus, SyncTurn
@@ -56,10 +48,9 @@ if TYPE_CHECKING:
     from .transport import HttpTransport
 
 T = TypeVar("T")
-_CONTACT_EVERY_MS = 600_000
 
 
-class FieldStore:
+class FieldStore(Keeping):
     """One worker's records on one device. Made by `make` or `open`; use it in `async with`, or `close` it."""
 
     def __init__(
@@ -70,18 +61,12 @@ class FieldStore:
         thread: ThreadPoolExecutor,
         clock: DeviceClock | None = None,
     ) -> None:
-        self._vault = vault
-        self._journal = journal
-        self._memory = memory
+        super().__init__(vault, journal, memory, clock or DeviceClock())
         self._thread = thread
-        self._clock = clock or DeviceClock()
         self._writing = asyncio.Lock()
         self._syncing = asyncio.Lock()
-        self._driver = Driver(memory, vault, self._clock)
-        self._composer = Composer(memory, self._clock, os.urandom)
         # Asked for anew each time: whoever drives a store otherwise may put another in its place.
         self._exchanging = Exchanging(Means(lambda: self._driver, self._run, self._take_in, self._renumber))
-        self._contact_on_disk_ms, self._offset_on_disk = memory.contact_ms, memory.offset
         self._is_closed = False
 
     @classmethod
@@ -343,69 +328,6 @@ class FieldStore:
     async def _renumber(self) -> None:
         async with self._writing:
             await self._run(self._reincarnate)
-
-    def _take(self, asked: Asked, answer: bytes) -> tuple[Absorbed, bool | None]:
-        """Make durable what an answer changes, then take it into memory, then compare digests."""
-        answered = self._driver.take(asked, answer)
-        memory, taken = self._memory, answered.taken
-        # Flash wears out: an exchange in which nothing happened leaves a trace on the disk only now and then.
-        is_stale = taken.contact_ms - self._contact_on_disk_ms > _CONTACT_EVERY_MS
-        is_news = is_worth_keeping(taken.offset, self._offset_on_disk)
-        if is_stale or is_news or not taken.is_idle(memory.standing):
-            self._journal.append([(FrameType.ANSWER, pack_answer(taken))])
-            self._contact_on_disk_ms, self._offset_on_disk = taken.contact_ms, taken.offset
-        memory.take_answer(taken)
-        digest = answered.absorbed.digest
-        return answered.absorbed, memory.projection.digest() == digest if digest else None
-
-    def _keep_enrolment(self, enrolled: Enrolled) -> None:
-        self._journal.append([(FrameType.ENROLMENT, pack_enrolled(enrolled))])
-        self._memory.take_enrolment(enrolled)
-
-    def _write(
-        self,
-        record: RecordId,
-        kind: str,
-        changes: Mapping[str, Change],
-        opened: Record | None,
-        intent: Intent = Intent.EDIT,
-    ) -> Record:
-        author = self._enrolled().user
-        written = self._composer.compose(record, kind, changes, opened=opened, author=author, intent=intent)
-        if written:
-            # One append: a save that was killed is there as a whole or not at all.
-            self._journal.append([(FrameType.OP, pack_written(each)) for each in written])
-            for each in written:
-                self._memory.take_op(each)
-        return record_of(self._memory, record)
-
-    def _undo(self, record: RecordId) -> Record:
-        decision = self._memory.resolutions.get(record)
-        if decision is None or not decision.stands_in(self._memory.shown(record)):
-            raise NothingToUndoError
-        written = self._composer.undone(decision, self._enrolled().user)
-        self._journal.append([(FrameType.OP, pack_written(each)) for each in written])
-        for each in written:
-            self._memory.take_op(each)
-        return record_of(self._memory, record)
-
-    def _reincarnate(self) -> None:
-        """Draw a new incarnation and sign the pending ops again: another copy of this store used the old one."""
-        memory = self._memory
-        new = self._journal.redraw_incarnation()
-        written = self._composer.renamed(new)
-        # More than one, if an earlier renumbering drew its incarnation and was killed before this very append.
-        olds = {op.incarnation for op in memory.pending}
-        frames = [(FrameType.FACT, pack_reincarnated(old)) for old in sorted(olds)]
-        frames += [(FrameType.OP, pack_written(each)) for each in written]
-        self._journal.append(frames)
-        memory.incarnation = new
-        memory.take_reincarnation(written)
-
-    def _enrolled(self) -> Enrolled:
-        if self._memory.enrolled is None:
-            raise NotEnrolledError
-        return self._memory.enrolled
 
     def _close(self) -> None:
         self._journal.close()

@@ -176,6 +176,16 @@ async def test_a_budget_is_kept_and_what_waits_goes_the_next_time(
         assert await everything(two) == await everything(one)
 
 
+async def test_an_idle_exchange_stays_small_though_it_names_its_room(
+    running: ServerProcess, tmp_path: Path, grid: str
+) -> None:
+    async with stores(running, tmp_path, grid) as [field_store]:
+        await field_store.sync()
+        idle = await field_store.sync()
+        assert idle.round_trips == 1
+        assert idle.bytes_up + idle.bytes_down <= 400
+
+
 async def test_whoever_takes_less_on_the_way_gets_smaller_batches_down_to_one_op(
     running: ServerProcess, tmp_path: Path, grid: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -21,6 +21,7 @@ SEEDS_OF_MUTANTS: dict[str, int] = {
     "cursor_of_last_page": 2,
     "cut_page_skips": 1,
     "digest_of_another_state": 1,
+    "early_moves_cursor": 1,
     "estimate_believes_the_wall_clock": 1,
     "estimate_ignores_the_boot": 1,
     "future_positions": 12,
