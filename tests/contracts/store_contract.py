@@ -13,11 +13,10 @@ from typing import Protocol
 
 import pytest
 
-from gridlog_protocol.ids import DeviceHandle, DeviceId, Incarnation, Position, UserId
+from gridlog_protocol.ids import DeviceId, Incarnation, Position
 from gridlog_protocol.log_chain import log_start
 from gridlog_protocol.segment import chain_start
 from gridlog_server.store.contract import (
-    Code,
     LogHead,
     Person,
     Store,
@@ -54,6 +53,7 @@ from tests.contracts.facts import (
     touch,
     write,
 )
+from tests.contracts.registry_contract import RegistryContract
 from tests.contracts.review_contract import ReviewContract
 
 
@@ -73,7 +73,7 @@ class Database(Protocol):
         ...
 
 
-class StoreContract(ReviewContract):
+class StoreContract(ReviewContract, RegistryContract):
     """The suite."""
 
     @pytest.fixture
@@ -350,33 +350,6 @@ class StoreContract(ReviewContract):
 
     # Registry and evidence
 
-    async def test_people_come_by_staff_number_with_the_grids_they_have_now(self, store: Store) -> None:
-        for person in (a_person(2, EAST), a_person(1, EAST, WEST), a_person(2, WEST, status="suspended")):
-            await store.commit(answering(person, None))
-        assert await people(store) == [a_person(1, EAST, WEST), a_person(2, WEST, status="suspended")]
-        async with store.reading() as snapshot:
-            assert await snapshot.registry.person(a_person(1).id) == a_person(1, EAST, WEST)
-            assert await snapshot.registry.person(UserId(bytes(16))) is None
-
-    async def test_devices_come_in_the_order_of_their_enrolment(self, store: Store) -> None:
-        await store.commit(answering(a_person(1), None))
-        late, early = a_device(1, enrolled_ms=START_MS + 1), a_device(2, counter=(1 << 63) - 1, clock_ahead_ms=-5)
-        for device in (replace(late, clock_ahead_ms=9), early, replace(late, status="suspended", report={})):
-            await store.commit(putting(device))
-        async with store.reading() as snapshot:
-            assert await snapshot.registry.devices() == [early, replace(late, status="suspended", report={})]
-            assert await snapshot.registry.device(early.handle) == early
-            assert await snapshot.registry.device(DeviceHandle(bytes(8))) is None
-
-    async def test_a_code_remembers_the_device_that_used_it(self, store: Store) -> None:
-        await store.commit(answering(a_person(1), None))
-        code = Code(b"12345678", b"h" * 32, a_person(1).id, START_MS, None)
-        for each in (code, replace(code, device=DEVICE)):
-            await store.commit(putting(each))
-            async with store.reading() as snapshot:
-                assert await snapshot.registry.code(code.id) == each
-                assert await snapshot.registry.code(b"87654321") is None
-
     async def test_segments_are_numbered_as_they_come(self, store: Store) -> None:
         async def kept(*seqs: int) -> int:
             segment = a_segment(*seqs)
@@ -401,22 +374,3 @@ class StoreContract(ReviewContract):
         clocks = {"clock_corrected": 0, "clock_review": 0}
         expected = {"records": 2, "ops": 3, "held": 2, "in_conflict": 1, "people": 1, "devices": 0, "quarantine": 0}
         assert await counts(store) == expected | clocks | {"waiting": 0}
-
-    async def test_records_are_flagged_by_the_worst_clock_among_their_ops_held_or_not(self, store: Store) -> None:
-        ops = [
-            accepted(an_op(1, 1), 1),
-            accepted(an_op(2, 1), 2, Tier.CORRECTED),
-            held(an_op(3, 1), tier=Tier.REVIEW),
-            accepted(an_op(4, 2), 3, Tier.CORRECTED),
-            accepted(an_op(5, 3), 4),
-            accepted(an_op(6, 4), 5, Tier.REVIEW),
-        ]
-        await write(store, a_commit(ops=ops))
-        async with store.reading() as snapshot:
-            found = await snapshot.flagged([a_record(number) for number in (1, 2, 3)])
-            assert await snapshot.flagged([]) == {}
-        assert found == {a_record(1): Tier.REVIEW, a_record(2): Tier.CORRECTED}
-        assert {name: (await counts(store))[name] for name in ("clock_corrected", "clock_review")} == {
-            "clock_corrected": 2,
-            "clock_review": 2,
-        }
