@@ -112,6 +112,20 @@ def _comment(dice: Random) -> dict[str, Change]:
     return {"comments": Add((row,))}
 
 
+def _demand(dice: Random) -> dict[str, Change]:
+    return {"demand_state": {dice.choice(("d1", "d2")): dice.choice(("open", "promised", "linked", "solved"))}}
+
+
+def withdrawal(author: UserId, dice: Random) -> dict[str, Change]:
+    """Return what withdraws a record, or puts it back."""
+    why: Value = {
+        "by": author,
+        "at": moment(dice.randint(60, 90)),
+        "reason": dice.choice(("重复登记了", "登记错了地方")),
+    }
+    return {"deleted": dice.choice((why, why, None))}
+
+
 def _party(dice: Random) -> dict[str, Change]:
     number = dice.choice(("p1", "p2"))
     row: Value = {"id": number, "kind": "person", "name": dice.choice(("李芳", "王强", "陈静")), "role": "申请人"}
@@ -138,6 +152,9 @@ _EDITS: dict[str, tuple[Edit, ...]] = {
         lambda dice: {"handled_on_spot": Count(dice.randint(1, 3))},
         _checklist,
         _checklist,
+        _one_of("state", "planned", "in_progress", "aborted", "cancelled"),
+        _one_of("state", "planned", "in_progress", "aborted", "cancelled"),
+        _one_of("review_state", "draft", "submitted", "returned"),
         _comment,
         _starts,
         _ends,
@@ -148,6 +165,8 @@ _EDITS: dict[str, tuple[Edit, ...]] = {
         _one_of("next_visit_due", "2026-12-01", "2026-12-15", "2026-12-31"),
         _set("purpose", "routine", "policy", "festival"),
         _set("hazards", "gas", "stairs"),
+        _demand,
+        _demand,
         _comment,
         _starts,
         _ends,

@@ -245,9 +245,15 @@ class ModelledStore(FieldStore):
         async with self._syncing:
             await self._exchanging.exchange(link)
 
-    def write(self, record: RecordId, kind: str, changes: Mapping[str, Change], opened: Record | None) -> Record:
-        """Do what `create` and `edit` do."""
-        return self._write(record, kind, changes, opened)
+    def write(
+        self, record: RecordId, kind: str, changes: Mapping[str, Change], opened: Record | None, intent: Intent
+    ) -> Record:
+        """Do what `create`, `edit`, `resolve` and `withdraw` do."""
+        return self._write(record, kind, changes, opened, intent)
+
+    def take_back(self, record: RecordId) -> Record:
+        """Do what `undo` does."""
+        return self._undo(record)
 
     def wall_ms(self) -> int:
         """Return what the phone's clock says."""
@@ -256,7 +262,10 @@ class ModelledStore(FieldStore):
     def shown_records(self) -> list[RecordId]:
         """Return the records that lists on the screen have, oldest first."""
         projection = self.memory.projection
-        found = [projection.matching(Query(kind.name, {}, None, _LIST_MAX, 0)) for kind in self.memory.kinds]
+        found = [
+            projection.matching(Query(kind.name, {}, None, _LIST_MAX, 0, with_withdrawn=True))
+            for kind in self.memory.kinds
+        ]
         return sorted(record for listed in found for record in listed)
 
     def take_late(self, asked: Asked, answer: bytes) -> None:

@@ -23,6 +23,7 @@ _ALL: tuple[Weakening, ...] = (
     weak_server.cut_page_skips,
     weak_server.digest_of_another_state,
     weak_server.early_moves_cursor,
+    weak_server.ended_goes_in_part,
     weak_server.estimate_believes_the_wall_clock,
     weak_server.estimate_ignores_the_boot,
     weak_server.future_positions,
@@ -50,10 +51,14 @@ _ALL: tuple[Weakening, ...] = (
     weak_device.own_edits_unseen,
     weak_device.removal_wins,
     weak_device.repeated_ack_applied,
+    weak_device.rounds_forgotten,
     weak_device.saved_before_durable,
     weak_device.seen_when_saved,
     weak_device.stale_answer,
+    weak_device.text_merged_by_itself,
+    weak_device.undone_in_turn,
     weak_device.unfetched_names_the_cursor,
+    weak_device.unseen_work_goes,
     weak_device.wall_clock,
 )
 MUTANTS: Mapping[str, Weakening] = MappingProxyType({each.__name__: each for each in _ALL})

@@ -52,6 +52,7 @@ from gridlog_sync.view import conflicts_of, values_of
 from tools.dice import dice
 from tools.simulate import forms, swarm
 from tools.simulate.handheld import DeviceKeys
+from tools.simulate.inspection import findings_at
 from tools.simulate.office import Office
 from tools.simulate.plain_envelope import plain_envelopes
 from tools.simulate.replacing import replaced
@@ -276,7 +277,7 @@ class Game:
         found += findings_in_replica("server", _seen_whole(states), folded, None)
         for worker in self.workers:
             found += findings_in_replica(worker.name, _seen_whole(worker.replica(folded)), folded, worker.held_scopes)
-            found += worker.findings()
+            found += findings_at(worker, self.office, self.world.now_ms)
         if rounds == ROUNDS_MAX:
             found.append(f"not settled after {rounds} rounds")
         waiting = {act for worker in self.workers for act in worker.waiting()}
@@ -350,7 +351,12 @@ def _seen_whole(states: dict[RecordId, RecordState]) -> dict[RecordId, ReplicaRe
     for record, state in states.items():
         kind = kinds.get(state.kind)
         told = {
-            ToldConflict(each.field, each.key, is_hard=each.severity is Severity.HARD)
+            ToldConflict(
+                each.field,
+                each.key,
+                is_hard=each.severity is Severity.HARD,
+                unseen=frozenset((work.field, work.key, work.head.op) for work in each.unseen),
+            )
             for each in conflicts_of(state, kind)
         }
         whole[record] = ReplicaRecord(state, values_of(state, kind), frozenset(told))

@@ -19,14 +19,17 @@ from gridlog.store import FieldStore
 from gridlog_protocol.clock import Stamp, reading
 from gridlog_protocol.ids import DeviceId, Incarnation, OpId, Position, RecordId
 from gridlog_protocol.messages import SyncResponse
-from gridlog_protocol.ops import Action, Edit, Op, Seen
+from gridlog_protocol.ops import Action, Edit, Op, Seen, op_hash
+from gridlog_protocol.segment import chain_next
 from gridlog_protocol.state import Cell, Covered, Head, HeadOrder, RecordState
-from gridlog_sync import merge, session
+from gridlog_sync import merge, session, view
 from gridlog_sync.clocks import Offset
 from gridlog_sync.merge import Entry
 from gridlog_sync.pacing import Pace
+from gridlog_sync.rules import rank
 from tools.simulate.replacing import replaced
 
+_TEXTS = ("summary", "facts")
 _NOBODY = OpId(DeviceId(b""), Incarnation(b""), 0)
 
 
@@ -209,3 +212,52 @@ def offset_ignores_the_way() -> AbstractContextManager[None]:
     return replaced(
         driver, "offset_by_answer", lambda _, answered, *, server_ms: Offset(answered.wall_ms - server_ms, 0)
     )
+
+
+def unseen_work_goes() -> AbstractContextManager[None]:
+    """Let a withdrawal or cancellation win over work that its author never saw."""
+    return replaced(view, "_unseen_work", lambda *_: ())
+
+
+def rounds_forgotten() -> AbstractContextManager[None]:
+    """Compare the steps of a workflow by their rank alone."""
+    original = rank._stage  # noqa: SLF001
+
+    def weak(field: Any, head: Head) -> Any:
+        return replace(original(field, head), round=0)
+
+    return replaced(rank, "_stage", weak)
+
+
+@contextmanager
+def undone_in_turn() -> Iterator[None]:
+    """Put back what a resolution replaced as if each value had been written on sight of the one before."""
+    original = Composer.undone
+
+    def weak(self: Any, resolution: Any, author: Any) -> list[WrittenOp]:
+        written = original(self, resolution, author)
+        chain = written[0].chain_before
+        in_turn: list[WrittenOp] = []
+        for each in written:
+            op = replace(each.op, seen=replace(each.op.seen, own_seq=each.op.id.seq - 1))
+            in_turn.append(replace(each, op=op, chain_before=chain))
+            chain = chain_next(chain, op_hash(op))
+        return in_turn
+
+    with replaced(Composer, "undone", weak):
+        yield
+
+
+def text_merged_by_itself() -> AbstractContextManager[None]:
+    """Join concurrent texts as they come, without asking anybody."""
+    original = merge._written  # noqa: SLF001
+
+    def weak(cell: Cell, edit: Edit, entry: Entry) -> Cell:
+        before = original(cell, edit, entry)
+        if edit.field not in _TEXTS or len(before.heads) < 2:
+            return before
+        last = before.heads[-1]
+        joined = " ".join(str(head.value) for head in before.heads)
+        return replace(before, heads=(replace(last, value=joined),))
+
+    return replaced(merge, "_written", weak)

@@ -17,6 +17,7 @@ from gridlog_protocol.state import RecordState
 from gridlog_server.service import exchange, pulling, pushing, timing
 from gridlog_server.service.exchange import Exchange
 from gridlog_server.store.contract import LogHead, StoredOp, StoreUnavailableError
+from gridlog_sync import changes
 from gridlog_sync.admission import Chain
 from gridlog_sync.changes import Movement, Touch, Wanted, part_of, wanted_records
 from gridlog_sync.clocks import Arrival, Estimate, Tier, estimated
@@ -298,3 +299,8 @@ def estimate_ignores_the_boot() -> AbstractContextManager[None]:
         return estimated(replace(said, boot=boot), arrival, before=before)
 
     return replaced(timing, "estimated", weak)
+
+
+def ended_goes_in_part() -> AbstractContextManager[None]:
+    """Send what changed of a record that somebody ended, and not what was seen with it."""
+    return replaced(changes, "is_ended", lambda _: False)

@@ -2,34 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from random import Random
 
-from gridlog.errors import DiskFullError, ForeignServerError, RefusedError, UnknownRecordError, UnreachableError
+from gridlog.errors import (
+    DiskFullError,
+    ForeignServerError,
+    NothingToUndoError,
+    RefusedError,
+    UnknownRecordError,
+    UnreachableError,
+)
 from gridlog.records import Record
-from gridlog.showing import record_of
+from gridlog.showing import conflicts, record_of
 from gridlog_protocol.ids import Position, RecordId, ScopeId, UserId, record_id
 from gridlog_protocol.kinds import KindSet, Merge
 from gridlog_protocol.ops import Action, Intent, Op
-from gridlog_protocol.state import PENDING, RecordState
+from gridlog_protocol.state import RecordState
 from gridlog_sync.pacing import Broken
 from gridlog_sync.testing.clocks import PhoneClock
 from gridlog_sync.testing.disk import Disk, Fate, PowerCutError
 from gridlog_sync.testing.network import Leg, Network
-from gridlog_sync.testing.oracle import Place
 from gridlog_sync.testing.timekeeping import Sending
 from gridlog_sync.testing.witness import Act, ActId, Witness, act_of
 from gridlog_sync.testing.world import World
-from gridlog_sync.writing import Change, InvalidRecordError
+from gridlog_sync.view import said_by
+from gridlog_sync.writing import Add, Change, InvalidRecordError
 from tools.simulate import forms
 from tools.simulate.coroutines import Reply, Running
 from tools.simulate.handheld import DeviceKeys, Link, ModelledClock, ModelledStore
 from tools.simulate.office import PROBLEM, Office
+from tools.simulate.sight import Sight, own_proposals, sight_of
 
 TIMEOUT_MS = 25_000
-DRIFT_SINCE_MS = 10
-"""What a clock may drift between the last answer and the end."""
 _FORMS_OPEN_MAX = 2
 _RECENT = 4
 
@@ -43,7 +50,7 @@ class Form:
     """A form on the screen, and the writes that it showed."""
 
     record: Record
-    sight: dict[Place, frozenset[ActId]]
+    sight: Sight
 
 
 @dataclass(slots=True)
@@ -105,8 +112,12 @@ class Worker:
                 self._open_form()
             elif throw < 0.5 and self._forms:
                 self._save(self._forms.pop(self._dice.randrange(len(self._forms))))
+            elif throw < 0.64 and self._has_decisions():
+                self._decide()
             elif throw < 0.6:
                 self._edit({"grid_code": self._dice.choice((*self.scopes[1:], *self._around.grids))})
+            elif throw > 0.96:
+                self._withdraw()
             else:
                 self._edit(None)
         except InvalidRecordError as refused:
@@ -154,7 +165,8 @@ class Worker:
         return standing.position if standing else Position(0)
 
     @property
-    def _clock_setting(self) -> str:
+    def clock_setting(self) -> str:
+        """Name the phone, and how often its wall clock has been set."""
         return f"{self.name} {self.clock.settings}"
 
     def twin(self, copy: bytes, fate: Callable[[], Fate]) -> Worker:
@@ -180,29 +192,6 @@ class Worker:
         confirmed = self.store.memory.projection.confirmed
         there = {*records, *self.store.shown_records()}
         return {record: state for record in sorted(there) if (state := confirmed(record)) is not None}
-
-    def findings(self) -> Iterator[str]:
-        """Say what is wrong with the phone after everything has healed."""
-        store = self.store
-        if store.memory.pending:
-            yield f"{self.name}: {len(store.memory.pending)} ops are stuck"
-        if self.alarms + store.alarms:
-            yield f"{self.name}: the digests differed on the way"
-        if store.last_is_equal is not True:
-            yield f"{self.name}: digests {store.last_is_equal} at the end"
-        for made in self._around.office.store.tables.decisions:
-            if made.op in store.memory.held:
-                yield f"{self.name}: never learnt that its op {made.op.seq} was {made.verdict}"
-        for op in store.memory.held:
-            stored = self._around.office.store.tables.ops.get(op)
-            if stored is None or stored.hold is None:
-                yield f"{self.name}: takes its op {op.seq} for held, and it is not"
-        if self.refusals:
-            yield f"{self.name}: refused at the end: {', '.join(self.refusals)}"
-        now_ms, offset = self._around.world.now_ms, store.memory.offset
-        ahead_ms = self.clock.wall_ms(now_ms) - now_ms
-        if offset is None or abs(offset.ahead_ms - ahead_ms) > offset.error_ms + DRIFT_SINCE_MS:
-            yield f"{self.name}: believes its clock {offset}, and it is {ahead_ms} ms ahead"
 
     def finish(self) -> None:
         """Save what is still open."""
@@ -239,6 +228,41 @@ class Worker:
     def _save(self, form: Form) -> None:
         self._write(form.record.id, form.record.kind, self._edited(form.record.kind), form)
 
+    def _withdraw(self) -> None:
+        form = self._form()
+        changes = forms.withdrawal(self.user, self._dice)
+        self._write(form.record.id, form.record.kind, changes, form, Intent.WITHDRAW)
+
+    def _has_decisions(self) -> bool:
+        return bool(self.store.memory.projection.in_conflict() or self.store.memory.resolutions)
+
+    def _decide(self) -> None:
+        """Settle what is in conflict, or take back what was settled here."""
+        memory = self.store.memory
+        settled = [record for record in memory.resolutions if memory.shown(record) is not None]
+        if settled and self._dice.random() < 0.4:
+            self._take_back(self._dice.choice(settled))
+            return
+        found = conflicts(memory)
+        if not found:
+            return
+        conflict = self._dice.choice(found)
+        record = record_of(memory, conflict.record)
+        kind = self._around.kinds.get(record.kind)
+        assert kind is not None
+        field = kind.fields[conflict.field]
+        said = said_by(field, self._dice.choice(conflict.heads))
+        changes: dict[str, Change] = {conflict.field: {conflict.key: said} if conflict.key else said}
+        if field.merge in (Merge.AWSET, Merge.APPEND):
+            changes = {conflict.field: Add((said,))}
+        self._write(record.id, record.kind, changes, Form(record, self._sight(record.id)), Intent.RESOLVE)
+
+    def _take_back(self, record: RecordId) -> None:
+        try:
+            self._witnessed(record, self._sight(record), lambda: self.store.take_back(record), "takes back", "")
+        except NothingToUndoError:
+            self._note("nothing to take back on", record.hex()[-6:])
+
     def _edit(self, changes: dict[str, Change] | None) -> None:
         form = self._form()
         edits = changes if changes is not None else self._edited(form.record.kind)
@@ -256,57 +280,44 @@ class Worker:
         record = record_of(self.store.memory, self._dice.choice(known))
         return Form(record, self._sight(record.id))
 
-    def _sight(self, record: RecordId) -> dict[Place, frozenset[ActId]]:
-        memory = self.store.memory
-        state = memory.shown(record)
-        assert state is not None
-        sight: dict[Place, frozenset[ActId]] = {}
-        for name, field in state.fields.items():
-            for key, cell in field.cells.items():
-                acts = set()
-                for head in cell.heads:
-                    waiting = memory.pending.get(head.op) if head.position == PENDING else None
-                    act = act_of(waiting.op) if waiting else self._around.office.act(head.op)
-                    acts |= {act} if act is not None else set()
-                sight[(name, key)] = frozenset(acts)
-        return sight
+    def _sight(self, record: RecordId) -> Sight:
+        return sight_of(self.store.memory, self._around.office, record)
 
-    def _write(self, record: RecordId, kind: str, changes: dict[str, Change], form: Form | None) -> None:
+    def _write(
+        self,
+        record: RecordId,
+        kind: str,
+        changes: dict[str, Change],
+        form: Form | None,
+        intent: Intent = Intent.EDIT,
+    ) -> None:
+        opened = form.record if form else None
+        save = partial(self.store.write, record, kind, changes, opened, intent)
+        self._witnessed(record, form.sight if form else {}, save, f"saves {kind}", *sorted(changes))
+
+    def _witnessed(self, record: RecordId, seen: Sight, save: Callable[[], Record], *what: str) -> None:
         composed: list[ActId] = []
 
         def witness(op: Op) -> None:
             op_act = act_of(op)
             composed.append(op_act)
-            sight = {**(form.sight if form else {})}
-            for place, acts in self._own_proposals(op).items():
+            sight = {**seen}
+            for place, acts in own_proposals(self.store.memory, op).items():
                 sight[place] = sight.get(place, frozenset()) | acts
-            now_ms, setting = self._around.world.now_ms, self._clock_setting
+            now_ms, setting = self._around.world.now_ms, self.clock_setting
             self._around.witness.saw(Act(op_act, record, sight, self.is_liar, now_ms, setting))
 
         self.store.composer.witness = lambda written: witness(written.op)
         try:
-            after = self.store.write(record, kind, changes, form.record if form else None)
+            after = save()
         except UnknownRecordError:
             # It left this phone while the form was open, and nothing in the form was changed.
             assert not composed, "what was written is shown"
             return
         self.saved |= {*composed}
-        self._note("saves", kind, record.hex()[-6:], *sorted(changes), *(act.hex()[:6] for act in composed))
+        self._note(what[0], record.hex()[-6:], *what[1:], *(act.hex()[:6] for act in composed))
         if composed:
-            self._read_back(after, kind)
-
-    def _own_proposals(self, op: Op) -> dict[Place, frozenset[ActId]]:
-        """Return those of a proposal's own kind that the phone lists as waiting: the later one stands for both."""
-        memory = self.store.memory
-        if op.intent is not Intent.PROPOSE:
-            return {}
-        found: dict[Place, frozenset[ActId]] = {}
-        for other in memory.proposals_of(op.record):
-            if other.id.incarnation == op.id.incarnation and other.id.seq <= op.seen.own_seq:
-                for edit in other.edits:
-                    place = (edit.field, edit.key)
-                    found[place] = found.get(place, frozenset()) | {act_of(other)}
-        return found
+            self._read_back(after, after.kind)
 
     def _read_back(self, after: Record, kind_name: str) -> None:
         """One's own writes read back at once: a register shows what was just typed."""
@@ -324,7 +335,7 @@ class Worker:
         asked = self.store.driver.asked[raw]
         store = self.store
         position = self.position
-        sending = Sending(world.now_ms, self.clock.boot, self._clock_setting)
+        sending = Sending(world.now_ms, self.clock.boot, self.clock_setting)
         self._note("asks", *(op.id.seq for op in asked.sent))
 
         def arrived(answer: bytes) -> None:

@@ -70,11 +70,15 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class ToldConflict:
-    """A cell whose standing writes contradict each other. `is_hard` says that a person must decide."""
+    """A cell whose standing writes contradict each other. `is_hard` says that a person must decide.
+
+    `unseen` are the writes elsewhere (field, key, op) that whoever ended the record had not seen.
+    """
 
     field: str
     key: str
     is_hard: bool
+    unseen: frozenset[tuple[str, str, OpId]] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +123,8 @@ def _folded(lines: list[LogLine], kinds: KindSet) -> FoldedRecord:
     name = lines[0].op.kind
     kind = kinds.get(name)
     assert kind is not None, f"the world writes known kinds only, not {name}"
-    cells = {place: standing for place, all_of in writes_of(lines).items() if (standing := _standing(all_of))}
+    writes = writes_of(lines)
+    cells = {place: standing for place, all_of in writes.items() if (standing := _standing(all_of))}
     values: dict[str, Value] = {}
     conflicts: set[ToldConflict] = set()
     for field in {place[0] for place in cells}:
@@ -127,9 +132,12 @@ def _folded(lines: list[LogLine], kinds: KindSet) -> FoldedRecord:
         value = _shown(kind.fields[field], own)
         if value is not None:
             values[field] = value
-        conflicts |= {
-            found for key, standing in own.items() if (found := _conflict(kind.fields[field], key, standing))
-        }
+        for key, standing in own.items():
+            unseen = _unseen((field, key), cells, writes) if _is_end(field, key, standing) else frozenset()
+            found = _conflict(kind.fields[field], key, standing)
+            if unseen:
+                found = ToldConflict(field, key, is_hard=True, unseen=unseen)
+            conflicts |= {found} if found else set()
     return FoldedRecord(name, cells, values, frozenset(conflicts), _scopes(kind, cells))
 
 
@@ -142,6 +150,34 @@ def _standing(writes: list[tuple[LogLine, Edit]]) -> tuple[Standing, ...]:
     ]
     standing.sort(key=lambda write: write[0].order)
     return tuple(Standing(line.op.id, line.stamp, edit.value) for line, edit in standing)
+
+
+def _is_end(field: str, key: str, standing: tuple[Standing, ...]) -> bool:
+    if key:
+        return False
+    if field == "deleted":
+        return any(each.value is not None for each in standing)
+    return any(isinstance(each.value, list) and each.value[2:] == [True] for each in standing)
+
+
+def _unseen(
+    end: Place, cells: Mapping[Place, tuple[Standing, ...]], writes: Mapping[Place, list[tuple[LogLine, Edit]]]
+) -> frozenset[tuple[str, str, OpId]]:
+    """Return what stands elsewhere, was not seen by whoever wrote the end, and was not written knowing of it."""
+
+    def is_seen_in(place: Place, op: OpId) -> bool:
+        line = by_op[op]
+        return any(other.saw(line) for other, edit in writes[place] if edit.action is not Action.COUNT)
+
+    by_op = {line.op.id: line for each in writes.values() for line, _ in each}
+    ends = [each.op for each in cells[end]]
+    unseen: set[tuple[str, str, OpId]] = set()
+    for place, standing in cells.items():
+        knew = len(standing) == 1 and all(is_seen_in(place, op) for op in ends)
+        for each in standing:
+            if place[0] != end[0] and each.op not in ends and not knew and not is_seen_in(end, each.op):
+                unseen.add((*place, each.op))
+    return frozenset(unseen)
 
 
 def _scopes(kind: Kind, cells: Mapping[Place, tuple[Standing, ...]]) -> frozenset[str]:
@@ -171,6 +207,8 @@ def _picked(field: Field, standing: tuple[Standing, ...]) -> Value:
             return standing[0].value
         case Merge.COUNTER:
             return sum(each.value for each in standing if isinstance(each.value, int))
+        case Merge.RANK:
+            return max(reversed(standing), key=lambda each: _stage(field, each)[:2]).value[1]  # type: ignore[index]
         case Merge.MAX | Merge.MIN:
             return _furthest(field, [each.value for each in standing], is_up=field.merge is Merge.MAX)
         case _:
@@ -196,10 +234,27 @@ def _furthest(field: Field, values: list[Value], *, is_up: bool) -> Value:
 
 
 def _conflict(field: Field, key: str, standing: tuple[Standing, ...]) -> ToldConflict | None:
+    if field.merge is Merge.RANK:
+        stages = {_stage(field, each) for each in standing}
+        pairs = [(one, other) for one in stages for other in stages if one != other]
+        opposed = any(one[0] != other[0] or one[1] == other[1] or one[3] or other[3] for one, other in pairs)
+        return ToldConflict(field.name, key, is_hard=True) if opposed else None
     is_told = field.merge not in (Merge.MAX, Merge.MIN, Merge.COUNTER)
     if not is_told or len({pack(each.value) for each in standing}) == 1:
         return None
     return ToldConflict(field.name, key, is_hard=field.merge is Merge.MV)
+
+
+def _stage(field: Field, standing: Standing) -> tuple[int, int, str, bool]:
+    """Return round, rank, option and whether it ends the record."""
+    type_ = field.type.element if isinstance(field.type, MapOf) else field.type
+    assert isinstance(type_, Choice)
+    match standing.value:
+        case [int(number), str(name), *end]:
+            rank = next(option.rank for option in type_.options if option.value == name)
+            return number, rank, name, end == [True]
+        case other:
+            raise AssertionError(f"the world writes no such stage: {other!r}")
 
 
 def _element(field: Field, key: str, value: Value) -> Value:
