@@ -151,7 +151,8 @@ async def test_over_a_link_that_is_slow_and_cut_all_gets_through_and_little_goes
         assert await bad.pending() == []
         mine = await everything(bad)
     assert cuts > 0
-    assert spent_bytes <= 1.5 * needed_bytes, (needed_bytes, spent_bytes, cuts)
+    # A cut costs the request that was on its way, which aims at 0.4 s of the link: nothing else goes twice.
+    assert spent_bytes <= needed_bytes + cuts * 8_000, (needed_bytes, spent_bytes, cuts)
     assert len(mine) == 600
     assert await seen_by_server(running, tmp_path, grid) == mine
 
