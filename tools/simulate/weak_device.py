@@ -13,9 +13,9 @@ from gridlog.composer import Composer
 from gridlog.driver import Asked, Driver
 from gridlog.entries import WrittenOp, pack_answer, pack_written
 from gridlog.frames import FrameType
+from gridlog.keeping import Keeping
 from gridlog.memory import Memory
 from gridlog.showing import record_of
-from gridlog.store import FieldStore
 from gridlog_protocol.clock import Stamp, reading
 from gridlog_protocol.ids import DeviceId, Incarnation, OpId, Position, RecordId
 from gridlog_protocol.messages import SyncResponse
@@ -125,21 +125,21 @@ def outbox_emptied_early() -> Iterator[None]:
 @contextmanager
 def cursor_before_data() -> Iterator[None]:
     """Write the new cursor to the disk first, and then what it stands for."""
-    original = FieldStore._take  # noqa: SLF001
+    original = Keeping._take  # noqa: SLF001
 
     def weak(self: Any, asked: Asked, answer: bytes) -> Any:
         taken = self._driver.take(asked, answer).taken
         self._journal.append([(FrameType.ANSWER, pack_answer(replace(taken, records=(), dropped=())))])
         return original(self, asked, answer)
 
-    with replaced(FieldStore, "_take", weak):
+    with replaced(Keeping, "_take", weak):
         yield
 
 
 @contextmanager
 def saved_before_durable() -> Iterator[None]:
     """Say saved when the op is in memory; it goes to the disk with the next answer."""
-    original = FieldStore._take  # noqa: SLF001
+    original = Keeping._take  # noqa: SLF001
 
     def write(self: Any, record: Any, kind: str, changes: Any, opened: Any, *intent: Any) -> Any:
         named = dict(zip(("intent",), intent, strict=False))
@@ -153,13 +153,13 @@ def saved_before_durable() -> Iterator[None]:
         self._journal.append(waiting)
         return original(self, asked, answer)
 
-    with replaced(FieldStore, "_write", write), replaced(FieldStore, "_take", take):
+    with replaced(Keeping, "_write", write), replaced(Keeping, "_take", take):
         yield
 
 
 def incarnation_kept() -> AbstractContextManager[None]:
     """Go on under the same name after a fork."""
-    return replaced(FieldStore, "_reincarnate", lambda _: None)
+    return replaced(Keeping, "_reincarnate", lambda _: None)
 
 
 def no_tie_break() -> AbstractContextManager[None]:

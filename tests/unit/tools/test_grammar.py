@@ -46,7 +46,7 @@ KINDS_OF_TEXT: dict[str, tuple[Tell, tuple[int, int]]] = {
 }
 
 
-@pytest.mark.parametrize(("half", "count"), [(None, 20_000), (0, 10_000), (1, 10_000)])
+@pytest.mark.parametrize(("half", "count"), [(None, 8_000), (0, 4_000), (1, 4_000)])
 @pytest.mark.parametrize("name", KINDS_OF_TEXT)
 def test_texts_fit_their_length_and_fewer_than_one_in_a_hundred_repeats(
     name: str, half: Half | None, count: int
