@@ -74,34 +74,14 @@ class Composer:
         proposed = tuple(edit for edit in edits if is_proposable(kind.fields[edit.field]))
         own = tuple(edit for edit in edits if edit not in proposed)
         seen = self._seen(opened) if opened else memory.seen(record)
-        wall_ms = self._clock.wall_ms()
-        written: list[WrittenOp] = []
-        hlc = memory.hlc
-        seq, chain_before = memory.next_place(memory.incarnation)
-        root = b""
-        for purpose, part in ((Intent.CREATE if is_creation else intent, own), (Intent.PROPOSE, proposed)):
-            if not part and purpose is not Intent.CREATE:
-                continue
-            known = memory.root(memory.incarnation, seq)
-            if known or not root or seq % SALT_BLOCK_OPS == 0:
-                root = known or self._entropy(SALT_BYTES)
-            hlc = tick(hlc, wall_ms)
-            op = Op(
-                OpId(memory.device, memory.incarnation, seq),
-                author,
-                record,
-                kind.name,
-                kind.version,
-                purpose,
-                seen,
-                self._clock.facts(hlc, server_ms=memory.server_ms),
-                part,
-                op_salt(root, seq),
-            )
-            written.append(WrittenOp(op, root, chain_before))
-            seq, chain_before = seq + 1, chain_next(chain_before, op_hash(op))
+        pen = _Pen(memory, self._clock, self._entropy, author)
+        written = [
+            pen.write(record, kind, purpose, seen, part)
+            for purpose, part in ((Intent.CREATE if is_creation else intent, own), (Intent.PROPOSE, proposed))
+            if part or purpose is Intent.CREATE
+        ]
         if written:
-            self._check([each.op for each in written], kind, wall_ms=wall_ms, is_creation=is_creation)
+            self._check([each.op for each in written], kind, wall_ms=pen.wall_ms, is_creation=is_creation)
         return written
 
     def _check(self, ops: Sequence[Op], kind: Kind, *, wall_ms: int, is_creation: bool) -> None:
@@ -114,35 +94,24 @@ class Composer:
         if violations:
             raise InvalidRecordError(violations)
 
-    def undone(self, decision: Resolution, author: UserId) -> list[WrittenOp]:
-        """Return the ops that put back what a decision replaced, again without knowledge of each other.
+    def undone(self, resolution: Resolution, author: UserId) -> list[WrittenOp]:
+        """Return the ops that put back what a resolution replaced, again without knowledge of each other.
 
-        Each op has one of the values of every cell. None of them has seen another, but all have seen the decision: it
-        goes, and they contradict each other again.
+        Each op has one of the values of every cell. None of them has seen another, but all have seen the resolution:
+        it goes, and they contradict each other again.
         """
-        memory = self._memory
-        record, kind = decision.record, memory.kinds.get(decision.kind)
+        memory, record = self._memory, resolution.record
+        kind = memory.kinds.get(resolution.kind)
         assert kind is not None
+        seen, pen = memory.seen(record), _Pen(memory, self._clock, self._entropy, author)
         written: list[WrittenOp] = []
-        seen, hlc = memory.seen(record), memory.hlc
-        seq, chain = memory.next_place(memory.incarnation)
-        root = b""
-        for index in range(max(len(heads) for heads in decision.replaced.values())):
+        for index in range(max(len(heads) for heads in resolution.replaced.values())):
             edits = tuple(
-                Edit(name, action_of(kind.fields[name]), key, heads[index].value, decision.classes[name])
-                for (name, key), heads in decision.replaced.items()
+                Edit(name, action_of(kind.fields[name]), key, heads[index].value, resolution.classes[name])
+                for (name, key), heads in resolution.replaced.items()
                 if index < len(heads)
             )
-            if not root or seq % SALT_BLOCK_OPS == 0:
-                root = memory.root(memory.incarnation, seq) or self._entropy(SALT_BYTES)
-            hlc = tick(hlc, self._clock.wall_ms())
-            facts = self._clock.facts(hlc, server_ms=memory.server_ms)
-            op_id = OpId(memory.device, memory.incarnation, seq)
-            op = Op(
-                op_id, author, record, kind.name, kind.version, Intent.UNDO, seen, facts, edits, op_salt(root, seq)
-            )
-            written.append(WrittenOp(op, root, chain))
-            seq, chain = seq + 1, chain_next(chain, op_hash(op))
+            written.append(pen.write(record, kind, Intent.UNDO, seen, edits))
         return written
 
     def _seen(self, opened: Record) -> Seen:
@@ -183,6 +152,32 @@ def _own_seq(op: Op, before: Sequence[Op]) -> int:
         if each.id.incarnation != op.id.incarnation or each.id.seq <= op.seen.own_seq
     )
     return max(seen, default=0)
+
+
+class _Pen:
+    """Writes ops that follow each other: numbered, chained, salted, each with a later clock."""
+
+    def __init__(self, memory: Memory, clock: DeviceClock, entropy: Callable[[int], bytes], author: UserId) -> None:
+        self.wall_ms = clock.wall_ms()
+        self._memory = memory
+        self._clock = clock
+        self._entropy = entropy
+        self._author = author
+        self._seq, self._chain = memory.next_place(memory.incarnation)
+        self._hlc = memory.hlc
+        self._root = b""
+
+    def write(self, record: RecordId, kind: Kind, intent: Intent, seen: Seen, edits: tuple[Edit, ...]) -> WrittenOp:
+        memory, seq, chain = self._memory, self._seq, self._chain
+        known = memory.root(memory.incarnation, seq)
+        if known or not self._root or seq % SALT_BLOCK_OPS == 0:
+            self._root = known or self._entropy(SALT_BYTES)
+        self._hlc = tick(self._hlc, self.wall_ms)
+        facts = self._clock.facts(self._hlc, server_ms=memory.server_ms)
+        op_id, salt = OpId(memory.device, memory.incarnation, seq), op_salt(self._root, seq)
+        op = Op(op_id, self._author, record, kind.name, kind.version, intent, seen, facts, edits, salt)
+        self._seq, self._chain = seq + 1, chain_next(chain, op_hash(op))
+        return WrittenOp(op, self._root, chain)
 
 
 def _check_undecided(kind: Kind, changes: Mapping[str, Change], undecided: Collection[str]) -> None:

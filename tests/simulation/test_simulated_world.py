@@ -106,4 +106,6 @@ def test_every_planted_bug_has_a_seed_that_finds_it() -> None:
 
 @pytest.mark.parametrize(("name", "seed"), SEEDS_OF_MUTANTS.items())
 def test_a_planted_bug_is_found(name: str, seed: int) -> None:
-    assert play_mutant(name, seed).findings, f"python -m tools.simulate --mutants, and put its table into {Path(__file__).name}"
+    assert play_mutant(name, seed).findings, (
+        f"python -m tools.simulate --mutants, and put its table into {Path(__file__).name}"
+    )

@@ -174,9 +174,9 @@ class WitnessedComposer(Composer):
             self.witness(each)
         return written
 
-    def undone(self, decision: Resolution, author: UserId) -> list[WrittenOp]:
+    def undone(self, resolution: Resolution, author: UserId) -> list[WrittenOp]:
         """See Composer."""
-        written = super().undone(decision, author)
+        written = super().undone(resolution, author)
         for each in written:
             self.witness(each)
         return written
