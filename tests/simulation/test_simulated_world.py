@@ -18,46 +18,50 @@ PROCESSES = 2
 FAILING_SEEDS = Path(__file__).with_name("failing_seeds.txt")
 
 SEEDS_OF_MUTANTS: dict[str, int] = {
-    "acknowledged_before_commit": 1,
-    "cursor_of_last_page": 2,
+    "acknowledged_before_commit": 4,
+    "cursor_of_last_page": 1,
     "cut_page_skips": 1,
     "digest_of_another_state": 1,
     "early_moves_cursor": 1,
+    "ended_goes_in_part": 4,
     "estimate_believes_the_wall_clock": 1,
-    "estimate_ignores_the_boot": 1,
-    "future_positions": 12,
-    "latest_grid_only": 20,
-    "never_echo_by_heads": 8,
-    "new_grid_gets_the_field": 2,
+    "estimate_ignores_the_boot": 2,
+    "future_positions": 5,
+    "latest_grid_only": 15,
+    "never_echo_by_heads": 3,
+    "new_grid_gets_the_field": 1,
     "no_dedupe": 1,
     "not_raised": 1,
     "old_grid_untold": 1,
-    "page_by_change": 21,
-    "pulls_by_heads": 8,
-    "release_untold": 1,
-    "released_at_arrival": 10,
+    "page_by_change": 2,
+    "pulls_by_heads": 1,
+    "release_untold": 3,
+    "released_at_arrival": 3,
+    "stamped_on_arrival": 324,
     "unclamped": 1,
-    "claimed_stamp_kept": 11,
+    "claimed_stamp_kept": 1,
     "counts_superseded": 3,
-    "cursor_before_data": 1,
-    "contexts_forgotten": 10,
+    "cursor_before_data": 2,
+    "contexts_forgotten": 3,
     "dropped_records_stay": 1,
     "incarnation_kept": 12,
+    "no_tie_break": 111,
     "offset_ignores_the_way": 1,
-    "outbox_emptied_early": 1,
-    "own_edits_unseen": 1,
-    "removal_wins": 21,
-    "repeated_ack_applied": 28,
-    "saved_before_durable": 2,
-    "seen_when_saved": 5,
-    "stale_answer": 28,
-    "unfetched_names_the_cursor": 36,
-    "wall_clock": 20,
+    "outbox_emptied_early": 2,
+    "own_edits_unseen": 2,
+    "removal_wins": 99,
+    "repeated_ack_applied": 20,
+    "rounds_forgotten": 84,
+    "saved_before_durable": 1,
+    "seen_when_saved": 1,
+    "stale_answer": 1,
+    "text_merged_by_itself": 1,
+    "undone_in_turn": 14,
+    "unfetched_names_the_cursor": 111,
+    "unseen_work_goes": 3,
+    "wall_clock": 6,
 }
 """A seed that finds each planted bug. `make mutants` searches for them anew after a change of the world."""
-
-RARE = {"no_tie_break", "stamped_on_arrival"}
-"""Planted bugs that take hundreds of seeds: `make mutants` looks for them."""
 
 
 def played(seeds: Iterable[int]) -> list[Outcome]:
@@ -101,7 +105,7 @@ def test_the_trace_can_be_watched_without_changing_the_world() -> None:
 
 
 def test_every_planted_bug_has_a_seed_that_finds_it() -> None:
-    assert SEEDS_OF_MUTANTS.keys() | RARE == MUTANTS.keys()
+    assert SEEDS_OF_MUTANTS.keys() == MUTANTS.keys()
 
 
 @pytest.mark.parametrize(("name", "seed"), SEEDS_OF_MUTANTS.items())
