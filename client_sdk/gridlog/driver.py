@@ -278,6 +278,7 @@ class Driver:
             self._receipt(absorbed, asked),
             newest_offset(self._memory.offset, measured),
             decided=absorbed.decided,
+            own_alone=tuple(sorted(absorbed.own_alone)),
         )
 
     def _receipt(self, absorbed: Absorbed, asked: Asked) -> tuple[Incarnation, ReceiptNote] | None:

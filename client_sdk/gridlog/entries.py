@@ -109,6 +109,7 @@ class TakenAnswer:
     offset: Offset | None = None
     repaired: int = 0
     decided: tuple[Decision, ...] = ()
+    own_alone: tuple[RecordId, ...] = ()
 
     def is_idle(self, before: Standing | None) -> bool:
         """Tell whether the exchange changed nothing but the time of the last contact."""
@@ -199,6 +200,7 @@ def pack_answer(answer: TakenAnswer) -> bytes:
             [answer.offset.ahead_ms, answer.offset.error_ms] if answer.offset else None,
             answer.repaired,
             decision_rows(answer.decided),
+            [*answer.own_alone],
         ]
     )
 
@@ -222,8 +224,9 @@ def read_answer(raw: bytes, device: DeviceId) -> TakenAnswer:
         receipt = _receipt(row.value())
         offset, repaired = _offset(row.value()), row.whole()
         decided = read_decisions(row.value(), device)
+        own_alone = tuple(RecordId(Row([each], "record").blob(16)) for each in row.items(_COUNT_MAX))
         row.end()
-    what = records, dropped, settled, held, receipt, offset, repaired, decided
+    what = records, dropped, settled, held, receipt, offset, repaired, decided, own_alone
     return TakenAnswer(standing, counter, server_ms, contact_ms, highest, *what)
 
 

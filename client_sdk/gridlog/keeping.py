@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 
 from gridlog_protocol.ids import RecordId
 from gridlog_protocol.ops import Intent
@@ -22,7 +23,7 @@ from .errors import NotEnrolledError, NothingToUndoError
 from .frames import FrameType
 from .journal import Journal
 from .memory import Memory
-from .records import Record
+from .records import Record, Whereabouts
 from .showing import record_of
 from .vault import Vault
 
@@ -52,6 +53,10 @@ class Keeping:
             self._journal.append([(FrameType.ANSWER, pack_answer(taken))])
             self._contact_on_disk_ms, self._offset_on_disk = taken.contact_ms, taken.offset
         memory.take_answer(taken)
+        if answered.absorbed.own_seqs.get(memory.incarnation, 0) >= memory.next_place(memory.incarnation)[0]:
+            # The server has ops of ours that we never wrote: this store is a copy, put back or cloned. What waits
+            # settles or forks under the old name; what is written from now on must not be taken for theirs.
+            memory.incarnation = self._journal.redraw_incarnation()
         digest = answered.absorbed.digest
         return answered.absorbed, memory.projection.digest() == digest if digest else None
 
@@ -74,6 +79,9 @@ class Keeping:
             self._journal.append([(FrameType.OP, pack_written(each)) for each in written])
             for each in written:
                 self._memory.take_op(each)
+        if opened is not None and written and self._memory.shown(record) is None:
+            # It left this device while the form was open, and a proposal alone shows nothing: but it is saved.
+            return replace(opened, whereabouts=Whereabouts.ON_DEVICE)
         return record_of(self._memory, record)
 
     def _undo(self, record: RecordId) -> Record:

@@ -65,6 +65,7 @@ class Memory:
         self._held_by_record: dict[RecordId, dict[OpId, Op]] = {}
         self._own: dict[RecordId, OpId] = {}
         self._settled: set[RecordId] = set()
+        self._partial: set[RecordId] = set()
         self._records_of: dict[OpId, RecordId] = {}
         self._tails: dict[Incarnation, tuple[int, bytes]] = {}
         self._roots: dict[tuple[Incarnation, int], bytes] = {}
@@ -155,6 +156,9 @@ class Memory:
         """Return what somebody who opens a form on `record` now has in view."""
         assert self.standing is not None
         own_seq = self.next_place(self.incarnation)[0] - 1
+        if record in self._partial:
+            # What others wrote on it stands at positions below the cursor, and has not come yet.
+            return Seen(self.standing.epoch, Position(0), own_seq)
         if self.projection.confirmed(record) is not None:
             return Seen(self.standing.epoch, self.standing.position, own_seq)
         # What the replica lacks is not on the screen: neither others' writes nor our own that the server has already.
@@ -215,6 +219,7 @@ class Memory:
                 touched |= self._leave_pending(op)
         for decision in answer.decided:
             touched |= self._take_decision(decision)
+        self._partial = self._partial_after(answer)
         for record in answer.records:
             self._note_overruled(record)
             self.projection.confirm(record)
@@ -230,6 +235,14 @@ class Memory:
         self.offset = answer.offset
         self.repaired += answer.repaired
         return touched
+
+    def _partial_after(self, answer: TakenAnswer) -> set[RecordId]:
+        """Return the records that are here by own ops alone, while the fetch that brings all of them goes on."""
+        if not answer.standing.fetches:
+            return set()
+        came = {record.id for record in answer.records} - {*answer.own_alone}
+        new = {record for record in answer.own_alone if self.projection.confirmed(record) is None}
+        return (self._partial - came) | new
 
     def _note_overruled(self, after: RecordState) -> None:
         assert self.enrolled is not None

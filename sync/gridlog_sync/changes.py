@@ -6,7 +6,7 @@ position is of this very push. A removal leaves no head, so heads alone cannot t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import IntEnum
 from types import MappingProxyType
@@ -42,12 +42,17 @@ class Wanted:
     fields: frozenset[str]
 
 
-def wanted_records(touches: Iterable[Touch], *, own_push: range) -> dict[RecordId, Wanted]:
-    """Return what the touches ask to send. `own_push` has the positions that this request's ops were given."""
+def wanted_records(
+    touches: Iterable[Touch], *, own_push: range, echoed: Collection[RecordId] = ()
+) -> dict[RecordId, Wanted]:
+    """Return what the touches ask to send. `own_push` has the positions that this request's ops were given.
+
+    `echoed` records are sent even if nobody but this push touched them.
+    """
     wanted: dict[RecordId, Wanted] = {}
     for touch in touches:
         so_far = wanted.get(touch.record, Wanted(is_whole=False, fields=frozenset()))
-        is_own = touch.position in own_push
+        is_own = touch.position in own_push and touch.record not in echoed
         is_whole = so_far.is_whole or (touch.movement is Movement.ENTERED and not is_own)
         fields = so_far.fields if is_own else so_far.fields | set(touch.fields)
         wanted[touch.record] = Wanted(is_whole, fields)

@@ -15,7 +15,7 @@ from gridlog_protocol.canonical import Value
 from gridlog_protocol.clock import ClockFacts, Stamp
 from gridlog_protocol.decisions import EXTRA, Decision, read_decisions
 from gridlog_protocol.errors import ProtocolError
-from gridlog_protocol.ids import DeviceId, Epoch, OpId, Position, RecordId, ScopeId
+from gridlog_protocol.ids import DeviceId, Epoch, Incarnation, OpId, Position, RecordId, ScopeId
 from gridlog_protocol.limits import BATCH_BYTES, SEGMENT_OPS_MAX, SEGMENTS_MAX
 from gridlog_protocol.messages import NO_EXTRAS, Fetch, HeldOp, Page, ReceiptNote, SyncRequest, SyncResponse
 from gridlog_protocol.ops import Intent, Op
@@ -63,6 +63,10 @@ class Absorbed:
     is_cut: bool
     """The answer was full: more waits at the server."""
     decided: tuple[Decision, ...] = ()
+    own_alone: frozenset[RecordId] = frozenset()
+    """Records that this answer changed by acknowledging this device's own ops alone."""
+    own_seqs: Mapping[Incarnation, int] = field(default_factory=dict)
+    """The highest `seq` of this device that the records of this answer name, by incarnation."""
 
 
 def batch_of(pending: Sequence[Op], size_of: Callable[[Op], int], *, bytes_max: int = BATCH_BYTES) -> list[list[Op]]:
@@ -121,7 +125,7 @@ def absorb(
 
     Raises ProtocolError `malformed` if the answer does not fit the request.
     """
-    work = _Work(confirmed)
+    work = _Work(device, confirmed)
     settled = _settle(standing, response, sent, work)
     is_current = _fits(standing, response)
     # After an answer that overlaps what is here already, the replica may be ahead of the digest in it.
@@ -147,6 +151,8 @@ def absorb(
         is_current and (response.has_more or has_fetches or (has_more_pending and has_progress)),
         response.has_more,
         decided,
+        frozenset(work.own_alone),
+        work.own_seqs,
     )
 
 
@@ -154,10 +160,13 @@ def absorb(
 class _Work:
     """Records as they stand while an answer is taken in."""
 
+    device: DeviceId
     confirmed: Callable[[RecordId], RecordState | None]
     changed: dict[RecordId, RecordState] = field(default_factory=dict)
     dropped: set[RecordId] = field(default_factory=set)
     highest: Stamp = _NO_STAMP
+    own_alone: set[RecordId] = field(default_factory=set)
+    own_seqs: dict[Incarnation, int] = field(default_factory=dict)
 
     def record(self, record: RecordId) -> RecordState | None:
         return self.changed.get(record) or (None if record in self.dropped else self.confirmed(record))
@@ -169,6 +178,23 @@ class _Work:
             for cell in state.cells.values():
                 for head in cell.heads:
                     self.highest = max(self.highest, head.stamp)
+                    self._name(head.op.device, head.op.incarnation, head.op.seq)
+                for (device, incarnation), seq in cell.covered.own.items():
+                    self._name(device, incarnation, seq)
+
+    def acknowledge(self, entry: Entry) -> None:
+        """Merge an op of this device that the server has accepted."""
+        self.own_alone.add(entry.op.record)
+        self.put(apply(self.record(entry.op.record), entry))
+
+    def take_over(self, record: RecordState) -> None:
+        """Take over what the server sent of a record."""
+        self.own_alone.discard(record.id)
+        self.put(adopt(self.record(record.id), record))
+
+    def _name(self, device: DeviceId, incarnation: Incarnation, seq: int) -> None:
+        if device == self.device:
+            self.own_seqs[incarnation] = max(seq, self.own_seqs.get(incarnation, 0))
 
     def drop(self, record: RecordId) -> None:
         self.changed.pop(record, None)
@@ -204,7 +230,7 @@ def _settle(standing: Standing, response: SyncResponse, sent: Sequence[Op], work
             if not response.epoch and _is_new(op, position, standing, work):
                 # The server has lowered what the op names by the same rule: both ends merge the same entry.
                 low = bounded(op, epoch=standing.epoch, served=response.from_position)
-                work.put(apply(work.record(op.record), Entry(low, stamp, position)))
+                work.acknowledge(Entry(low, stamp, position))
     return settled
 
 
@@ -218,13 +244,13 @@ def _is_new(op: Op, position: Position, standing: Standing, work: _Work) -> bool
 
 def _advance(standing: Standing, response: SyncResponse, work: _Work) -> Standing:
     for record in response.changes:
-        work.put(adopt(work.record(record.id), record))
+        work.take_over(record)
     for record_id in response.left:
         work.drop(record_id)
     fetches = {fetch.scope: fetch for fetch in standing.fetches}
     for page in response.pages:
         for record in page.records:
-            work.put(adopt(work.record(record.id), record))
+            work.take_over(record)
         if page.after is None:
             fetches.pop(page.scope, None)
         elif page.scope in fetches:

@@ -19,6 +19,7 @@ from gridlog_sync.merge import Entry, adopt, apply, fold, overlay
 from gridlog_sync.view import conflicts_of, values_of
 from tests.unit.sync.building import START_MS, Worker, add, as_sent, count, kind, put, remove, saw, state_of
 
+WITHDRAWAL: Value = {"by": bytes(16), "at": "2026-11-22T09:10:00+08:00", "reason": "重复登记了"}
 EDITS: list[tuple[Edit, ...]] = [
     (put("summary", "积水"),),
     (put("summary", "路面积水"), put("weather", "rain")),
@@ -32,6 +33,12 @@ EDITS: list[tuple[Edit, ...]] = [
     (put("checklist", "bad", key="drain"),),
     (add("comments", "c1", {"id": "c1", "text": "漏水"}), put("content", "x", digest_class=1)),
     (add("comments", "c1", {"id": "c1", "text": "水管"}), put("content", "y", digest_class=2)),
+    (put("state", [0, "finished"]), put("weather", "rain")),
+    (put("state", [1, "in_progress"]),),
+    (put("state", [0, "aborted"]),),
+    (put("state", [0, "cancelled", True]),),
+    (put("deleted", WITHDRAWAL),),
+    (put("deleted", None),),
     (put("mixed", 1),),
     (count("mixed", 3),),
     (remove("mixed", ""),),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TypeAlias
 
 from gridlog.memory import Memory
@@ -32,14 +32,12 @@ def sight_of(memory: Memory, office: Office, record: RecordId) -> Sight:
     return sight
 
 
-def own_proposals(memory: Memory, op: Op) -> dict[Place, frozenset[ActId]]:
-    """Return those of a proposal's own kind that the phone lists as waiting: the later one stands for both."""
-    if op.intent is not Intent.PROPOSE:
-        return {}
-    found: dict[Place, frozenset[ActId]] = {}
-    for other in memory.proposals_of(op.record):
+def seen_with(sight: Sight, waiting: Iterable[Op], op: Op) -> Sight:
+    """Return what an op's author had seen; with a proposal also those that waited then, as it stands for them."""
+    seen = {**sight}
+    for other in waiting if op.intent is Intent.PROPOSE else ():
         if other.id.incarnation == op.id.incarnation and other.id.seq <= op.seen.own_seq:
             for edit in other.edits:
                 place = (edit.field, edit.key)
-                found[place] = found.get(place, frozenset()) | {act_of(other)}
-    return found
+                seen[place] = seen.get(place, frozenset()) | {act_of(other)}
+    return seen

@@ -44,8 +44,8 @@ def old_grid_untold() -> AbstractContextManager[None]:
 def new_grid_gets_the_field() -> AbstractContextManager[None]:
     """Send what the move touched, not the whole record."""
 
-    def weak(touches: Iterable[Touch], *, own_push: range) -> dict[RecordId, Wanted]:
-        return wanted_records([replace(each, movement=Movement.TOUCHED) for each in touches], own_push=own_push)
+    def weak(touches: Iterable[Touch], **facts: Any) -> dict[RecordId, Wanted]:
+        return wanted_records([replace(each, movement=Movement.TOUCHED) for each in touches], **facts)
 
     return replaced(pulling, "wanted_records", weak)
 

@@ -34,7 +34,7 @@ from tools.simulate import forms
 from tools.simulate.coroutines import Reply, Running
 from tools.simulate.handheld import DeviceKeys, Link, ModelledClock, ModelledStore
 from tools.simulate.office import PROBLEM, Office
-from tools.simulate.sight import Sight, own_proposals, sight_of
+from tools.simulate.sight import Sight, seen_with, sight_of
 
 TIMEOUT_MS = 25_000
 _FORMS_OPEN_MAX = 2
@@ -51,6 +51,7 @@ class Form:
 
     record: Record
     sight: Sight
+    waiting: tuple[Op, ...]
 
 
 @dataclass(slots=True)
@@ -255,11 +256,12 @@ class Worker:
         changes: dict[str, Change] = {conflict.field: {conflict.key: said} if conflict.key else said}
         if field.merge in (Merge.AWSET, Merge.APPEND):
             changes = {conflict.field: Add((said,))}
-        self._write(record.id, record.kind, changes, Form(record, self._sight(record.id)), Intent.RESOLVE)
+        self._write(record.id, record.kind, changes, self._form_on(record), Intent.RESOLVE)
 
     def _take_back(self, record: RecordId) -> None:
         try:
-            self._witnessed(record, self._sight(record), lambda: self.store.take_back(record), "takes back", "")
+            form = self._form_on(record_of(self.store.memory, record))
+            self._witnessed(record, form, lambda: self.store.take_back(record), "takes back", "")
         except NothingToUndoError:
             self._note("nothing to take back on", record.hex()[-6:])
 
@@ -277,11 +279,11 @@ class Worker:
     def _form(self) -> Form:
         # Mostly one of the newest few: workers must meet.
         known = self.store.shown_records()[-_RECENT:]
-        record = record_of(self.store.memory, self._dice.choice(known))
-        return Form(record, self._sight(record.id))
+        return self._form_on(record_of(self.store.memory, self._dice.choice(known)))
 
-    def _sight(self, record: RecordId) -> Sight:
-        return sight_of(self.store.memory, self._around.office, record)
+    def _form_on(self, record: Record) -> Form:
+        memory = self.store.memory
+        return Form(record, sight_of(memory, self._around.office, record.id), (*memory.proposals_of(record.id),))
 
     def _write(
         self,
@@ -293,17 +295,15 @@ class Worker:
     ) -> None:
         opened = form.record if form else None
         save = partial(self.store.write, record, kind, changes, opened, intent)
-        self._witnessed(record, form.sight if form else {}, save, f"saves {kind}", *sorted(changes))
+        self._witnessed(record, form, save, f"saves {kind}", *sorted(changes))
 
-    def _witnessed(self, record: RecordId, seen: Sight, save: Callable[[], Record], *what: str) -> None:
+    def _witnessed(self, record: RecordId, form: Form | None, save: Callable[[], Record], *what: str) -> None:
         composed: list[ActId] = []
 
         def witness(op: Op) -> None:
             op_act = act_of(op)
             composed.append(op_act)
-            sight = {**seen}
-            for place, acts in own_proposals(self.store.memory, op).items():
-                sight[place] = sight.get(place, frozenset()) | acts
+            sight = seen_with(form.sight, form.waiting, op) if form else {}
             now_ms, setting = self._around.world.now_ms, self.clock_setting
             self._around.witness.saw(Act(op_act, record, sight, self.is_liar, now_ms, setting))
 

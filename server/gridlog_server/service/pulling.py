@@ -13,7 +13,7 @@ from gridlog_protocol.decisions import Decision
 from gridlog_protocol.ids import DeviceId, Position, RecordId, ScopeId
 from gridlog_protocol.limits import DECISIONS_MAX, PAGE_BYTES
 from gridlog_protocol.messages import Fetch, Page
-from gridlog_protocol.state import RecordState
+from gridlog_protocol.state import RecordState, is_ended
 from gridlog_server.store.contract import LogHead, StoredRecord, Transaction
 from gridlog_sync.changes import Touch, left_records, part_of, wanted_records
 from gridlog_sync.digest import combined
@@ -104,7 +104,9 @@ async def _changes(
         early, urgent_to = await _ahead(snapshot, head, since, scopes, lanes, own_push, room // 2)
         shown = _fitting(touches, stored, room - sum(each.size for each in early.values()), early)
     within = {record: each.scopes & frozenset(scopes) for record, each in stored.items()}
-    wanted = wanted_records(shown, own_push=own_push)
+    # Whoever ended a record lacks what the writes that he had not seen had seen in turn.
+    ended = {record for record, each in stored.items() if is_ended(each.state)}
+    wanted = wanted_records(shown, own_push=own_push, echoed=ended)
     # What left the device's scopes is named, and nothing of it is told any more.
     parts = {record: part_of(stored[record].state, each) for record, each in wanted.items() if within.get(record)}
     changes = tuple({**parts, **{record: each.state for record, each in early.items()}}.values())
