@@ -72,6 +72,37 @@ def test_only_a_store_keeps_what_the_writes_had_seen() -> None:
     assert sent(one) == record(note=plain(head(MINE, "甲")))
 
 
+WITHDRAWN = plain(head(OTHER, {"reason": "重复登记了"}), covered=SEEN)
+CANCELLED = plain(head(OTHER, [0, "cancelled", True]), covered=SEEN)
+ENDED = [
+    record(note=plain(head(MINE, "甲", after_ms=5), covered=Covered(3)), deleted=WITHDRAWN, tags=TAGS),
+    record(note=plain(head(MINE, "甲"), covered=SEEN), state=CANCELLED),
+]
+
+
+@pytest.mark.parametrize("one", ENDED)
+def test_of_an_ended_record_what_its_writes_had_seen_travels_too(one: RecordState) -> None:
+    assert sent(one) == one
+    assert sent(one, base_ms=0, base_position=0) == one
+
+
+def test_a_cleared_withdrawal_and_the_end_of_an_element_end_no_record() -> None:
+    restored = record(deleted=plain(head(OTHER, None), covered=SEEN))
+    element = Cell((head(OTHER, [0, "solved", True]),), SEEN)
+    solved = record(demand_state=FieldState(0, HERE, MappingProxyType({"d1": element})))
+
+    assert sent(restored).fields["deleted"].cells[""].covered == Covered()
+    assert sent(solved).fields["demand_state"].cells["d1"].covered == Covered()
+
+
+@pytest.mark.parametrize("covered", [7, [[]], [[0], [0]], [[-1]], [[0, 9, 1]], [[0, 0]], [["x"]], [[1 << 62]]])
+def test_what_was_seen_must_fit_the_cells(covered: Value) -> None:
+    authors = Authors(START_MS, 44, [(DEVICE, INCARNATION, AUTHOR)])
+    with pytest.raises(ProtocolError) as refused:
+        read_record([RECORD, "patrol", 1, None, [WRITE], [FIELD], covered], authors)
+    assert refused.value.code == "malformed"
+
+
 def test_an_op_that_wrote_many_fields_is_named_once() -> None:
     few, many = (record(**{f"field{index}": plain(head(MINE, 0)) for index in range(count)}) for count in (1, 21))
     row = record_row(many, Authors())

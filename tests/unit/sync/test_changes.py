@@ -84,3 +84,11 @@ def test_records_that_left_are_named_once_in_order() -> None:
     left = [Touch(Position(at), EAST, record, Movement.LEFT, ()) for at, record in enumerate([OTHER, RECORD, OTHER])]
 
     assert left_records(left, {}) == [RECORD, OTHER]
+
+
+def test_an_ended_record_is_echoed_to_whoever_ended_it() -> None:
+    assert wanted_records([touch(5, "state")], own_push=range(5, 6), echoed={RECORD}) == {
+        RECORD: Wanted(is_whole=False, fields=frozenset({"state"}))
+    }
+    cancelled = state_of(log_of(Worker(1).creates(put("summary", "a"), put("state", [0, "cancelled", True]))))
+    assert part_of(cancelled, Wanted(is_whole=False, fields=frozenset({"state"}))) == cancelled
