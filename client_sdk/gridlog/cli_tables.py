@@ -150,7 +150,8 @@ def conflicts_block(conflicts: Sequence[Conflict], record: Record, reader: Reade
         label = reader.field_label(record.kind, conflict.field)
         if conflict.unseen:
             waits = reader.say(
-                "有人不知情时还写了内容，都保留着，要有人决定", "others wrote without knowing; somebody must decide"
+                "还有别人写的内容，作废或终止时没有看到，都保留着，要有人决定",
+                "others wrote what whoever ended this had not seen; somebody must decide",
             )
         elif conflict.severity is Severity.HARD:
             waits = reader.say(

@@ -161,8 +161,11 @@ class Driver:
         return bool(self._sendable(before))
 
     def _sendable(self, before: int | None) -> list[Op]:
-        pending = (written.op for written in self._memory.pending.values())
-        return [op for op in pending if before is None or op.id.seq < before]
+        pending = [written.op for written in self._memory.pending.values()]
+        if before is None or not pending:
+            return pending
+        # The fork is of the oldest name; what follows under newer ones was written after that, and waits its turn.
+        return [op for op in pending if op.id.incarnation == pending[0].id.incarnation and op.id.seq < before]
 
     def _extras(self, pace: Pace) -> dict[str, Value]:
         extras: dict[str, Value] = {}

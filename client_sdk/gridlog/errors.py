@@ -192,13 +192,17 @@ class UnknownRecordError(GridlogError):
 
 
 class NothingToUndoError(GridlogError):
-    """This device has decided nothing about the record, or what it decided has been changed since."""
+    """This device has decided nothing about the record that can be put back, or it has been changed since.
+
+    A decision about a withdrawal is taken back by withdrawing, or restoring, again.
+    """
 
     def __init__(self) -> None:
         super().__init__(
             Text(
-                "没有可以撤销的决定：本机没有作过决定，或之后又有人修改。",
-                "There is no decision to undo: none was made here, or somebody has changed it since.",
+                "没有可以撤销的决定：本机没有作过，之后又有人修改，或它是作废与恢复（请重新作废或恢复）。",
+                "There is no decision to undo: none was made here, somebody has changed it since, or it is about a"
+                " withdrawal (withdraw or restore again).",
             )
         )
 
@@ -241,16 +245,20 @@ class RefusedError(GridlogError):
         return int(number) if self.code == "fork" and number.isdigit() else None
 
     @staticmethod
-    def from_problem(content: bytes, *, retry_after: str | None = None) -> RefusedError:
-        """Read a refusal that came in the clear (RFC 9457). Nobody signed it, so it is advice, never an order.
+    def from_problem(content: bytes, *, retry_after: str | None = None) -> RefusedError | None:
+        """Read a refusal that came in the clear (RFC 9457), or return None: a gateway has problems of its own.
+
+        Nobody signed it, so it is advice, never an order.
 
         `retry_after` is the header of that name; only its form in seconds is understood, as our server sends it.
         """
         try:
             problem = json.loads(content)
             refused = RefusedError(str(problem["code"]), str(problem.get("detail", "")))
-        except (ValueError, KeyError, TypeError):
-            return RefusedError("malformed", "an answer that is not the protocol's")
+        except (ValueError, KeyError, TypeError, RecursionError):
+            return None
+        if refused.code not in REFUSALS:
+            return None
         if refused.recovery is Recovery.REPAIR:
             # Whoever stands between could have ops renamed that the server has already: they would count twice.
             refused.recovery = Recovery.REPORT

@@ -100,6 +100,8 @@ class Exchanging:
         """Make one round trip, in as many sizes as it takes, and tell whether more is to be done."""
         while True:
             asked = await self._asked(before)
+            # Counted before it goes: what is cut or refused has cost as much.
+            self.report = replace(self.report, bytes_up=self.report.bytes_up + len(asked.raw))
             try:
                 delivered = await transport.post("/v1/sync", asked.raw)
                 absorbed, is_equal = await self._means.take_in(asked, delivered.content)
@@ -143,7 +145,7 @@ class Exchanging:
             so_far.received + absorbed.received,
             so_far.held + len(absorbed.held),
             so_far.round_trips + 1,
-            so_far.bytes_up + len(asked.raw),
+            so_far.bytes_up,
             so_far.bytes_down + len(delivered.content),
             is_equal,
         )

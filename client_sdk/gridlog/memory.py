@@ -66,6 +66,7 @@ class Memory:
         self._own: dict[RecordId, OpId] = {}
         self._settled: set[RecordId] = set()
         self._partial: set[RecordId] = set()
+        self._released: set[RecordId] = set()
         self._records_of: dict[OpId, RecordId] = {}
         self._tails: dict[Incarnation, tuple[int, bytes]] = {}
         self._roots: dict[tuple[Incarnation, int], bytes] = {}
@@ -157,8 +158,9 @@ class Memory:
         assert self.standing is not None
         own_seq = self.next_place(self.incarnation)[0] - 1
         if record in self._partial:
-            # What others wrote on it stands at positions below the cursor, and has not come yet.
-            return Seen(self.standing.epoch, Position(0), own_seq)
+            # What others wrote on it stands at positions below the cursor, and has not come yet; nor has what an own
+            # op did that was held, and released since.
+            return Seen(self.standing.epoch, Position(0), 0 if record in self._released else own_seq)
         if self.projection.confirmed(record) is not None:
             return Seen(self.standing.epoch, self.standing.position, own_seq)
         # What the replica lacks is not on the screen: neither others' writes nor our own that the server has already.
@@ -239,8 +241,10 @@ class Memory:
     def _partial_after(self, answer: TakenAnswer) -> set[RecordId]:
         """Return the records that are here by own ops alone, while the fetch that brings all of them goes on."""
         if not answer.standing.fetches:
+            self._released.clear()
             return set()
         came = {record.id for record in answer.records} - {*answer.own_alone}
+        self._released -= came
         new = {record for record in answer.own_alone if self.projection.confirmed(record) is None}
         return (self._partial - came) | new
 
@@ -265,6 +269,7 @@ class Memory:
         self._leave_pending(decision.op)
         if decision.verdict is Verdict.RELEASED:
             self._settled.add(record)
+            self._released.add(record)
         self.decided[decision.op] = DecidedOp(op, held.code if held else "", decision)
         return {record}
 

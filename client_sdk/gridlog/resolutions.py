@@ -12,9 +12,9 @@ from gridlog_protocol.canonical import Value
 from gridlog_protocol.ids import OpId, RecordId, UserId
 from gridlog_protocol.kinds import Field, Kind
 from gridlog_protocol.ops import Action, Op
-from gridlog_protocol.state import Head, RecordState
+from gridlog_protocol.state import FieldState, Head, RecordState
 from gridlog_sync.rules import rule_of
-from gridlog_sync.view import conflicts_of
+from gridlog_sync.view import conflicts_of, said_by
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +31,11 @@ class Resolution:
         """Tell whether there is something to put back, and nobody has changed since what was decided."""
         if state is None or not self.replaced:
             return False
-        cells = (state.fields[name].cells[key] for name, key in self.replaced)
-        return all([head.op for head in cell.heads] == [self.op] for cell in cells)
+        return all(self._is_alone_in(state.fields.get(name), key) for name, key in self.replaced)
+
+    def _is_alone_in(self, field: FieldState | None, key: str) -> bool:
+        cell = field.cells.get(key) if field else None
+        return cell is not None and [head.op for head in cell.heads] == [self.op]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +76,8 @@ def overruled_by(
         shown = rule_of(kind.fields[conflict.field]).pick(kind.fields[conflict.field], cell.heads)
         is_mine = any(head.author == me or head.value == mine[-1].value for head in cell.heads)
         if mine[-1].op not in standing and not is_mine:
-            yield Overruled(after.id, conflict.field, conflict.key, mine[-1].value, shown)
+            mine_said = said_by(kind.fields[conflict.field], mine[-1])
+            yield Overruled(after.id, conflict.field, conflict.key, mine_said, shown)
 
 
 def action_of(field: Field) -> Action:

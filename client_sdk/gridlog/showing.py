@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from gridlog_protocol.errors import HOLDS
 from gridlog_protocol.ids import RecordId
-from gridlog_sync.view import Conflict, conflicts_of, rounds_of, values_of
+from gridlog_protocol.texts import Text
+from gridlog_sync.view import Conflict, conflicts_of, rounds_of, values_of, values_said
 
+from .clock_warning import offset_fields
 from .errors import UnknownRecordError
 from .memory import Memory
-from .records import DecidedNote, HeldNote, PendingOp, Record
+from .records import DecidedNote, HeldNote, PendingOp, Record, SyncStatus
 
 
 def record_of(memory: Memory, record: RecordId) -> Record:
@@ -32,6 +34,25 @@ def record_of(memory: Memory, record: RecordId) -> Record:
     )
 
 
+def status_of(memory: Memory) -> SyncStatus:
+    """Return how the store stands. It must be enrolled."""
+    enrolled = memory.enrolled
+    assert enrolled is not None
+    records, conflicts = memory.projection.counts()
+    return SyncStatus(
+        len(memory.pending),
+        len(memory.held),
+        records,
+        conflicts,
+        memory.contact_ms,
+        enrolled.user_name,
+        enrolled.tenant_name,
+        tuple(enrolled.scopes),
+        memory.rejected,
+        *offset_fields(memory.offset),
+    )
+
+
 def pending_ops(memory: Memory) -> list[PendingOp]:
     """Return what the server has not acknowledged, oldest first."""
     ops = (written.op for written in memory.pending.values())
@@ -44,10 +65,14 @@ def pending_ops(memory: Memory) -> list[PendingOp]:
 def held_notes(memory: Memory) -> list[HeldNote]:
     """Return the ops of this device that the server holds for review."""
     return [
-        HeldNote(op, record, entry.code, entry.field, HOLDS[entry.code].worker_reads)
+        HeldNote(op, record, entry.code, entry.field, _reads(entry.code))
         for op, record, entry in memory.held_records()
-        if entry.code in HOLDS
     ]
+
+
+def _reads(code: str) -> Text:
+    # A newer server has codes of its own: they are shown as they are.
+    return HOLDS[code].worker_reads if code in HOLDS else Text(code, code)
 
 
 def decided_notes(memory: Memory) -> list[DecidedNote]:
@@ -64,7 +89,7 @@ def decided_notes(memory: Memory) -> list[DecidedNote]:
             each.decision.ruling.at_ms,
             each.decision.ruling.reason,
             bool(each.decision.ruling.follows),
-            {edit.field: edit.value for edit in each.op.edits},
+            values_said(each.op, memory.kinds.get(each.op.kind)),
         )
         for each in made
     ]

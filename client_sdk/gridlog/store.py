@@ -41,7 +41,7 @@ from .memory import Memory
 from .projection import Query
 from .records import DecidedNote, HeldNote, PendingOp, Record, SyncReport, SyncStatus, SyncTurn
 from .resolutions import Overruled
-from .showing import conflicts, decided_notes, held_notes, pending_ops, record_of
+from .showing import conflicts, decided_notes, held_notes, pending_ops, record_of, status_of
 from .vault import KdfProfile, Vault, exists
 
 if TYPE_CHECKING:
@@ -271,25 +271,14 @@ class FieldStore(Keeping):
 
     async def receipts(self) -> dict[str, int]:
         """Return the newest receipt's number for each incarnation of this store, and the last op it covers."""
-        notes = self._memory.receipts.values()
+        memory = self._memory
+        notes = await self._run(lambda: [*memory.receipts.values()])
         return {receipt_number(note.log_position, note.log_hash): note.up_to_seq for note in notes}
 
     async def status(self) -> SyncStatus:
         """Return how the store stands. Raises NotEnrolledError."""
-        enrolled, memory = self._enrolled(), self._memory
-        records, conflicts = await self._run(memory.projection.counts)
-        return SyncStatus(
-            len(memory.pending),
-            len(memory.held),
-            records,
-            conflicts,
-            memory.contact_ms,
-            enrolled.user_name,
-            enrolled.tenant_name,
-            tuple(enrolled.scopes),
-            memory.rejected,
-            *offset_fields(memory.offset),
-        )
+        self._enrolled()
+        return await self._run(lambda: status_of(self._memory))
 
     async def sync(self, *, budget_bytes: int | None = None) -> SyncReport:
         """Exchange with the server until nothing is left to send or to fetch, or the next round trip would cost more.

@@ -141,8 +141,10 @@ async def _bounded(answer: aiohttp.ClientResponse) -> bytes:
 
 async def _refused(answer: aiohttp.ClientResponse, content: bytes) -> RefusedError | UnreachableError:
     if answer.content_type == "application/problem+json":
-        return RefusedError.from_problem(content, retry_after=answer.headers.get("Retry-After"))
-    # A captive portal or a proxy answered in the server's place.
+        refused = RefusedError.from_problem(content, retry_after=answer.headers.get("Retry-After"))
+        if refused is not None:
+            return refused
+    # A captive portal, a proxy or a gateway answered in the server's place.
     return UnreachableError(f"HTTP {answer.status}, {answer.content_type}")
 
 

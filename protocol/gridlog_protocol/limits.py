@@ -26,6 +26,9 @@ SEGMENTS_MAX = 64
 WAITING_BYTES_MAX = 4 << 20
 """Segments that wait behind a gap, for one device: a few full batches. The device keeps what is beyond."""
 
+WAITING_SEGMENTS_MAX = 256
+"""Segments that wait behind gaps, for one device: whoever fills a gap has them all taken in at once."""
+
 SALT_BLOCK_OPS = 256
 """Ops that share one salt root. A segment carries one root for each block it touches."""
 

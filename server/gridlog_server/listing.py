@@ -18,7 +18,7 @@ from gridlog_protocol.kinds import Field, Kind, shipped_kinds
 from gridlog_protocol.kinds.presenting import shown_element, shown_value, title_of, visible
 from gridlog_protocol.state import Head
 from gridlog_protocol.texts import Language, Text
-from gridlog_sync.view import Conflict, Unseen, said_by
+from gridlog_sync.view import Conflict, Unseen, said_by, values_said
 from gridlog_sync.writing import InvalidRecordError
 
 from . import listing_clocks
@@ -201,7 +201,10 @@ def held_rows(ops: Sequence[StoredOp], names: Mapping[UserId, str]) -> list[dict
             "author": names.get(each.op.author, ""),
             "code": each.hold,
             "field": each.hold_field or "",
-            "values": {edit.field: _json_value(edit.value) for edit in each.op.edits},
+            "values": {
+                name: _json_value(value)
+                for name, value in values_said(each.op, shipped_kinds().get(each.op.kind)).items()
+            },
         }
         for each in ops
     ]

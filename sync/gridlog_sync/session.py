@@ -185,7 +185,10 @@ class _Work:
     def acknowledge(self, entry: Entry) -> None:
         """Merge an op of this device that the server has accepted."""
         self.own_alone.add(entry.op.record)
-        self.put(apply(self.record(entry.op.record), entry))
+        record = self.record(entry.op.record)
+        # A field that changed later than this op is here as the server has it, this op and all; see `_is_new`.
+        new = tuple(edit for edit in entry.op.edits if not _has_passed(record, edit.field, entry.position))
+        self.put(apply(record, replace(entry, op=replace(entry.op, edits=new))))
 
     def take_over(self, record: RecordState) -> None:
         """Take over what the server sent of a record."""
@@ -240,6 +243,11 @@ def _is_new(op: Op, position: Position, standing: Standing, work: _Work) -> bool
     # one that has left this device meanwhile stays away.
     is_held_here = op.intent is Intent.CREATE or work.record(op.record) is not None
     return position > standing.position and is_held_here
+
+
+def _has_passed(record: RecordState | None, field_name: str, position: Position) -> bool:
+    state = record.fields.get(field_name) if record else None
+    return state is not None and state.changed >= position
 
 
 def _advance(standing: Standing, response: SyncResponse, work: _Work) -> Standing:

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 
 from gridlog_protocol.canonical import Value
+from gridlog_protocol.clock import Stamp
 from gridlog_protocol.ids import RecordId
 from gridlog_protocol.kinds import Field, Kind
-from gridlog_protocol.state import Cell, Head, RecordState, is_ending
+from gridlog_protocol.ops import Op
+from gridlog_protocol.state import PENDING, Cell, Head, RecordState, is_ending
 
+from .merge import Entry, apply
 from .rules import Severity, rule_of
+
+UNSEEN_MAX = 100
+"""Whoever decides about an ended record sees so many of the writes that its end did not know: enough to open it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +76,12 @@ def conflicts_of(record: RecordState, kind: Kind | None) -> list[Conflict]:
     return found
 
 
+def values_said(op: Op, kind: Kind | None) -> dict[str, Value]:
+    """Return what an op alone says, field by field, as people read it. What it takes out of sets is not among it."""
+    alone = apply(None, Entry(op, Stamp(0), PENDING))
+    return values_of(alone, kind)
+
+
 def said_by(field: Field | None, head: Head) -> Value:
     """Return what one head says to people: a step of a workflow without its round."""
     return rule_of(field).pick(field, (head,)) if field else head.value
@@ -80,7 +93,7 @@ def _of_cell(record: RecordState, field: Field, key: str, cell: Cell) -> Iterato
     rule = rule_of(field)
     severity = rule.conflict(field, cell.heads) if len(cell.heads) > 1 else None
     is_end = any(is_ending(field.name, key, head.value) for head in cell.heads)
-    unseen = tuple(_unseen_work(record, field.name, cell)) if is_end else ()
+    unseen = tuple(islice(_unseen_work(record, field.name, cell), UNSEEN_MAX)) if is_end else ()
     if unseen or severity:
         severity = Severity.HARD if unseen else severity
         assert severity is not None
@@ -88,16 +101,18 @@ def _of_cell(record: RecordState, field: Field, key: str, cell: Cell) -> Iterato
 
 
 def _unseen_work(record: RecordState, ending: str, end: Cell) -> Iterator[Unseen]:
-    """Yield the writes elsewhere in the record that whoever ended it had not seen, nor their authors its end."""
+    """Yield the writes elsewhere in the record that whoever ended it had not seen.
+
+    Those who wrote knowing of the end are among them: what remains of a cell does not say what its author knew, and
+    one question too many loses nothing.
+    """
+    ends = {head.op for head in end.heads}
     for name, state in sorted(record.fields.items()):
         if name == ending:
             continue
         for key, cell in sorted(state.cells.items()):
-            # With one head left, what its cell's writes had seen is what its author had seen.
-            knew = len(cell.heads) == 1 and all(cell.covered.has(head.op, head.position) for head in end.heads)
             for head in cell.heads:
-                is_same = any(head.op == each.op for each in end.heads)
-                if not (knew or is_same or end.covered.has(head.op, head.position)):
+                if head.op not in ends and not end.covered.has(head.op, head.position):
                     yield Unseen(name, key, head)
 
 

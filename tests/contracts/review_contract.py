@@ -67,17 +67,22 @@ class ReviewContract:
     async def test_segments_wait_in_order_once_and_within_their_limit(self, store: Store) -> None:
         late, early = (WaitingSegment(DEVICE, a_segment(*seqs), Position(4), START_MS) for seqs in ((7, 8), (3,)))
 
-        async def kept(waiting: WaitingSegment, bytes_max: int = 1 << 20) -> bool:
-            return await store.commit(lambda each: each.reviews.keep_waiting(waiting, bytes_max))
+        async def kept(waiting: WaitingSegment, bytes_max: int = 1 << 20, count_max: int = 9) -> bool:
+            return await store.commit(
+                lambda each: each.reviews.keep_waiting(waiting, bytes_max=bytes_max, count_max=count_max)
+            )
 
         assert [await kept(late), await kept(early), await kept(late)] == [True] * 3
         assert not await kept(WaitingSegment(DEVICE, a_segment(9), Position(4), START_MS), bytes_max=100)
+        assert not await kept(WaitingSegment(DEVICE, a_segment(9), Position(4), START_MS), count_max=2)
         async with store.reading() as snapshot:
             found = await snapshot.reviews.behind_gap(DEVICE, INCARNATION)
             assert [(each.segment.first_seq, len(each.segment.ops), each.served) for each in found] == [
                 (3, 1, 4),
                 (7, 2, 4),
             ]
+            assert await snapshot.reviews.behind_gap(DEVICE, INCARNATION, reach=3) == found
+            assert await snapshot.reviews.behind_gap(DEVICE, INCARNATION, reach=2) == []
             assert await snapshot.reviews.behind_gap(OTHER_DEVICE, INCARNATION) == []
             assert await snapshot.reviews.gaps(1) == found[:1]
         assert (await counts(store))["waiting"] == 2

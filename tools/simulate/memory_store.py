@@ -132,6 +132,10 @@ class MemoryLedger:
         own = [each for each in self.tables.ops.values() if each.op.record == record]
         return sorted(own, key=lambda each: (each.position is None, each.position or 0, each.op.id.seq))
 
+    async def named(self, ids: Collection[RecordId]) -> set[RecordId]:
+        """Return those among `ids` that any op names, held ones too."""
+        return {each.op.record for each in self.tables.ops.values()} & {*ids}
+
     async def records(self, ids: Collection[RecordId]) -> dict[RecordId, StoredRecord]:
         """Return the records that exist among `ids`."""
         return {record: self.tables.records[record] for record in sorted(ids) if record in self.tables.records}
@@ -202,19 +206,26 @@ class MemoryReviews:
         own = (each for each in self._tables.decisions if each.op.device == device and since < each.position <= to)
         return sorted(own, key=lambda each: each.position)[:limit]
 
-    async def behind_gap(self, device: DeviceId, incarnation: Incarnation) -> list[WaitingSegment]:
-        """Return the segments of an incarnation that wait, by their first op."""
-        own = (each for each in self._tables.waiting if each.device == device)
-        return _in_order(each for each in own if each.segment.incarnation == incarnation)
+    async def behind_gap(
+        self, device: DeviceId, incarnation: Incarnation, *, reach: int | None = None
+    ) -> list[WaitingSegment]:
+        """Return the segments of an incarnation that wait, by their first op.
+
+        With `reach`: none of them, unless the first begins at that seq or below.
+        """
+        own = [each for each in self._tables.waiting if each.device == device]
+        found = _in_order(each for each in own if each.segment.incarnation == incarnation)
+        return found if found and (reach is None or found[0].segment.first_seq <= reach) else []
 
     async def gaps(self, limit: int) -> list[WaitingSegment]:
         """Return segments that wait, of whatever device, by device, incarnation and first op."""
         return _in_order(self._tables.waiting)[:limit]
 
-    async def keep_waiting(self, waiting: WaitingSegment, bytes_max: int) -> bool:
-        """Keep a segment until the gap before it closes: once, and unless more than `bytes_max` would wait."""
+    async def keep_waiting(self, waiting: WaitingSegment, *, bytes_max: int, count_max: int) -> bool:
+        """Keep a segment until the gap before it closes: once, and unless more would wait than these bounds."""
         kept = [each for each in self._tables.waiting if each.device == waiting.device]
-        if sum(len(pack(segment_row(each.segment))) for each in (*kept, waiting)) > bytes_max:
+        size = sum(len(pack(segment_row(each.segment))) for each in (*kept, waiting))
+        if size > bytes_max or len(kept) >= count_max:
             return False
         place = (waiting.segment.incarnation, waiting.segment.first_seq, waiting.segment.signature)
         if place not in {(each.segment.incarnation, each.segment.first_seq, each.segment.signature) for each in kept}:

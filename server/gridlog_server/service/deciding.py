@@ -122,9 +122,7 @@ class _Bench:
         transaction: Transaction, wanted: StoredOp, kinds: KindSet, store: Store, ruling: Ruling
     ) -> _Bench:
         history = await transaction.ledger.ops_of_record(wanted.op.record)
-        hanging = [each for each in history if each.is_waiting and each.hold == "depends_on_held"]
-        if wanted.op.intent is not Intent.CREATE:
-            hanging = []
+        hanging = _hanging_on(wanted, history)
         hanging.sort(key=lambda each: (each.segment or 0, each.op.id))
         ops = [each.op for each in (wanted, *hanging)]
         work = await Work.load(transaction, ops, kinds, store.tenancy, ruling.at_ms, sent=None)
@@ -141,7 +139,8 @@ class _Bench:
         first = self._release(self.wanted, self.ruling)
         behind = replace(self.ruling, follows=first.position)
         decisions, waiting = [first], []
-        for each in self.dependants:
+        # What lies behind a gap that somebody closed is looked at one by one.
+        for each in (each for each in self.dependants if each.hold == "depends_on_held"):
             author = authors.get(each.op.id.device)
             verdict = self._judged(each, author) if author else Held(each.op, "foreign_author")
             if isinstance(verdict, Held):
@@ -203,6 +202,25 @@ class _Bench:
     def _size(self, held: StoredOp) -> int:
         standing = self.work.records.get(held.op.record)
         return (standing.size if standing else 0) + len(pack_op(held.op))
+
+
+def _hanging_on(wanted: StoredOp, history: Sequence[StoredOp]) -> list[StoredOp]:
+    """Return the waiting ops that have no record to edit but for the creation `wanted`."""
+    creations = [each for each in history if each.op.intent is Intent.CREATE]
+    is_there = any(each.position is not None for each in creations)
+    if wanted.op.intent is not Intent.CREATE or is_there:
+        return []
+    others = [each for each in creations if each.is_waiting and each.op.id != wanted.op.id]
+    place = (wanted.op.id.device, wanted.op.id.incarnation)
+    return [
+        each
+        for each in history
+        if each.is_waiting
+        and each.op.intent is not Intent.CREATE
+        and each.hold in ("depends_on_held", "after_gap")
+        # If somebody else's creation of the same record waits, what others wrote may hang on that one.
+        and (not others or (each.op.id.device, each.op.id.incarnation) == place)
+    ]
 
 
 async def _authors(transaction: Transaction, held: Sequence[StoredOp]) -> dict[DeviceId, Author]:

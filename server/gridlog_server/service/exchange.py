@@ -30,7 +30,7 @@ from gridlog_protocol.messages import (
     cursor_token,
 )
 from gridlog_protocol.receipts import Receipt, sign_receipt
-from gridlog_protocol.repair import EXTRA, answer_row, read_question
+from gridlog_protocol.repair import EXTRA, RepairQuestion, answer_row, read_question
 from gridlog_server.store.contract import Device, LogHead, Person, Store, StoredOp, Transaction
 from gridlog_sync.admission import Author
 
@@ -101,6 +101,7 @@ class Exchange:
         now_ms = self._now_ms()
         # Before anything is stored: a refusal says that nothing was.
         lanes = Lanes(self._urgent, urgent_of(request.extras), room_of(request.extras))
+        question = read_question(request.extras[EXTRA]) if EXTRA in request.extras else None
         since = await self._since(request)
         pushed = await self._push(caller, request, since, body, now_ms)
         async with self._store.reading() as snapshot:
@@ -116,7 +117,7 @@ class Exchange:
             )
             receipt = await self._receipt(snapshot, caller, pushed, now_ms) if pushed else None
             away = await _away(snapshot, caller, pushed.repeated) if pushed else set()
-            extras = await _repaired(snapshot, caller, request)
+            extras = await _repaired(snapshot, caller, question)
         if pulled.decisions:
             extras[decisions.EXTRA] = decisions.decision_rows(pulled.decisions)
         pulled = replace(pulled, left=tuple(sorted(away.union(pulled.left))))
@@ -210,10 +211,9 @@ class Exchange:
         )
 
 
-async def _repaired(snapshot: Transaction, caller: Caller, request: SyncRequest) -> dict[str, Value]:
-    if EXTRA not in request.extras:
+async def _repaired(snapshot: Transaction, caller: Caller, question: RepairQuestion | None) -> dict[str, Value]:
+    if question is None:
         return {}
-    question = read_question(request.extras[EXTRA])
     answer = await repair(snapshot, device=caller.device, scopes=caller.scopes, question=question)
     return {EXTRA: answer_row(answer)}
 

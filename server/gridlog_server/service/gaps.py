@@ -14,12 +14,12 @@ from gridlog_protocol.ids import OpId
 from gridlog_protocol.kinds import KindSet
 from gridlog_protocol.log_chain import EntryType, decided_hash, gap_hash
 from gridlog_protocol.ops import op_hash
-from gridlog_protocol.segment import chain_through
 from gridlog_server.store.contract import ClosedGap, Store, Transaction, WaitingSegment
-from gridlog_sync.admission import Chain, continue_chain
+from gridlog_sync.admission import Chain
+from gridlog_sync.clocks import Arrival
 
 from .deciding import DecisionError, ruling_of
-from .pushing import Work
+from .pushing import Work, continued
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,8 @@ class Gaps:
             gathered = await Work.load(transaction, ops, self._kinds, self._store.tenancy, ruling.at_ms, sent=None)
             before = await transaction.ledger.chain(*place)
             first = behind[0].segment
+            if first.first_seq <= before.known_seq + 1:
+                raise DecisionError("这里没有缺口。", "There is no gap here.")
             last = OpId(*place, first.first_seq - 1)
             hashed = decided_hash(gap_hash(before.known_seq + 1, last.seq, first.chain_before), ruling)
             position = gathered.note(EntryType.GAP_CLOSED, last, hashed, Stamp(0))
@@ -64,19 +66,22 @@ class Gaps:
 
 async def _taken(transaction: Transaction, work: Work, behind: Sequence[WaitingSegment], chain: Chain) -> Chain:
     """Take in, held, what waited behind the gap up to the next one, and return the chain behind it."""
+    known: dict[int, bytes] = {}
     for waiting in behind:
         segment = waiting.segment
+        if segment.first_seq > chain.known_seq + 1:
+            break
         hashes = [op_hash(op) for op in segment.ops]
-        is_next = segment.first_seq == chain.known_seq + 1 and segment.chain_before == chain.head
-        if not is_next:
-            # Another cut of the same ops, or a fork of them: the next push of the device looks at it.
+        after = await continued(transaction, work, waiting, chain, known)
+        if after is None:
             continue
-        chain, new = continue_chain(chain, segment, hashes, {})
-        after = chain_through(segment.chain_before, hashes)
-        number = await transaction.put_segment(segment, waiting.device, after, now_ms=waiting.received_ms)
-        for op, hashed in zip(new, hashes, strict=True):
-            work.keep_held(op, hashed, number, waiting.served, "after_gap")
-        await transaction.reviews.wait_no_longer(waiting)
+        chain, new = after
+        by_seq = dict(zip((op.id.seq for op in segment.ops), hashes, strict=True))
+        if new:
+            number = await transaction.put_segment(segment, waiting.device, chain.head, now_ms=waiting.received_ms)
+            work.timing.came(Arrival(waiting.received_ms, None))
+            for op in new:
+                work.keep_held(op, by_seq[op.id.seq], number, waiting.served, "after_gap")
     return chain
 
 

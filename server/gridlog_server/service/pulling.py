@@ -21,6 +21,8 @@ from gridlog_sync.digest import combined
 _TOUCHES_MAX = 4096
 _PAGE_RECORDS = 256
 _URGENT_RECORDS = 64
+_DECISION_BYTES = 128
+"""About what a decision takes in an answer: an op's id and hash, who decided, and why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +67,12 @@ async def pull(
     """
     room = min(lanes.room, PAGE_BYTES)
     head = await snapshot.ledger.log_head()
-    decided = await snapshot.reviews.decisions(device, since.position, head.position, DECISIONS_MAX)
-    if len(decided) == DECISIONS_MAX:
+    most = max(1, min(DECISIONS_MAX, room // _DECISION_BYTES))
+    decided = await snapshot.reviews.decisions(device, since.position, head.position, most)
+    is_short = len(decided) == most
+    if is_short:
         # The answer covers the log up to the last decision that it has room for, and no further.
         head = await _head_at(snapshot, decided[-1].position)
-    is_short = len(decided) == DECISIONS_MAX
     if fetches:
         pulled = await _pages(snapshot, head, since, scopes, fetches, lanes.urgent, room)
     else:

@@ -15,10 +15,10 @@ from gridlog_protocol.decisions import Decision
 from gridlog_protocol.errors import ProtocolError
 from gridlog_protocol.ids import TENANT_SCOPE, DeviceId, Incarnation, OpId, Position, RecordId, ScopeId, shown
 from gridlog_protocol.kinds import KindSet
-from gridlog_protocol.limits import WAITING_BYTES_MAX
+from gridlog_protocol.limits import WAITING_BYTES_MAX, WAITING_SEGMENTS_MAX
 from gridlog_protocol.log_chain import EntryType, log_next
 from gridlog_protocol.op_codec import pack_op
-from gridlog_protocol.ops import Intent, Op, op_hash
+from gridlog_protocol.ops import Op, op_hash
 from gridlog_protocol.segment import Segment, verify
 from gridlog_protocol.segment_codec import segment_row
 from gridlog_server.store.contract import (
@@ -80,7 +80,8 @@ async def push(  # noqa: PLR0913 - each is a fact of one request.
     Raises ProtocolError `bad_signature`, `fork` or `broken_chain`; nothing is stored then.
     """
     incarnation = segments[-1].incarnation
-    behind = await transaction.reviews.behind_gap(device, incarnation)
+    last_seq = max((each.first_seq + len(each.ops) - 1 for each in segments), default=0)
+    behind = await transaction.reviews.behind_gap(device, incarnation, reach=last_seq + 1)
     coming = (*segments, *(each.segment for each in behind))
     ops = [op for each in coming for op in each.ops]
     work = await Work.load(transaction, ops, kinds, tenancy, now_ms, sent=sent)
@@ -98,7 +99,9 @@ async def push(  # noqa: PLR0913 - each is a fact of one request.
         chain, new = continue_chain(before, segment, hashes, known)
         if segment.first_seq > before.known_seq + 1:
             waiting = WaitingSegment(device, segment, author.served, now_ms)
-            await transaction.reviews.keep_waiting(waiting, WAITING_BYTES_MAX)
+            await transaction.reviews.keep_waiting(
+                waiting, bytes_max=WAITING_BYTES_MAX, count_max=WAITING_SEGMENTS_MAX
+            )
             continue
         stored += held_already
         repeated |= {each.op.record for each in held_already}
@@ -123,32 +126,47 @@ async def _go_on(
     transaction: Transaction, work: Work, behind: Sequence[WaitingSegment], chain: Chain, author: Author
 ) -> Chain:
     """Take in the segments that waited for what has come now, and return the chain behind them."""
+    known = {each.op.id.seq: each.hash for each in work.ops}
     for waiting in behind:
         segment = waiting.segment
         if segment.first_seq > chain.known_seq + 1:
             break
-        await transaction.reviews.wait_no_longer(waiting)
-        hashes = [op_hash(op) for op in segment.ops]
-        last = segment.first_seq + len(segment.ops) - 1
-        held_already = await transaction.ledger.ops(waiting.device, segment.incarnation, segment.first_seq, last)
-        known = {each.op.id.seq: each.hash for each in (*held_already, *work.ops)}
-        try:
-            chain, new = continue_chain(chain, segment, hashes, known)
-        except ProtocolError as refusal:
-            # Two copies of a store went on differently, and this one came first. Nobody waits for an answer.
-            log.warning(
-                "a waiting segment of %s is a fork (%s): quarantined", shown(waiting.device)[:8], refusal.detail
-            )
-            body = pack(segment_row(segment))
-            await transaction.quarantine(waiting.device, "fork", body, now_ms=work.now_ms)
+        after = await continued(transaction, work, waiting, chain, known)
+        if after is None:
             continue
+        chain, new = after
         if new:
             number = await transaction.put_segment(segment, waiting.device, chain.head, now_ms=waiting.received_ms)
-            by_seq = dict(zip((op.id.seq for op in segment.ops), hashes, strict=True))
-            for op in new:
-                work.take(op, by_seq[op.id.seq], number, replace(author, served=waiting.served))
+            work.timing.came(Arrival(waiting.received_ms, None))
+            for index, op in enumerate(new, start=1):
+                work.take(op, known[op.id.seq], number, replace(author, served=waiting.served))
+                if index % _OPS_PER_BREATH == 0:
+                    await asyncio.sleep(0)
             work.chains[(waiting.device, segment.incarnation)] = chain
     return chain
+
+
+async def continued(
+    transaction: Transaction, work: Work, waiting: WaitingSegment, chain: Chain, known: dict[int, bytes]
+) -> tuple[Chain, tuple[Op, ...]] | None:
+    """Let a segment wait no longer. Return the chain behind it and its new ops, or None if it is a fork.
+
+    `known` has the hashes of ops taken in just now, by seq; those of this segment are added.
+    """
+    segment = waiting.segment
+    await transaction.reviews.wait_no_longer(waiting)
+    hashes = [op_hash(op) for op in segment.ops]
+    last = segment.first_seq + len(segment.ops) - 1
+    stored = await transaction.ledger.ops(waiting.device, segment.incarnation, segment.first_seq, last)
+    try:
+        after = continue_chain(chain, segment, hashes, known | {each.op.id.seq: each.hash for each in stored})
+    except ProtocolError as refusal:
+        # Two copies of a store went on differently, and this one came first. Nobody waits for an answer.
+        log.warning("a waiting segment of %s is a fork (%s): quarantined", shown(waiting.device)[:8], refusal.detail)
+        await transaction.quarantine(waiting.device, "fork", pack(segment_row(segment)), now_ms=work.now_ms)
+        return None
+    known |= dict(zip((op.id.seq for op in segment.ops), hashes, strict=True))
+    return after
 
 
 @dataclass(slots=True)
@@ -189,7 +207,7 @@ class Work:
         named = {op.record for op in ops}
         records = await transaction.ledger.records(named) if named else {}
         # A record with no state yet may have a held creation: its history says so.
-        known = {record for record in named if record in records or _has_edit(record, ops)}
+        known = records.keys() | await transaction.ledger.named(named - records.keys())
         history = {record: History(await transaction.ledger.ops_of_record(record)) for record in known}
         scopes = {TENANT_SCOPE} | {scope for each in records.values() for scope in each.scopes}
         scopes |= {ScopeId(str(edit.value)) for op in ops for edit in op.edits if _is_scope(op, edit.field, kinds)}
@@ -299,10 +317,6 @@ class Work:
 def _leaves_by_scope(record: StoredRecord) -> list[tuple[tuple[ScopeId, int], int]]:
     found = leaves(record.state).items()
     return [((scope, digest_class), leaf) for scope in record.scopes for digest_class, leaf in found]
-
-
-def _has_edit(record: RecordId, ops: Sequence[Op]) -> bool:
-    return any(op.record == record and op.intent is not Intent.CREATE for op in ops)
 
 
 def _is_scope(op: Op, name: str, kinds: KindSet) -> bool:

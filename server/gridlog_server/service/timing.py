@@ -29,6 +29,10 @@ class Timing:
                 timing._before[author] = stored.op.clock
         return timing
 
+    def came(self, arrival: Arrival) -> None:
+        """Say how the ops came that are asked about from now on."""
+        self._arrival = arrival
+
     def of(self, op: Op) -> Estimate:
         """Return when an op happened. Ask once for each op, in order."""
         author = (op.id.device, op.id.incarnation)

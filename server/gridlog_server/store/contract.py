@@ -208,6 +208,10 @@ class Ledger(Protocol):
         """Return every op of a record: accepted ones by position, then held ones."""
         ...
 
+    async def named(self, ids: Collection[RecordId]) -> set[RecordId]:
+        """Return those among `ids` that any op names, held ones too."""
+        ...
+
     async def records(self, ids: Collection[RecordId]) -> dict[RecordId, StoredRecord]:
         """Return the records that exist among `ids`."""
         ...
@@ -292,16 +296,21 @@ class Reviews(Protocol):
         """Return the decisions about a device's ops after `since` up to `to`, by position."""
         ...
 
-    async def behind_gap(self, device: DeviceId, incarnation: Incarnation) -> list[WaitingSegment]:
-        """Return the segments of an incarnation that wait, by their first op."""
+    async def behind_gap(
+        self, device: DeviceId, incarnation: Incarnation, *, reach: int | None = None
+    ) -> list[WaitingSegment]:
+        """Return the segments of an incarnation that wait, by their first op.
+
+        With `reach`: none of them, unless the first begins at that seq or below.
+        """
         ...
 
     async def gaps(self, limit: int) -> list[WaitingSegment]:
         """Return segments that wait, of whatever device, by device, incarnation and first op."""
         ...
 
-    async def keep_waiting(self, waiting: WaitingSegment, bytes_max: int) -> bool:
-        """Keep a segment until the gap before it closes: once, and unless more than `bytes_max` would wait."""
+    async def keep_waiting(self, waiting: WaitingSegment, *, bytes_max: int, count_max: int) -> bool:
+        """Keep a segment until the gap before it closes: once, and unless more would wait than these bounds."""
         ...
 
     async def wait_no_longer(self, waiting: WaitingSegment) -> None:

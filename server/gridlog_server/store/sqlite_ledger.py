@@ -81,6 +81,11 @@ class SqliteLedger:
         )
         return [stored_op(row) for row in rows]
 
+    async def named(self, ids: Collection[RecordId]) -> set[RecordId]:
+        """Return those among `ids` that any op names, held ones too."""
+        rows = await self._all(f"SELECT DISTINCT record FROM op WHERE record IN ({_marks(ids)})", *ids) if ids else []
+        return {RecordId(row[0]) for row in rows}
+
     async def records(self, ids: Collection[RecordId]) -> dict[RecordId, StoredRecord]:
         """Return the records that exist among `ids`."""
         rows = await self._all(
@@ -184,16 +189,21 @@ class SqliteLedger:
         self, scopes: Collection[ScopeId], kinds: Collection[str], since: Position, limit: int
     ) -> list[StoredRecord]:
         """Return the records of some kinds in some scopes that changed after `since`, by their last change."""
-        rows = await self._all(
-            f"SELECT {_RECORD_COLUMNS} FROM record WHERE kind IN ({_marks(kinds)}) AND changed > ? AND EXISTS"
+        if not kinds:
+            return []
+        # One ordered, limited search for each kind: over several at once SQLite would sort all that there is.
+        one_kind = (
+            "SELECT * FROM (SELECT id, changed FROM record WHERE kind = ? AND changed > ? AND EXISTS"
             f" (SELECT 1 FROM record_scope WHERE scope IN ({_marks(scopes)}) AND record_scope.record = record.id)"
-            " ORDER BY changed LIMIT ?",
-            *kinds,
-            since,
-            *scopes,
-            limit,
+            " ORDER BY changed LIMIT ?)"
         )
-        return [_stored_record(row) for row in rows]
+        values = (value for kind in kinds for value in (kind, since, *scopes, limit))
+        rows = await self._all(
+            f"{' UNION ALL '.join(one_kind for _ in kinds)} ORDER BY changed LIMIT ?", *values, limit
+        )
+        ids = [RecordId(row[0]) for row in rows]
+        found = await self.records(ids) if ids else {}
+        return [found[record] for record in ids]
 
     async def _write_decisions(self, commit: Commit) -> None:
         await self._many(

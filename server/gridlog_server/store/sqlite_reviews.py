@@ -34,7 +34,9 @@ class SqliteReviews:
 
     async def waiting(self, limit: int) -> list[StoredOp]:
         """Return held ops that nobody has decided about."""
-        rows = await self._all(f"SELECT {OP_COLUMNS} FROM op WHERE hold_status = 'waiting' LIMIT ?", limit)
+        rows = await self._all(
+            f"SELECT {OP_COLUMNS} FROM op WHERE hold_status = 'waiting' ORDER BY segment, device, seq LIMIT ?", limit
+        )
         return [stored_op(row) for row in rows]
 
     async def numbered(self, seq: int) -> list[StoredOp]:
@@ -61,10 +63,19 @@ class SqliteReviews:
         )
         return [_decision(row) for row in rows]
 
-    async def behind_gap(self, device: DeviceId, incarnation: Incarnation) -> list[WaitingSegment]:
-        """Return the segments of an incarnation that wait, by their first op."""
+    async def behind_gap(
+        self, device: DeviceId, incarnation: Incarnation, *, reach: int | None = None
+    ) -> list[WaitingSegment]:
+        """Return the segments of an incarnation that wait, by their first op.
+
+        With `reach`: none of them, unless the first begins at that seq or below.
+        """
+        place = "FROM waiting WHERE device = ? AND incarnation = ?"
+        [[first]] = await self._all(f"SELECT min(first_seq) {place}", device, incarnation)
+        if first is None or (reach is not None and first > reach):
+            return []
         rows = await self._all(
-            f"{_WAITING} WHERE device = ? AND incarnation = ? ORDER BY first_seq, signature", device, incarnation
+            f"SELECT device, body, served, received_ms {place} ORDER BY first_seq, signature", device, incarnation
         )
         return [_waiting(row) for row in rows]
 
@@ -73,13 +84,13 @@ class SqliteReviews:
         rows = await self._all(f"{_WAITING} ORDER BY device, incarnation, first_seq, signature LIMIT ?", limit)
         return [_waiting(row) for row in rows]
 
-    async def keep_waiting(self, waiting: WaitingSegment, bytes_max: int) -> bool:
-        """Keep a segment until the gap before it closes: once, and unless more than `bytes_max` would wait."""
+    async def keep_waiting(self, waiting: WaitingSegment, *, bytes_max: int, count_max: int) -> bool:
+        """Keep a segment until the gap before it closes: once, and unless more would wait than these bounds."""
         body, segment = pack(segment_row(waiting.segment)), waiting.segment
-        [[so_far]] = await self._all(
-            "SELECT coalesce(sum(length(body)), 0) FROM waiting WHERE device = ?", waiting.device
+        [[so_far, count]] = await self._all(
+            "SELECT coalesce(sum(length(body)), 0), count(*) FROM waiting WHERE device = ?", waiting.device
         )
-        if so_far + len(body) > bytes_max:
+        if so_far + len(body) > bytes_max or count >= count_max:
             return False
         await self._connection.execute(
             "INSERT OR IGNORE INTO waiting (device, incarnation, first_seq, signature, last_seq, body, served,"

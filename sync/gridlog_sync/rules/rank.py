@@ -55,8 +55,9 @@ class Rank(Rule):
         """Want a round and one of the options."""
         match edit.value:
             case [int(number), option, *_] if not isinstance(number, bool) and 0 <= number <= ROUNDS_MAX:
-                is_as_written = pack(edit.value) == pack(_written(field, option, number, edit.key))
-                named: Value = option if is_as_written else None
+                # An app whose kind does not know yet that an option ends the work leaves the mark out.
+                written = pack(_written(field, option, number, edit.key))
+                named: Value = option if pack(edit.value) in (written, pack([number, option])) else None
             case _:
                 named = None
         # Nothing is not an option, although fields that need not be filled in may be cleared otherwise.
@@ -105,7 +106,7 @@ def _written(field: Field, option: Value, number: int, key: str) -> Value:
 
 
 def _next_round(field: Field, old: Value, new: Value, before: Before, key: str) -> int:
-    number = before.rounds.get(key, 0)
+    number = max(0, before.rounds.get(key, 0))
     if old is None:
         return number
     ranks = [option.rank if option else -1 for option in (_option(field, old), _option(field, new))]

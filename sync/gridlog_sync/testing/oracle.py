@@ -163,7 +163,7 @@ def _is_end(field: str, key: str, standing: tuple[Standing, ...]) -> bool:
 def _unseen(
     end: Place, cells: Mapping[Place, tuple[Standing, ...]], writes: Mapping[Place, list[tuple[LogLine, Edit]]]
 ) -> frozenset[tuple[str, str, OpId]]:
-    """Return what stands elsewhere, was not seen by whoever wrote the end, and was not written knowing of it."""
+    """Return what stands elsewhere, and was not seen by whoever wrote the end."""
 
     def is_seen_in(place: Place, op: OpId) -> bool:
         line = by_op[op]
@@ -173,9 +173,8 @@ def _unseen(
     ends = [each.op for each in cells[end]]
     unseen: set[tuple[str, str, OpId]] = set()
     for place, standing in cells.items():
-        knew = len(standing) == 1 and all(is_seen_in(place, op) for op in ends)
         for each in standing:
-            if place[0] != end[0] and each.op not in ends and not knew and not is_seen_in(end, each.op):
+            if place[0] != end[0] and each.op not in ends and not is_seen_in(end, each.op):
                 unseen.add((*place, each.op))
     return frozenset(unseen)
 

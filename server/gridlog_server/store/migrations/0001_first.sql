@@ -116,6 +116,7 @@ CREATE TABLE record_scope (
     PRIMARY KEY (scope, record)
 ) STRICT, WITHOUT ROWID;
 
+CREATE INDEX record_scope_by_record ON record_scope (record, scope);
 CREATE INDEX record_scope_by_kind ON record_scope (scope, kind, record);
 
 CREATE TABLE digest (

@@ -2,8 +2,6 @@
 
 ALTER TABLE op ADD COLUMN hold_status TEXT;  -- of a held op: waiting, released or rejected; NULL if accepted on arrival
 
-UPDATE op SET hold_status = 'waiting' WHERE hold IS NOT NULL;
-
 DROP INDEX op_held;
 CREATE INDEX op_held ON op (seq) WHERE hold IS NOT NULL;
 CREATE INDEX op_waiting ON op (hold_status) WHERE hold_status = 'waiting';
