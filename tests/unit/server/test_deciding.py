@@ -343,3 +343,20 @@ async def test_the_log_proves_who_decided_what(server: Server) -> None:
             stamp=decision.stamp,
         )
         assert link == links[place - 1]
+
+
+async def test_rejecting_one_of_two_creations_leaves_what_hangs_on_the_other(server: Server) -> None:
+    one, two = await server.enrolled("W1", EAST), await server.enrolled("W2", EAST)
+    creation = one.creates(scope=WEST)
+    edit = one.writes(creation.record, put("summary", "甲"))
+    await server.exchanged(one, creation, edit)
+    twin = two.writes(creation.record, put("grid_code", EAST), intent=Intent.CREATE)
+    answer = await server.exchanged(two, twin)
+    assert [each.code for each in answer.held] == ["record_exists"]
+
+    await server.deciding.reject(name_of(twin.id), by="王", reason=REASON)
+
+    released = await server.deciding.release(name_of(creation.id), by="王")
+    assert [each.op for each in released.decisions] == [creation.id]
+    assert [each.op.id for each in released.waiting] == [edit.id]
+    assert (await stored_op(server, edit)).verdict is None

@@ -147,3 +147,32 @@ async def test_only_a_gap_can_be_closed(server: Server) -> None:
         with pytest.raises(DecisionError):
             await server.gaps.close(device, handset.incarnation.hex(), by="督导王", reason=REASON)
     assert await count(server, "log_position") == 1
+
+
+async def test_other_cuts_of_the_same_ops_come_in_with_the_gap(server: Server) -> None:
+    handset = await server.enrolled("W1")
+    ops = [handset.creates() for _ in range(10)]
+    await sent(server, handset, *ops[4:8])
+    await sent(server, handset, *ops[6:10])
+    device, incarnation = handset.device.hex(), ops[0].id.incarnation.hex()
+
+    closed = await server.gaps.close(device, incarnation, by="王", reason=REASON)
+
+    assert (closed.first_seq, closed.last_seq, closed.held) == (1, 4, 6)
+    assert (await count(server, "waiting"), await count(server, "quarantine")) == (0, 0)
+    with pytest.raises(DecisionError):
+        await server.gaps.close(device, incarnation, by="王", reason=REASON)
+
+
+async def test_a_rejected_creation_from_behind_a_gap_takes_its_edits_with_it(server: Server) -> None:
+    handset = await server.enrolled("W1")
+    handset.creates()
+    creation = handset.creates(put("summary", "甲"))
+    edit = handset.writes(creation.record, put("summary", "乙"))
+    await sent(server, handset, creation, edit)
+    await server.gaps.close(handset.device.hex(), creation.id.incarnation.hex(), by="王", reason=REASON)
+
+    decided = await server.deciding.reject(name_of(creation.id), by="王", reason=REASON)
+
+    assert [each.op for each in decided.decisions] == [creation.id, edit.id]
+    assert await count(server, "held") == 0

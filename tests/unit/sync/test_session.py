@@ -75,6 +75,21 @@ def test_a_late_answer_does_not_bring_back_a_write_that_somebody_has_replaced() 
     assert_equal(server, wang, liu)
 
 
+def test_an_acknowledgement_brings_nothing_back_into_a_field_that_came_ahead_of_its_turn() -> None:
+    server, wang, liu = two_phones_with_one_record()
+    wang.edit(RECORD, summary="b")
+    request, response = asked(server, wang)
+    liu.sync(server)
+    liu.edit(RECORD, summary="c")
+    liu.sync(server)
+    wang.confirmed[RECORD] = liu.confirmed[RECORD]
+
+    wang.take(request, response)
+
+    assert [head.value for head in wang.confirmed[RECORD].fields["summary"].cells[""].heads] == ["c"]
+    assert_equal(server, wang, liu)
+
+
 def test_a_late_answer_does_not_bring_back_a_record_that_has_left() -> None:
     server, wang, _ = two_phones_with_one_record()
     leader = Phone(3, TENANT_SCOPE, EAST, WEST)
