@@ -44,12 +44,17 @@ from gridlog.keyslots import Entropy, open_secrets, seal_secrets, wrap_for_recov
 from gridlog.unlocking import open_master_key
 from gridlog_protocol.ids import ID_BYTES, SHORT_ID_BYTES, DeviceId, Incarnation
 
-__all__ = ["KEYS_FILE", "Credential", "Entropy", "KdfProfile", "SlotKind", "Vault", "exists", "wipe"]
+__all__ = ["KEYS_FILE", "Credential", "Entropy", "KdfProfile", "SlotKind", "Vault", "exists", "slots_at", "wipe"]
 
 
 def exists(directory: Path) -> bool:
     """Tell whether the directory has a store's keys."""
     return has_keys(directory)
+
+
+def slots_at(directory: Path) -> frozenset[SlotKind]:
+    """Return what would open the store here, without opening it. Raises as `KeysOnDisk.read`."""
+    return _kinds_in(KeysOnDisk.read(directory).file)
 
 
 def wipe(directory: Path) -> None:
@@ -194,7 +199,7 @@ class Vault:
     @property
     def slots(self) -> frozenset[SlotKind]:
         """What opens this store."""
-        return frozenset(slot.kind for slot in self._disk.file.slots)
+        return _kinds_in(self._disk.file)
 
     def journal_key(self, epoch: int) -> bytes:
         """Return the key of an epoch's frames. Raises KeyError for an epoch whose key is not here."""
@@ -335,6 +340,10 @@ def _drawn(passphrase: str, profile: KdfProfile, entropy: Entropy) -> tuple[KeyF
     slot = wrap_master_key(master_key, passphrase, store_id=store_id, cost=profile.value, entropy=entropy)
     sealed = seal_secrets(secrets, master_key, store_id=store_id, entropy=entropy)
     return KeyFile(store_id, (slot,), sealed), _Keys(master_key, secrets)
+
+
+def _kinds_in(file: KeyFile) -> frozenset[SlotKind]:
+    return frozenset(slot.kind for slot in file.slots)
 
 
 def _write_first(directory: Path, file: KeyFile) -> None:
