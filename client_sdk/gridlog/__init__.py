@@ -7,12 +7,14 @@ from gridlog_protocol.invitation import InvitationError
 from gridlog_sync.view import Conflict
 from gridlog_sync.writing import Add, Count, InvalidRecordError, Remove
 
+from .credentials import Badge, Credential, Pin, Recovery
 from .errors import (
     AlreadyEnrolledError,
     DiskFailedError,
     DiskFullError,
     ForeignServerError,
     GridlogError,
+    LockedError,
     NotEnrolledError,
     NothingToUndoError,
     RefusedError,
@@ -21,6 +23,7 @@ from .errors import (
     StoreInUseError,
     StoreMissingError,
     StoreTooNewError,
+    StoreWipedError,
     UnknownKindError,
     UnknownRecordError,
     UnreachableError,
@@ -30,13 +33,27 @@ from .errors import (
 from .records import HeldNote, PendingOp, Record, SyncReport, SyncStatus, SyncTurn, Whereabouts
 from .resolutions import Overruled
 from .store import FieldStore
-from .vault import KdfProfile
+from .vault import KdfProfile, SlotKind
+from .vault_errors import (
+    DeviceSecretMissingError,
+    NoPinError,
+    PinDestroyedError,
+    PinWaitError,
+    PlainPinError,
+    WeakPinError,
+    WrongBadgeError,
+    WrongPinError,
+    WrongRecoveryKeyError,
+)
 
 __all__ = [
     "Add",
     "AlreadyEnrolledError",
+    "Badge",
     "Conflict",
     "Count",
+    "Credential",
+    "DeviceSecretMissingError",
     "DiskFailedError",
     "DiskFullError",
     "FieldStore",
@@ -46,18 +63,27 @@ __all__ = [
     "InvalidRecordError",
     "InvitationError",
     "KdfProfile",
+    "LockedError",
+    "NoPinError",
     "NotEnrolledError",
     "NothingToUndoError",
     "Overruled",
     "PendingOp",
+    "Pin",
+    "PinDestroyedError",
+    "PinWaitError",
+    "PlainPinError",
     "Record",
+    "Recovery",
     "RefusedError",
     "Remove",
+    "SlotKind",
     "StoreDamagedError",
     "StoreExistsError",
     "StoreInUseError",
     "StoreMissingError",
     "StoreTooNewError",
+    "StoreWipedError",
     "SyncReport",
     "SyncStatus",
     "SyncTurn",
@@ -65,6 +91,10 @@ __all__ = [
     "UnknownRecordError",
     "UnreachableError",
     "WeakPassphraseError",
+    "WeakPinError",
     "Whereabouts",
+    "WrongBadgeError",
     "WrongPassphraseError",
+    "WrongPinError",
+    "WrongRecoveryKeyError",
 ]

@@ -18,10 +18,11 @@ from gridlog_protocol.texts import Text
 from . import cli_kinds, cli_status, cli_tables
 from .assignments import changes_of, kind_named, wanted_values
 from .cli_deciding import deciding
-from .cli_options import DEFAULT_STORE, AsJson, Assignments, IdPrefix, KindName, Store
+from .cli_options import DEFAULT_STORE, AsJson, Assignments, IdPrefix, KindName, Store, Weak
 from .cli_store import (
     LANGUAGE,
     carried_out,
+    credential,
     fail,
     failures_said,
     filled_in,
@@ -31,13 +32,13 @@ from .cli_store import (
     now,
     now_ms,
     out,
-    passphrase,
     reader_of,
     records_of,
     say,
     warn,
 )
 from .cli_tables import Reader
+from .cli_vault import keeping_shut
 from .errors import UnreachableError
 from .records import Record, SyncReport, SyncStatus, SyncTurn
 from .store import FieldStore
@@ -52,6 +53,7 @@ cli = typer.Typer(
     pretty_exceptions_enable=False,
 )
 cli.add_typer(deciding)
+cli.add_typer(keeping_shut)
 
 
 @cli.command(
@@ -62,21 +64,23 @@ cli.add_typer(deciding)
 def enrol(
     code: Annotated[str, typer.Argument(help=say("管理员给的登记码。", "The code from your administrator."))],
     store: Store = DEFAULT_STORE,
-    weak: Annotated[  # noqa: FBT002
-        bool, typer.Option("--weak-kdf-for-tests", envvar="GRIDLOG_WEAK_KDF_FOR_TESTS", hidden=True)
-    ] = False,
+    weak: Weak = False,  # noqa: FBT002
 ) -> None:
     """Make and enrol."""
     with failures_said():
         # Before anything is made: a mistyped code should leave nothing behind.
         read_invitation(code)
         is_new = not FieldStore.is_made(store)
-    typed = new_passphrase() if is_new else passphrase()
+        slots = None if is_new else FieldStore.slots_at(store)
     profile = KdfProfile.WEAK_FOR_TESTS if weak else KdfProfile.STANDARD
+    # Asked before the event loop runs: inside it, Ctrl-C would not end the question.
+    if slots is None:
+        beginning = FieldStore.make(store, new_passphrase(), profile=profile)
+    else:
+        beginning = FieldStore.open(store, credential(slots))
 
     async def work() -> SyncStatus:
-        making = FieldStore.make(store, typed, profile=profile) if is_new else FieldStore.open(store, typed)
-        async with await making as opened:
+        async with await beginning as opened:
             try:
                 return await opened.enrol(code)
             except UnreachableError as unreachable:

@@ -23,4 +23,5 @@ Assignments = Annotated[
         metavar="FIELD=VALUE...", help=say("项目=内容；+= 增加，-= 去掉。", "field=value; += adds, -= takes away.")
     ),
 ]
+Weak = Annotated[bool, typer.Option("--weak-kdf-for-tests", envvar="GRIDLOG_WEAK_KDF_FOR_TESTS", hidden=True)]
 DEFAULT_STORE = Path("gridlog-store")

@@ -1,12 +1,12 @@
-"""Open the store for one command: the passphrase, the record an abbreviated id means, what to say on failure."""
+"""Open the store for one command: what opens it, the record an abbreviated id means, what to say on failure."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterator
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
@@ -22,11 +22,12 @@ from gridlog_protocol.texts import Text, language_of
 from gridlog_sync.writing import Change, InvalidRecordError
 
 from .cli_tables import Reader
-from .errors import GridlogError, StoreMissingError, UnknownRecordError
+from .credentials import SECRET_BYTES_MAX, SECRET_BYTES_MIN, Credential, Pin
+from .errors import GridlogError, UnknownRecordError
 from .records import Record, SyncStatus
 from .store import FieldStore
 from .typed_plain import WrongValueError
-from .vault import exists
+from .vault import SlotKind
 
 LANGUAGE = language_of(os.environ.get("GRIDLOG_LANG"), os.environ.get("LANG"))
 PREFIX_DIGITS_MIN = 4
@@ -43,15 +44,20 @@ def say(zh: str, en: str) -> str:
 
 def in_store(directory: Path, work: Callable[[FieldStore], Awaitable[T]]) -> T:
     """Open the store, do the work, close it. What goes wrong is said, and ends the command."""
+    return in_store_of(directory, lambda: lambda opened, _: work(opened))
+
+
+def in_store_of(directory: Path, ask: Callable[[], Callable[[FieldStore, Credential], Awaitable[T]]]) -> T:
+    """Do as `in_store`, and hand on what opened it. `ask` asks whatever else is to be asked, and returns the work."""
     with failures_said():
-        if not exists(directory):
-            raise StoreMissingError(directory)
+        slots = FieldStore.slots_at(directory)
     # Asked before the event loop runs: inside it, Ctrl-C would not end the question.
-    typed = passphrase()
+    typed = credential(slots)
+    work = ask()
 
     async def opened() -> T:
         async with await FieldStore.open(directory, typed) as store:
-            return await work(store)
+            return await work(store, typed)
 
     return carried_out(opened())
 
@@ -73,25 +79,54 @@ def failures_said() -> Iterator[None]:
         fail(wrong.text)
 
 
-def passphrase() -> str:
-    """Return the passphrase of a store that exists."""
-    given = os.environ.get("GRIDLOG_PASSPHRASE")
-    return given if given is not None else _asked(say("口令", "Passphrase"))
+def credential(slots: Collection[SlotKind]) -> Credential:
+    """Return what opens a store that exists: from the environment, or typed."""
+    given, pin = os.environ.get("GRIDLOG_PASSPHRASE"), os.environ.get("GRIDLOG_PIN")
+    if given is not None:
+        return given
+    if pin is None and SlotKind.PIN in slots:
+        pin = asked(say("PIN（直接回车改用口令）", "PIN (Enter alone for the passphrase)"), default="")
+    return Pin(pin, device_secret()) if pin else asked(say("口令", "Passphrase"))
+
+
+def device_secret() -> bytes:
+    """Return what makes a PIN more than its digits: the content of the file that GRIDLOG_DEVICE_SECRET names."""
+    path = os.environ.get("GRIDLOG_DEVICE_SECRET")
+    if not path:
+        return b""
+    secret = b""
+    with suppress(OSError), Path(path).open("rb") as file:
+        secret = file.read(SECRET_BYTES_MAX + 1)
+    if not SECRET_BYTES_MIN <= len(secret) <= SECRET_BYTES_MAX:
+        fail(
+            Text(
+                f"本机密钥须是 {SECRET_BYTES_MIN} 到 {SECRET_BYTES_MAX} 字节的文件：{path}。",
+                f"The device secret must be a file of {SECRET_BYTES_MIN} to {SECRET_BYTES_MAX} bytes: {path}.",
+            )
+        )
+    return secret
 
 
 def new_passphrase() -> str:
     """Return the passphrase for a store to be made; one that is typed is typed twice."""
-    given = os.environ.get("GRIDLOG_PASSPHRASE")
+    question = say("新口令（忘了谁也打不开，请记牢）", "New passphrase (nobody can recover it)")
+    return new_secret("GRIDLOG_PASSPHRASE", question)
+
+
+def new_secret(variable: str, question: str) -> str:
+    """Return what shall open a store from now on, from a variable of the environment, or typed twice."""
+    given = os.environ.get(variable)
     if given is not None:
         return given
-    first = _asked(say("新口令（忘了谁也打不开，请记牢）", "New passphrase (nobody can recover it)"))
-    if first != _asked(say("再输入一次", "Once more")):
-        fail(Text("两次输入不一样，什么也没有建立。", "The two differ; nothing was made."))
+    first = asked(question)
+    if first != asked(say("再输入一次", "Once more")):
+        fail(Text("两次输入不一样，什么也没有做。", "The two differ; nothing was done."))
     return first
 
 
-def _asked(question: str) -> str:
-    answer: str = typer.prompt(question, hide_input=True, err=True)
+def asked(question: str, *, default: str | None = None) -> str:
+    """Ask for what nobody may see on the screen."""
+    answer: str = typer.prompt(question, hide_input=True, err=True, default=default, show_default=False)
     return answer
 
 

@@ -11,7 +11,8 @@ import contextlib
 import errno
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from io import FileIO
 from pathlib import Path
 
 from gridlog.errors import DiskFailedError, DiskFullError, StoreInUseError
@@ -66,21 +67,40 @@ def make_private_directory(directory: Path) -> None:
             directory.chmod(DIRECTORY_MODE)
 
 
-def write_durably(path: Path, content: bytes) -> None:
-    """Make `content` the whole content of `path`.
+def beside(path: Path) -> Path:
+    """Return where the next content of a file is written; a crash may leave it there."""
+    return path.with_name(path.name + ".new")
+
+
+def write_durably(path: Path, content: bytes, *, erases_old: bool = False) -> None:
+    """Make `content` the whole content of `path`; `erases_old` then overwrites what the file was before.
 
     After an error the file holds either its old content or the new, whole: read it again before going on.
     """
-    beside = path.with_name(path.name + ".new")
+    with contextlib.ExitStack() as open_files, disk_errors():
+        old = open_files.enter_context(path.open("r+b", buffering=0)) if erases_old else None
+        _replace(path, content)
+        if old is not None:
+            # Only now: until the new file is durable, the old one may be all that a power cut leaves.
+            _overwrite(old, b"")
+
+
+def overwrite(path: Path, content: bytes) -> None:
+    """Write over a file in its place, zeros behind `content`, durably. Nothing happens if there is none.
+
+    Torn by a power cut it is neither: for what is to be destroyed, never for what is to be kept. A flash chip or a
+    file system that copies on write may keep the old blocks for a while.
+    """
+    with disk_errors(), contextlib.suppress(FileNotFoundError), path.open("r+b", buffering=0) as file:
+        _overwrite(file, content)
+
+
+def remove_durably(paths: Iterable[Path]) -> None:
+    """Remove those of the files, all of one directory, that are there."""
     with disk_errors():
-        try:
-            _write_synced(beside, content)
-        except OSError:
-            with contextlib.suppress(OSError):
-                beside.unlink()
-            raise
-        beside.replace(path)
-        sync_directory(path.parent)
+        for path in paths:
+            path.unlink(missing_ok=True)
+            sync_directory(path.parent)
 
 
 def make_empty_file(path: Path) -> None:
@@ -127,11 +147,34 @@ def disk_errors() -> Iterator[None]:
         raise DiskFailedError from fault
 
 
+def _replace(path: Path, content: bytes) -> None:
+    new = beside(path)
+    try:
+        _write_synced(new, content)
+    except OSError:
+        with contextlib.suppress(OSError):
+            new.unlink()
+        raise
+    new.replace(path)
+    sync_directory(path.parent)
+
+
+def _overwrite(file: FileIO, content: bytes) -> None:
+    size = os.fstat(file.fileno()).st_size
+    file.seek(0)
+    _write_all(file, content + bytes(max(0, size - len(content))))
+    os.fsync(file.fileno())
+
+
 def _write_synced(path: Path, content: bytes) -> None:
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
     # Unbuffered, so that every fault of the disk is raised by the write or the fsync and none by the closing.
     with os.fdopen(os.open(path, flags, FILE_MODE), "wb", buffering=0) as file:
-        rest = memoryview(content)
-        while rest:
-            rest = rest[file.write(rest) :]
+        _write_all(file, content)
         os.fsync(file.fileno())
+
+
+def _write_all(file: FileIO, content: bytes) -> None:
+    rest = memoryview(content)
+    while rest:
+        rest = rest[file.write(rest) :]

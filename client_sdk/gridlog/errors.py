@@ -61,6 +61,25 @@ class StoreMissingError(GridlogError):
         self.directory = directory
 
 
+class StoreWipedError(GridlogError):
+    """This store was wiped: its keys are destroyed, and nobody can read what was in it. Make a new one and enrol."""
+
+    def __init__(self, directory: Path) -> None:
+        text = Text(
+            "这里的数据已被清除，无法恢复：{directory}。请重新登记。",
+            "The store in {directory} was wiped and cannot be recovered. Enrol this device again.",
+        )
+        super().__init__(text.filled(directory=directory))
+        self.directory = directory
+
+
+class LockedError(GridlogError):
+    """The store is locked: its keys and everything it showed are gone from memory. Unlock it, then go on."""
+
+    def __init__(self) -> None:
+        super().__init__(Text("已锁定，请先解锁。", "The store is locked. Unlock it first."))
+
+
 class StoreExistsError(GridlogError):
     """This directory already has a store, and a store is never overwritten. Open it, or choose another directory."""
 

@@ -26,6 +26,8 @@ from gridlog.errors import (
 from gridlog.frames import FRAME_BYTES_MAX
 
 JOURNAL_FILE = "journal.db"
+JOURNAL_FILES = tuple(JOURNAL_FILE + ending for ending in ("", "-wal", "-shm", "-journal"))
+"""It, and what SQLite may put beside it."""
 
 _APPLICATION_ID = int.from_bytes(b"GRLJ", "big")
 _FORMAT_VERSION = 1

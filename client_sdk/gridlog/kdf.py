@@ -1,4 +1,4 @@
-"""Turn a passphrase into the key that wraps the store's master key: Argon2id, with its cost held within bounds.
+"""Turn what a worker types or holds into the key that wraps the master key: Argon2id (RFC 9106), its cost bounded.
 
 The cost is read from a file that a stranger may have changed, so it is checked before anything runs: a file that asks
 for a terabyte is refused, not tried.
@@ -6,7 +6,6 @@ for a terabyte is refused, not tried.
 
 from __future__ import annotations
 
-import unicodedata
 from dataclasses import dataclass
 from enum import Enum
 
@@ -57,13 +56,8 @@ class KdfProfile(Enum):
     """Opens in a millisecond and falls to a guesser as fast. A vault made with it says so: `Vault.is_weak`."""
 
 
-def normalised(passphrase: str) -> str:
-    """Return the one form of a passphrase that keyboards agree on (NFKC): full-width letters become plain ones."""
-    return unicodedata.normalize("NFKC", passphrase)
-
-
-def derive_key(passphrase: str, *, cost: KdfCost, salt: bytes, associated: bytes) -> bytes:
-    """Derive 32 bytes from the passphrase. Slow on purpose; `associated` ties the key to its slot."""
+def derive_key(typed: bytes, *, cost: KdfCost, salt: bytes, associated: bytes, secret: bytes = b"") -> bytes:
+    """Derive 32 bytes. Slow on purpose; `associated` ties the key to its slot, `secret` to a device."""
     argon = Argon2id(
         salt=salt,
         length=KEY_BYTES,
@@ -71,6 +65,6 @@ def derive_key(passphrase: str, *, cost: KdfCost, salt: bytes, associated: bytes
         lanes=cost.lanes,
         memory_cost=cost.memory_kib,
         ad=associated,
+        secret=secret or None,
     )
-    # A terminal may hand over undecodable bytes as lone surrogates; they too are part of what was typed.
-    return argon.derive(normalised(passphrase).encode("utf-8", "surrogatepass"))
+    return argon.derive(typed)

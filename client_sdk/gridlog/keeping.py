@@ -1,13 +1,14 @@
 """What a store writes, on the store's thread: first to the journal, then to memory.
 
-The rule it keeps: memory changes only by what is on the disk already.
+The rule it keeps: memory changes only by what is on the disk already. Everything that an unlocked store has in memory
+hangs on one thread, `Opened`, so that locking can cut it.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 
 from gridlog_protocol.ids import RecordId
 from gridlog_protocol.ops import Intent
@@ -19,7 +20,7 @@ from .composer import Composer
 from .device_clock import DeviceClock
 from .driver import Asked, Driver
 from .entries import Enrolled, pack_answer, pack_enrolled, pack_reincarnated, pack_written
-from .errors import NotEnrolledError, NothingToUndoError
+from .errors import NotEnrolledError, NothingToUndoError, RefusedError
 from .frames import FrameType
 from .journal import Journal
 from .memory import Memory
@@ -30,17 +31,67 @@ from .vault import Vault
 _CONTACT_EVERY_MS = 600_000
 
 
+@dataclass(slots=True)
+class Opened:
+    """All that is in memory while a store is unlocked."""
+
+    vault: Vault
+    journal: Journal
+    memory: Memory
+    driver: Driver
+    composer: Composer
+
+
 class Keeping:
     """The half of a `FieldStore` that blocks: nothing here may be called beside anything else of it."""
 
     def __init__(self, vault: Vault, journal: Journal, memory: Memory, clock: DeviceClock) -> None:
-        self._vault = vault
-        self._journal = journal
-        self._memory = memory
         self._clock = clock
-        self._driver = Driver(memory, vault, self._clock)
-        self._composer = Composer(memory, self._clock, os.urandom)
+        self._admit(vault, journal, memory)
+
+    def _admit(self, vault: Vault, journal: Journal, memory: Memory) -> None:
+        """Begin to serve what was unlocked."""
+        self._directory = vault.directory
+        driver, composer = Driver(memory, vault, self._clock), Composer(memory, self._clock, os.urandom)
+        self._in_hand: Opened | None = Opened(vault, journal, memory, driver, composer)
+        self._shut: Callable[[], Exception] | None = None
         self._contact_on_disk_ms, self._offset_on_disk = memory.contact_ms, memory.offset
+
+    def _let_go(self, reason: Callable[[], Exception]) -> Vault | None:
+        """Drop everything but the vault, which is for the caller to close; from now on `reason` is raised."""
+        opened, self._in_hand, self._shut = self._in_hand, None, reason
+        if opened is None:
+            return None
+        opened.journal.close()
+        opened.memory.projection.close()
+        return opened.vault
+
+    @property
+    def _opened(self) -> Opened:
+        if self._in_hand is None:
+            assert self._shut is not None, "what is not in hand was let go, for a reason"
+            raise self._shut()
+        return self._in_hand
+
+    @property
+    def _vault(self) -> Vault:
+        return self._opened.vault
+
+    @property
+    def _journal(self) -> Journal:
+        return self._opened.journal
+
+    @property
+    def _memory(self) -> Memory:
+        return self._opened.memory
+
+    @property
+    def _driver(self) -> Driver:
+        return self._opened.driver
+
+    @property
+    def _composer(self) -> Composer:
+        return self._opened.composer
 
     def _take(self, asked: Asked, answer: bytes) -> tuple[Absorbed, bool | None]:
         """Make durable what an answer changes, then take it into memory, then compare digests."""
@@ -61,6 +112,12 @@ class Keeping:
         return answered.absorbed, memory.projection.digest() == digest if digest else None
 
     def _keep_enrolment(self, enrolled: Enrolled) -> None:
+        if enrolled.recovery_key:
+            # Before the entry: a store that was killed in between has a slot too many, and enrols again.
+            try:
+                self._vault.set_recovery(enrolled.recovery_key)
+            except ValueError:
+                raise RefusedError("malformed", "the recovery key is no key") from None
         self._journal.append([(FrameType.ENROLMENT, pack_enrolled(enrolled))])
         self._memory.take_enrolment(enrolled)
 

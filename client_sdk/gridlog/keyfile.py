@@ -5,19 +5,23 @@
 The body is canonical msgpack, read by position:
 
     body    [[slot, ...], sealed secrets]
-    slot    [header, sealed master key]
-    header  packed [slot kind, KDF, memory KiB, iterations, lanes, salt 16]
+    slot    [header, sealed master key], and in a PIN's slot also: attempts, Unix milliseconds of the last one
+    header  packed [slot kind, 1 or 2, memory KiB, iterations, lanes, salt 16]: 1 Argon2id, 2 with a device's secret
+            packed [4, 3, X25519 public key 32] of the recovery slot: sealed with HPKE, in the envelopes' suite
     secrets [device id 16, [[first seq, incarnation 8], ...], Ed25519 seed 32, X25519 key 32, [[epoch, key 32], ...]]
 
 "Sealed" is nonce 12 | AES-256-GCM. The digest at the end is no defence against a person; it tells a damaged file from
 a wrong passphrase, and it stays the last 32 bytes in every version, so that a damaged version number is not taken for
 a newer program's. A version, slot kind or KDF that this program does not know is refused, never guessed.
+
+Version 1 has the passphrase's slot alone. A file is version 2 for as long as it has other slots, so that a program
+which knows the passphrase only says that the file is newer, and not that it is damaged.
 """
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from itertools import pairwise
 from typing import NewType
@@ -34,18 +38,28 @@ FILE_BYTES_MAX = 1 << 20
 """Far more than a lifetime of incarnations and epochs takes."""
 
 _MAGIC = b"GRIDLOGK"
-_VERSION = 1
+_VERSION_OF_PASSPHRASES = 1
+_VERSION = 2
 _CLEAR_BYTES = len(_MAGIC) + 2 + ID_BYTES
 _DIGEST_BYTES = 32
-_SLOTS_MAX = 8
 _EPOCH_MAX = (1 << 32) - 1
 _ARGON2ID = 1
+_ARGON2ID_KEYED = 2
+_HPKE = 3
+_ATTEMPTS_MAX = 1000
+"""More than are ever counted; a bound for the reader."""
+
+WIPED = b"GRIDLOGW"
+"""What a wiped store has in the place of its keys."""
 
 
 class SlotKind(IntEnum):
-    """What opens a slot."""
+    """What opens a slot. A file has at most one of each."""
 
     PASSPHRASE = 1
+    PIN = 2
+    BADGE = 3
+    RECOVERY = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +69,28 @@ class SlotHeader:
     kind: SlotKind
     cost: KdfCost
     salt: bytes
+    is_device_bound: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RecoveryHeader:
+    """Whose private key opens the slot."""
+
+    public_key: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """One way to the master key. `header` is kept as bytes, because the wrapping is bound to exactly them."""
+    """One way to the master key. `header` is kept as bytes, because the wrapping is bound to exactly them.
 
+    `attempts` and `last_attempt_ms` (Unix milliseconds) are counted for a PIN alone.
+    """
+
+    kind: SlotKind
     header: bytes
     wrapped: bytes
+    attempts: int = 0
+    last_attempt_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +100,18 @@ class KeyFile:
     store_id: StoreId
     slots: tuple[Slot, ...]
     sealed_secrets: bytes
+
+    def slot(self, kind: SlotKind) -> Slot | None:
+        """Return the slot of a kind, if there is one."""
+        return next((slot for slot in self.slots if slot.kind is kind), None)
+
+    def with_slot(self, slot: Slot) -> KeyFile:
+        """Return the file with this slot in the place of the one of its kind."""
+        return replace(self, slots=(*self.without(slot.kind).slots, slot))
+
+    def without(self, kind: SlotKind) -> KeyFile:
+        """Return the file without the slot of a kind."""
+        return replace(self, slots=tuple(slot for slot in self.slots if slot.kind is not kind))
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +135,10 @@ class Secrets:
 
 def encode_file(file: KeyFile) -> bytes:
     """Write the whole file."""
-    body = pack([[[slot.header, slot.wrapped] for slot in file.slots], file.sealed_secrets])
-    content = _MAGIC + _VERSION.to_bytes(2, "big") + file.store_id + body
+    body = pack([[_slot_row(slot) for slot in file.slots], file.sealed_secrets])
+    is_plain = all(slot.kind is SlotKind.PASSPHRASE for slot in file.slots)
+    version = _VERSION_OF_PASSPHRASES if is_plain else _VERSION
+    content = _MAGIC + version.to_bytes(2, "big") + file.store_id + body
     return content + hashlib.sha256(content).digest()
 
 
@@ -108,37 +150,52 @@ def decode_file(raw: bytes) -> KeyFile:
     version = int.from_bytes(content[len(_MAGIC) : len(_MAGIC) + 2], "big")
     if version > _VERSION:
         raise StoreTooNewError(StorePart.KEYS)
-    if version != _VERSION or len(content) <= _CLEAR_BYTES:
+    if version < _VERSION_OF_PASSPHRASES or len(content) <= _CLEAR_BYTES:
         raise _damaged()
     match _unpacked(content[_CLEAR_BYTES:]):
-        case [list(slots), bytes(sealed)] if 1 <= len(slots) <= _SLOTS_MAX:
-            store_id = StoreId(content[_CLEAR_BYTES - ID_BYTES : _CLEAR_BYTES])
-            return KeyFile(store_id, tuple(_slot(slot) for slot in slots), sealed)
+        case [[_, *_] as rows, bytes(sealed)]:
+            slots = tuple(_slot(row) for row in rows)
+            if len({slot.kind for slot in slots}) == len(slots):
+                return KeyFile(StoreId(content[_CLEAR_BYTES - ID_BYTES : _CLEAR_BYTES]), slots, sealed)
     raise _damaged()
 
 
-def encode_header(header: SlotHeader) -> bytes:
+def encode_header(header: SlotHeader | RecoveryHeader) -> bytes:
     """Write what stands in clear in a slot."""
-    cost = header.cost
-    return pack([int(header.kind), _ARGON2ID, cost.memory_kib, cost.iterations, cost.lanes, header.salt])
+    if isinstance(header, RecoveryHeader):
+        return pack([int(SlotKind.RECOVERY), _HPKE, header.public_key])
+    cost, kdf = header.cost, _ARGON2ID_KEYED if header.is_device_bound else _ARGON2ID
+    return pack([int(header.kind), kdf, cost.memory_kib, cost.iterations, cost.lanes, header.salt])
 
 
-def decode_header(raw: bytes) -> SlotHeader:
+def decode_header(raw: bytes) -> SlotHeader | RecoveryHeader:
     """Read what stands in clear in a slot, with a cost that is safe to run.
 
     Raises StoreDamagedError or StoreTooNewError.
     """
     match _unpacked(raw):
-        case [int(kind), int(kdf), *_] if kind not in set(SlotKind) or kdf != _ARGON2ID:
+        case [int(kind), int(kdf), *rest] if kind in set(SlotKind) and kdf in (_ARGON2ID, _ARGON2ID_KEYED, _HPKE):
+            pass
+        case [int(), int(), *_]:
             raise StoreTooNewError(StorePart.KEYS)
-        case [int(kind), int(), int(memory_kib), int(iterations), int(lanes), bytes(salt)]:
-            try:
-                cost = KdfCost(memory_kib, iterations, lanes)
-            except CostOutOfBoundsError:
-                raise _damaged() from None
-            if len(salt) == SALT_BYTES:
-                return SlotHeader(SlotKind(kind), cost, salt)
+        case _:
+            raise _damaged()
+    match rest:
+        case [bytes(key)] if kind == SlotKind.RECOVERY and kdf == _HPKE and len(key) == KEY_BYTES:
+            return RecoveryHeader(key)
+        case [int(memory_kib), int(iterations), int(lanes), bytes(salt)] if len(salt) == SALT_BYTES:
+            return _derived_header(SlotKind(kind), kdf, (memory_kib, iterations, lanes), salt)
     raise _damaged()
+
+
+def _derived_header(kind: SlotKind, kdf: int, cost: tuple[int, int, int], salt: bytes) -> SlotHeader:
+    is_bound = kdf == _ARGON2ID_KEYED
+    if kdf == _HPKE or kind is SlotKind.RECOVERY or (is_bound and kind is not SlotKind.PIN):
+        raise _damaged()
+    try:
+        return SlotHeader(kind, KdfCost(*cost), salt, is_bound)
+    except CostOutOfBoundsError:
+        raise _damaged() from None
 
 
 def encode_secrets(secrets: Secrets) -> bytes:
@@ -176,12 +233,29 @@ def decode_secrets(raw: bytes) -> Secrets:
     return secrets
 
 
-def _slot(value: Value) -> Slot:
-    match value:
-        case [bytes(header), bytes(wrapped)]:
-            decode_header(header)
-            return Slot(header, wrapped)
+def _slot_row(slot: Slot) -> list[Value]:
+    counted: list[Value] = [slot.attempts, slot.last_attempt_ms] if slot.kind is SlotKind.PIN else []
+    return [slot.header, slot.wrapped, *counted]
+
+
+def _slot(row: Value) -> Slot:
+    match row:
+        case [bytes(header), bytes(wrapped), *counted]:
+            kind = _kind(decode_header(header))
+        case _:
+            raise _damaged()
+    match counted:
+        case [] if kind is not SlotKind.PIN:
+            return Slot(kind, header, wrapped)
+        case [int(attempts), int(last_ms)] if (
+            kind is SlotKind.PIN and 0 <= attempts <= _ATTEMPTS_MAX and last_ms >= 0
+        ):
+            return Slot(kind, header, wrapped, attempts, last_ms)
     raise _damaged()
+
+
+def _kind(header: SlotHeader | RecoveryHeader) -> SlotKind:
+    return header.kind if isinstance(header, SlotHeader) else SlotKind.RECOVERY
 
 
 def _tenure(value: Value) -> Tenure:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, NoReturn, Self, TypeVar
 from gridlog_protocol.canonical import Value
 from gridlog_protocol.ids import RecordId, UserId, record_id
 from gridlog_protocol.invitation import read_invitation
-from gridlog_protocol.kinds import KindSet, shipped_kinds
+from gridlog_protocol.kinds import KindSet
 from gridlog_protocol.kinds.times import moment_text
 from gridlog_protocol.ops import Intent
 from gridlog_protocol.receipts import receipt_number
@@ -31,12 +31,13 @@ from gridlog_sync.view import Conflict
 from gridlog_sync.writing import Change
 
 from .clock_warning import offset_fields
+from .credentials import Credential
 from .device_clock import DeviceClock
 from .driver import Asked
 from .errors import AlreadyEnrolledError
 from .exchanging import Exchanging, Means, turns
+from .guarding import Guarding, closing_on_error, open_files, read_store
 from .journal import JOURNAL_FILE, Journal
-from .keeping import Keeping
 from .memory import Memory
 from .projection import Query
 from .records import DecidedNote, HeldNote, PendingOp, Record, SyncReport, SyncStatus, SyncTurn
@@ -50,7 +51,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class FieldStore(Keeping):
+class FieldStore(Guarding):
     """One worker's records on one device. Made by `make` or `open`; use it in `async with`, or `close` it."""
 
     def __init__(
@@ -61,13 +62,9 @@ class FieldStore(Keeping):
         thread: ThreadPoolExecutor,
         clock: DeviceClock | None = None,
     ) -> None:
-        super().__init__(vault, journal, memory, clock or DeviceClock())
-        self._thread = thread
-        self._writing = asyncio.Lock()
-        self._syncing = asyncio.Lock()
+        super().__init__(vault, journal, memory, thread, clock)
         # Asked for anew each time: whoever drives a store otherwise may put another in its place.
         self._exchanging = Exchanging(Means(lambda: self._driver, self._run, self._take_in, self._renumber))
-        self._is_closed = False
 
     @classmethod
     async def make(
@@ -89,27 +86,23 @@ class FieldStore(Keeping):
                 # The process was killed between keys and journal. Nothing was written yet; should the journal have
                 # been lost instead, the new incarnation keeps its numbers apart.
                 vault = Vault.unlock(path, passphrase)
-                _closing_on_error(vault, lambda: vault.redraw_incarnation(first_seq=1))
+                closing_on_error(vault, lambda: vault.redraw_incarnation(first_seq=1))
             else:
                 vault = Vault.create(path, passphrase, profile=profile)
-            return vault, _closing_on_error(vault, lambda: Journal.create(path, vault))
+            return vault, closing_on_error(vault, lambda: Journal.create(path, vault))
 
         return await cls._started(made, clock)
 
     @classmethod
-    async def open(cls, directory: Path | str, passphrase: str, *, clock: DeviceClock | None = None) -> Self:
-        """Open a store and read everything in it. `clock` is another clock than this machine's.
+    async def open(cls, directory: Path | str, credential: Credential, *, clock: DeviceClock | None = None) -> Self:
+        """Open a store and read everything in it. A `str` is its passphrase; `Pin` and `Badge` open it as well.
 
-        Raises StoreMissingError, WrongPassphraseError, StoreInUseError, StoreDamagedError, StoreTooNewError,
-        DiskFailedError.
+        `clock` is another clock than this machine's. Raises StoreMissingError, StoreWipedError, StoreInUseError,
+        StoreDamagedError, StoreTooNewError, DiskFailedError; if the credential does not open it WrongPassphraseError,
+        WrongBadgeError, WrongRecoveryKeyError, or for a PIN WrongPinError, PinWaitError, PinDestroyedError,
+        NoPinError, DeviceSecretMissingError, DiskFullError.
         """
-        path = Path(directory)
-
-        def opened() -> tuple[Vault, Journal]:
-            vault = Vault.unlock(path, passphrase)
-            return vault, _closing_on_error(vault, lambda: Journal.open(path, vault))
-
-        return await cls._started(opened, clock)
+        return await cls._started(lambda: open_files(Path(directory), credential, clock), clock)
 
     @staticmethod
     def is_made(directory: Path | str) -> bool:
@@ -121,14 +114,11 @@ class FieldStore(Keeping):
     async def _started(cls, begin: Callable[[], tuple[Vault, Journal]], clock: DeviceClock | None) -> Self:
         thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="gridlog-store")
 
-        def work() -> tuple[Vault, Journal, Memory]:
-            vault, journal = begin()
-            memory = Memory(vault.device_id, vault.incarnation, shipped_kinds())
-            _closing_on_error(vault, lambda: memory.replay(journal.replay()))
-            return vault, journal, memory
+        def read() -> tuple[Vault, Journal, Memory]:
+            return read_store(begin)
 
         try:
-            vault, journal, memory = await asyncio.get_running_loop().run_in_executor(thread, work)
+            vault, journal, memory = await asyncio.get_running_loop().run_in_executor(thread, read)
         except BaseException:
             thread.shutdown(wait=True)
             raise
@@ -139,14 +129,6 @@ class FieldStore(Keeping):
 
     async def __aexit__(self, *_: object) -> None:
         await self.close()
-
-    async def close(self) -> None:
-        """Let go of the files and forget the keys, after a running exchange. What is pending stays pending."""
-        async with self._syncing, self._writing:
-            if not self._is_closed:
-                self._is_closed = True
-                await self._run(self._close)
-        self._thread.shutdown(wait=True)
 
     @property
     def kinds(self) -> KindSet:
@@ -318,25 +300,9 @@ class FieldStore(Keeping):
         async with self._writing:
             await self._run(self._reincarnate)
 
-    def _close(self) -> None:
-        self._journal.close()
-        self._vault.close()
-        self._memory.projection.close()
-
-    async def _run(self, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
-
 
 def _transport(address: str) -> HttpTransport:
     # Loading an HTTP client takes a third of the start of a command, and most commands never use the network.
     from .transport import HttpTransport  # noqa: PLC0415
 
     return HttpTransport(address)
-
-
-def _closing_on_error(vault: Vault, work: Callable[[], T]) -> T:
-    try:
-        return work()
-    except BaseException:
-        vault.close()
-        raise

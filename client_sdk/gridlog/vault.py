@@ -1,7 +1,7 @@
-"""Hold the store's keys, and keep them in `keys.gl` in a form that only the passphrase opens.
+"""Hold the store's keys, and keep them in `keys.gl` in a form that only a credential opens.
 
 A random master key seals everything; each slot of the file wraps the master key under a key derived from a secret
-(now a passphrase; other secrets get slots of their own), so that a new passphrase rewrites one slot and no record.
+(passphrase, PIN, badge; the organisation's recovery key), so that a new passphrase rewrites one slot and no record.
 The file stands apart from the journal because a secret deleted from a database lives on in its log.
 
 A vault is open from `create` or `unlock` until `close`, and holds the store's lock all that time, so that nobody
@@ -13,6 +13,7 @@ Calls block, and must not overlap: give a store one thread.
 
 from __future__ import annotations
 
+import hmac
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,63 +23,66 @@ from typing import Self
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-from gridlog.disk import (
-    StoreLock,
-    disk_errors,
-    make_private_directory,
-    read_bounded,
-    write_durably,
-)
-from gridlog.errors import (
-    DiskFailedError,
-    StoreDamagedError,
-    StoreExistsError,
-    StoreMissingError,
-    StorePart,
-    WeakPassphraseError,
-)
-from gridlog.kdf import KEY_BYTES, KdfProfile, normalised
+from gridlog.credentials import Badge, Credential, Pin, refuse_weak_passphrase, refuse_weak_pin
+from gridlog.device_clock import DeviceClock
+from gridlog.disk import StoreLock, make_private_directory, write_durably
+from gridlog.errors import StoreDamagedError, StoreExistsError, StoreMissingError, StorePart
+from gridlog.kdf import KEY_BYTES, KdfProfile
+from gridlog.keydisk import KEYS_FILE, KeysOnDisk, destroy, finish_destroying, has_keys, is_wiped
 from gridlog.keyfile import (
-    FILE_BYTES_MAX,
     KeyFile,
+    RecoveryHeader,
     Secrets,
+    SlotHeader,
+    SlotKind,
     StoreId,
     Tenure,
-    decode_file,
     decode_header,
     encode_file,
 )
-from gridlog.keyslots import (
-    Entropy,
-    open_secrets,
-    seal_secrets,
-    unwrap_master_key,
-    wrap_master_key,
-)
+from gridlog.keyslots import Entropy, open_secrets, seal_secrets, wrap_for_recovery, wrap_master_key
+from gridlog.unlocking import open_master_key
 from gridlog_protocol.ids import ID_BYTES, SHORT_ID_BYTES, DeviceId, Incarnation
 
-__all__ = ["KEYS_FILE", "PASSPHRASE_CHARACTERS_MIN", "Entropy", "KdfProfile", "Vault", "exists"]
-
-KEYS_FILE = "keys.gl"
-PASSPHRASE_CHARACTERS_MIN = 8
+__all__ = ["KEYS_FILE", "Credential", "Entropy", "KdfProfile", "SlotKind", "Vault", "exists", "slots_at", "wipe"]
 
 
 def exists(directory: Path) -> bool:
     """Tell whether the directory has a store's keys."""
-    with disk_errors():
-        return (directory / KEYS_FILE).exists()
+    return has_keys(directory)
+
+
+def slots_at(directory: Path) -> frozenset[SlotKind]:
+    """Return what would open the store here, without opening it. Raises as `KeysOnDisk.read`."""
+    return _kinds_in(KeysOnDisk.read(directory).file)
+
+
+def wipe(directory: Path) -> None:
+    """Destroy the keys of a store that is not open, then its files. It needs no credential: `rm` needs none either.
+
+    An interrupted one is finished by the next. Raises StoreMissingError, StoreInUseError, DiskFailedError.
+    """
+    if not has_keys(directory) and not is_wiped(directory):
+        raise StoreMissingError(directory)
+    lock = StoreLock(directory)
+    try:
+        destroy(directory)
+    finally:
+        lock.release()
 
 
 class Vault:
     """The keys of one store, unlocked. Made by `create` or `unlock`; use it in a `with` or close it."""
 
-    def __init__(self, directory: Path, lock: StoreLock, file: KeyFile, keys: _Keys, entropy: Entropy) -> None:
+    def __init__(
+        self, directory: Path, lock: StoreLock, disk: KeysOnDisk, keys: _Keys, entropy: Entropy, clock: DeviceClock
+    ) -> None:
         self.directory = directory
         self.entropy = entropy
         self._lock = lock
-        self._file = file
+        self._disk = disk
         self._keys: _Keys | None = keys
-        self._is_in_doubt = False
+        self._clock = clock
 
     @classmethod
     def create(
@@ -93,8 +97,7 @@ class Vault:
 
         Raises WeakPassphraseError, StoreExistsError, StoreInUseError, DiskFullError, DiskFailedError.
         """
-        if len(normalised(passphrase)) < PASSPHRASE_CHARACTERS_MIN:
-            raise WeakPassphraseError(PASSPHRASE_CHARACTERS_MIN)
+        refuse_weak_passphrase(passphrase)
         make_private_directory(directory)
         lock = StoreLock(directory)
         try:
@@ -103,26 +106,34 @@ class Vault:
         except BaseException:
             lock.release()
             raise
-        return cls(directory, lock, file, keys, entropy)
+        return cls(directory, lock, KeysOnDisk(directory, file), keys, entropy, DeviceClock())
 
     @classmethod
-    def unlock(cls, directory: Path, passphrase: str, *, entropy: Entropy = os.urandom) -> Self:
-        """Open the keys of a store that is there.
+    def unlock(
+        cls,
+        directory: Path,
+        credential: Credential,
+        *,
+        entropy: Entropy = os.urandom,
+        clock: DeviceClock | None = None,
+    ) -> Self:
+        """Open the keys of a store that is there. A `str` is a passphrase; `clock` times the pauses between PINs.
 
-        Raises StoreMissingError, StoreInUseError, WrongPassphraseError, StoreDamagedError, StoreTooNewError,
-        DiskFailedError.
+        Raises StoreMissingError, StoreWipedError, StoreInUseError, StoreDamagedError, StoreTooNewError,
+        DiskFailedError, and as `open_master_key` does when the credential does not open.
         """
-        if not exists(directory):
-            raise StoreMissingError(directory)
+        clock = clock or DeviceClock()
+        # Before the lock: looking for a store must not make one's lock file.
+        KeysOnDisk.read(directory)
         lock = StoreLock(directory)
         try:
-            file = _read(directory)
-            master_key = unwrap_master_key(file, passphrase)
-            keys = _Keys(master=master_key, secrets=open_secrets(file, master_key))
+            disk = KeysOnDisk.read(directory)
+            master_key = open_master_key(disk, credential, now_ms=clock.wall_ms())
+            keys = _Keys(master=master_key, secrets=open_secrets(disk.file, master_key))
         except BaseException:
             lock.release()
             raise
-        return cls(directory, lock, file, keys, entropy)
+        return cls(directory, lock, disk, keys, entropy, clock)
 
     def __enter__(self) -> Self:
         return self
@@ -143,7 +154,7 @@ class Vault:
     @property
     def store_id(self) -> StoreId:
         """What everything sealed in this store is bound to."""
-        return self._file.store_id
+        return self._disk.file.store_id
 
     @property
     def device_id(self) -> DeviceId:
@@ -178,7 +189,17 @@ class Vault:
     @property
     def is_weak(self) -> bool:
         """Whether a slot was made cheaper to guess than the standard profile: a store for tests."""
-        return any(decode_header(slot.header).cost.is_weak for slot in self._file.slots)
+        return any(header.cost.is_weak for header in self._derived_headers())
+
+    @property
+    def has_plain_pin(self) -> bool:
+        """Whether there is a PIN that a copy of the files gives away: one without a secret of the device."""
+        return any(one.kind is SlotKind.PIN and not one.is_device_bound for one in self._derived_headers())
+
+    @property
+    def slots(self) -> frozenset[SlotKind]:
+        """What opens this store."""
+        return _kinds_in(self._disk.file)
 
     def journal_key(self, epoch: int) -> bytes:
         """Return the key of an epoch's frames. Raises KeyError for an epoch whose key is not here."""
@@ -205,23 +226,96 @@ class Vault:
         self._rewrite(replace(secrets, tenures=(*kept, tenure)))
         return tenure.incarnation
 
+    def change_passphrase(
+        self, passphrase: str, *, current: Credential, profile: KdfProfile = KdfProfile.STANDARD
+    ) -> None:
+        """Let another passphrase open the store, durably; the old one does not open it any more.
+
+        `current` is what whoever holds the device can open the store with now. Raises WeakPassphraseError, and what
+        `unlock` raises for it; after an error of the disk close the vault: the old one opens, or the new one.
+        """
+        refuse_weak_passphrase(passphrase)
+        self._authenticate(current)
+        self._put(passphrase, profile)
+
+    def set_pin(
+        self,
+        pin: Pin | None,
+        *,
+        current: Credential,
+        allows_plain: bool = False,
+        profile: KdfProfile = KdfProfile.STANDARD,
+    ) -> None:
+        """Let this PIN open the store and no earlier one, durably; None takes the PIN away.
+
+        `allows_plain` says that somebody answers for a PIN without a secret of the device. Raises WeakPinError,
+        PlainPinError, and otherwise as `change_passphrase`.
+        """
+        if pin is not None:
+            refuse_weak_pin(pin, allows_plain=allows_plain)
+        self._authenticate(current)
+        self._put_or_remove(pin, SlotKind.PIN, profile)
+
+    def set_badge(
+        self, badge: Badge | None, *, current: Credential, profile: KdfProfile = KdfProfile.STANDARD
+    ) -> None:
+        """Let this badge open the store and no earlier one, durably; None takes it away. Raises as `set_pin`."""
+        self._authenticate(current)
+        self._put_or_remove(badge, SlotKind.BADGE, profile)
+
+    def set_recovery(self, public_key: bytes) -> None:
+        """Let the organisation open the store: its X25519 key, 32 bytes, as the pinned server told it.
+
+        Raises ValueError if it is no usable key, DiskFullError, DiskFailedError.
+        """
+        slot = self._disk.file.slot(SlotKind.RECOVERY)
+        if slot is None or decode_header(slot.header) != RecoveryHeader(public_key):
+            new = wrap_for_recovery(self._opened().master, public_key, store_id=self.store_id)
+            self._disk.replace(self._disk.file.with_slot(new), retires=slot is not None)
+
+    def wipe(self) -> None:
+        """Destroy the keys, then the store's files, and close. Close the journal first. Raises as `wipe`."""
+        self._keys = None
+        try:
+            destroy(self.directory)
+        finally:
+            self.close()
+
+    def _authenticate(self, current: Credential) -> None:
+        master_key = self._opened().master
+        if not hmac.compare_digest(open_master_key(self._disk, current, now_ms=self._clock.wall_ms()), master_key):
+            # A slot of this very store holds another key: somebody put it there.
+            raise StoreDamagedError(StorePart.KEYS)
+
+    def _put_or_remove(self, credential: Pin | Badge | None, kind: SlotKind, profile: KdfProfile) -> None:
+        if credential is not None:
+            self._put(credential, profile)
+        elif kind in self.slots:
+            self._disk.replace(self._disk.file.without(kind), retires=True)
+
+    def _put(self, credential: str | Pin | Badge, profile: KdfProfile) -> None:
+        slot = wrap_master_key(
+            self._opened().master, credential, store_id=self.store_id, cost=profile.value, entropy=self.entropy
+        )
+        self._disk.replace(self._disk.file.with_slot(slot), retires=True)
+
+    def _derived_headers(self) -> list[SlotHeader]:
+        headers = [decode_header(slot.header) for slot in self._disk.file.slots]
+        return [header for header in headers if isinstance(header, SlotHeader)]
+
     def _rewrite(self, secrets: Secrets) -> None:
         master_key = self._opened().master
         sealed = seal_secrets(secrets, master_key, store_id=self.store_id, entropy=self.entropy)
-        file = replace(self._file, sealed_secrets=sealed)
-        self._is_in_doubt = True
-        write_durably(self.directory / KEYS_FILE, encode_file(file))
-        self._is_in_doubt = False
-        self._file, self._keys = file, _Keys(master_key, secrets)
+        self._disk.replace(replace(self._disk.file, sealed_secrets=sealed))
+        self._keys = _Keys(master_key, secrets)
 
     def _known(self) -> Secrets:
         return self._opened().secrets
 
     def _opened(self) -> _Keys:
-        if self._is_in_doubt:
-            raise DiskFailedError
         if self._keys is None:
             raise RuntimeError("the vault is closed")
+        assert self._disk.file, "it raises if the file is in doubt"
         return self._keys
 
 
@@ -248,14 +342,14 @@ def _drawn(passphrase: str, profile: KdfProfile, entropy: Entropy) -> tuple[KeyF
     return KeyFile(store_id, (slot,), sealed), _Keys(master_key, secrets)
 
 
+def _kinds_in(file: KeyFile) -> frozenset[SlotKind]:
+    return frozenset(slot.kind for slot in file.slots)
+
+
 def _write_first(directory: Path, file: KeyFile) -> None:
     if exists(directory):
         raise StoreExistsError(directory)
+    # Of a store that was wiped there may be files that nobody can read.
+    if is_wiped(directory):
+        finish_destroying(directory)
     write_durably(directory / KEYS_FILE, encode_file(file))
-
-
-def _read(directory: Path) -> KeyFile:
-    raw = read_bounded(directory / KEYS_FILE, bytes_max=FILE_BYTES_MAX)
-    if raw is None:
-        raise StoreDamagedError(StorePart.KEYS)
-    return decode_file(raw)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TypeVar, cast
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -59,6 +60,7 @@ class ModelledVault:
     """What the store asks of `Vault`."""
 
     def __init__(self, keys: DeviceKeys, incarnation: Incarnation) -> None:
+        self.directory = Path()
         self.device_id = keys.id
         self.signing_key = keys.signing
         self.exchange_key = keys.exchange
@@ -233,9 +235,9 @@ class ModelledStore(FieldStore):
         super().__init__(vault, journal, memory, ThreadPoolExecutor(max_workers=1))
         self._clock = clock
         self.driver = RememberingDriver(memory, vault, clock)
-        self._driver = self.driver
+        self._opened.driver = self.driver
         self.composer = WitnessedComposer(memory, clock, entropy)
-        self._composer = self.composer
+        self._opened.composer = self.composer
         self.memory = memory
         self.alarms = 0
         self.last_is_equal: bool | None = None

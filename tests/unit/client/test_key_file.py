@@ -106,7 +106,7 @@ def test_an_absurd_cost_is_refused_before_it_is_paid(
     assert time.monotonic() - started < 0.2
 
 
-@pytest.mark.parametrize("header", [[2, 1, 64, 1, 1, bytes(16)], [1, 9, 64, 1, 1, bytes(16)]])
+@pytest.mark.parametrize("header", [[9, 1, 64, 1, 1, bytes(16)], [1, 9, 64, 1, 1, bytes(16)]])
 def test_a_slot_that_only_a_newer_program_knows_is_not_guessed_at(directory: Path, header: list[int | bytes]) -> None:
     with_header(directory, pack([*header]))
     with pytest.raises(StoreTooNewError):
@@ -116,7 +116,7 @@ def test_a_slot_that_only_a_newer_program_knows_is_not_guessed_at(directory: Pat
 def test_a_file_of_a_newer_version_is_not_guessed_at(directory: Path) -> None:
     path = directory / KEYS_FILE
     raw = path.read_bytes()[:-32]
-    path.write_bytes(with_digest(raw[:8] + b"\x00\x02" + raw[10:]))
+    path.write_bytes(with_digest(raw[:8] + b"\x00\x03" + raw[10:]))
     with pytest.raises(StoreTooNewError):
         Vault.unlock(directory, PASSPHRASE)
 
@@ -125,6 +125,7 @@ def test_a_slot_made_cheaper_to_guess_does_not_open(tmp_path: Path) -> None:
     Vault.create(tmp_path, PASSPHRASE, profile=KdfProfile.STANDARD).close()
     slot = keyfile.decode_file((tmp_path / KEYS_FILE).read_bytes()).slots[0]
     header = keyfile.decode_header(slot.header)
+    assert isinstance(header, keyfile.SlotHeader)
     cheaper = keyfile.encode_header(replace(header, cost=KdfCost(memory_kib=64, iterations=1, lanes=1)))
     change_keys(tmp_path, lambda file: replace(file, slots=(replace(slot, header=cheaper),)))
     with pytest.raises(WrongPassphraseError):

@@ -1,0 +1,213 @@
+"""Open, lock, unlock, close and wipe a store, and change what opens it: the half of a `FieldStore` about its keys.
+
+The rule it keeps: whatever is in memory is there because the store is unlocked. Locking drops all of it, keys,
+journal and records, and lets go of the files; nothing can be read, written or sent until it is unlocked again.
+
+                 make, open                    lock
+    (directory) ───────────► [unlocked] ─────────────────► [locked]
+                              │      ▲        unlock          │
+                              │      └────────────────────────┤
+                        close │ wipe                    close │ wipe
+                              ▼                               ▼
+                                          [gone]
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+from gridlog_protocol.kinds import shipped_kinds
+
+from .credentials import Badge, Credential, Pin
+from .device_clock import DeviceClock
+from .errors import LockedError, StoreWipedError
+from .journal import Journal
+from .keeping import Keeping
+from .memory import Memory
+from .vault import KdfProfile, SlotKind, Vault, slots_at, wipe
+
+T = TypeVar("T")
+
+
+class Guarding(Keeping):
+    """The doors of one store. Its thread does everything that blocks, one thing after another."""
+
+    def __init__(
+        self,
+        vault: Vault,
+        journal: Journal,
+        memory: Memory,
+        thread: ThreadPoolExecutor,
+        clock: DeviceClock | None = None,
+    ) -> None:
+        super().__init__(vault, journal, memory, clock or DeviceClock())
+        self._thread = thread
+        self._writing = asyncio.Lock()
+        self._syncing = asyncio.Lock()
+
+    @property
+    def is_locked(self) -> bool:
+        """Whether the store waits for `unlock`."""
+        return self._shut is LockedError
+
+    async def lock(self) -> None:
+        """Forget the keys and everything that was read. What was saved stays; what is pending stays pending.
+
+        It does not wait for a running `sync`: that one ends with LockedError, and loses one round trip at most.
+        Locking twice is harmless.
+        """
+        async with self._writing:
+            if self._shut is None:
+                await self._on_thread(lambda: self._release(LockedError))
+
+    async def unlock(self, credential: Credential) -> None:
+        """Open a locked store again. Raises as `FieldStore.open`, and stays locked then. Harmless if it is open."""
+        async with self._writing:
+            if self.is_locked:
+                await self._on_thread(lambda: self._unlock(credential))
+
+    async def close(self) -> None:
+        """Let go of the files and forget the keys, after a running exchange. What is pending stays pending."""
+        async with self._syncing, self._writing:
+            if self._shut is None:
+                await self._on_thread(lambda: self._release(_closed))
+        self._thread.shutdown(wait=True)
+
+    async def wipe(self) -> None:
+        """Destroy the keys, then the files, of this store, locked or not, and close it. Nothing brings it back.
+
+        What the server has not received is lost. It does not wait for a running `sync`, which ends with
+        StoreWipedError. Raises DiskFullError or DiskFailedError: nothing opens the store then, but call it again.
+        """
+        async with self._writing:
+            await self._on_thread(self._wipe)
+            self._thread.shutdown(wait=True)
+
+    @staticmethod
+    async def wipe_at(directory: Path | str) -> None:
+        """Do what `wipe` does for a store that nobody has open. It needs no credential.
+
+        Raises StoreMissingError, StoreInUseError, DiskFullError, DiskFailedError.
+        """
+        await asyncio.to_thread(wipe, Path(directory))
+
+    @staticmethod
+    def slots_at(directory: Path | str) -> frozenset[SlotKind]:
+        """Return what would open the store in a directory, so that an app knows what to ask for.
+
+        Raises StoreMissingError, StoreWipedError, StoreDamagedError, StoreTooNewError, DiskFailedError.
+        """
+        return slots_at(Path(directory))
+
+    @property
+    def slots(self) -> frozenset[SlotKind]:
+        """What opens this store. Raises LockedError."""
+        return self._vault.slots
+
+    @property
+    def has_plain_pin(self) -> bool:
+        """Whether a copy of the files gives the PIN away: it has no secret of the device. Raises LockedError."""
+        return self._vault.has_plain_pin
+
+    async def change_passphrase(
+        self, passphrase: str, *, current: Credential, profile: KdfProfile = KdfProfile.STANDARD
+    ) -> None:
+        """Let another passphrase open the store, and the old one not any more. Durable before it returns.
+
+        `current` is what the worker can open the store with now: an open store in somebody else's hands keeps its
+        passphrase. Raises WeakPassphraseError, LockedError, DiskFullError, DiskFailedError, and as `open` for
+        `current`. After an error of the disk the old one opens, or the new one: close, and open again.
+        """
+        await self._changed(lambda vault: vault.change_passphrase(passphrase, current=current, profile=profile))
+
+    async def set_pin(
+        self,
+        pin: Pin | None,
+        *,
+        current: Credential,
+        allows_plain: bool = False,
+        profile: KdfProfile = KdfProfile.STANDARD,
+    ) -> None:
+        """Let this PIN open the store, and no earlier one; None takes the PIN away. Durable before it returns.
+
+        `allows_plain` says that somebody answers for a PIN without a secret of the device, which a copy of the files
+        gives away in minutes. Raises WeakPinError, PlainPinError, and otherwise as `change_passphrase`.
+        """
+        await self._changed(
+            lambda vault: vault.set_pin(pin, current=current, allows_plain=allows_plain, profile=profile)
+        )
+
+    async def set_badge(
+        self, badge: Badge | None, *, current: Credential, profile: KdfProfile = KdfProfile.STANDARD
+    ) -> None:
+        """Let this badge open the store, and no earlier one; None takes it away. Raises as `change_passphrase`."""
+        await self._changed(lambda vault: vault.set_badge(badge, current=current, profile=profile))
+
+    async def _changed(self, change: Callable[[Vault], None]) -> None:
+        async with self._writing:
+            await self._run(lambda: change(self._vault))
+
+    async def _run(self, work: Callable[[], T]) -> T:
+        """Do it on the store's thread, unless the store was locked, wiped or closed by then."""
+        self._refuse_if_shut()
+
+        def unless_shut() -> T:
+            # Asked again: what stood before it in the queue may have been the lock.
+            self._refuse_if_shut()
+            return work()
+
+        return await self._on_thread(unless_shut)
+
+    async def _on_thread(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+    def _refuse_if_shut(self) -> None:
+        if self._shut is not None:
+            raise self._shut()
+
+    def _unlock(self, credential: Credential) -> None:
+        self._admit(*read_store(lambda: open_files(self._directory, credential, self._clock)))
+
+    def _wipe(self) -> None:
+        directory = self._directory
+        vault = self._let_go(lambda: StoreWipedError(directory))
+        if vault is not None:
+            vault.wipe()
+        else:
+            wipe(directory)
+
+    def _release(self, reason: Callable[[], Exception]) -> None:
+        vault = self._let_go(reason)
+        if vault is not None:
+            vault.close()
+
+
+def open_files(directory: Path, credential: Credential, clock: DeviceClock | None) -> tuple[Vault, Journal]:
+    """Open the keys and the journal of a store. Raises as `FieldStore.open`."""
+    vault = Vault.unlock(directory, credential, clock=clock)
+    return vault, closing_on_error(vault, lambda: Journal.open(directory, vault))
+
+
+def read_store(begin: Callable[[], tuple[Vault, Journal]]) -> tuple[Vault, Journal, Memory]:
+    """Read everything that a journal says. Raises what `begin` raises, and StoreDamagedError, StoreTooNewError."""
+    vault, journal = begin()
+    memory = Memory(vault.device_id, vault.incarnation, shipped_kinds())
+    closing_on_error(vault, lambda: memory.replay(journal.replay()))
+    return vault, journal, memory
+
+
+def closing_on_error(vault: Vault, work: Callable[[], T]) -> T:
+    """Do it, and let go of the store if it fails."""
+    try:
+        return work()
+    except BaseException:
+        vault.close()
+        raise
+
+
+def _closed() -> RuntimeError:
+    return RuntimeError("the store is closed")
