@@ -23,7 +23,7 @@ _ALL: tuple[Weakening, ...] = (
     weak_server.cut_page_skips,
     weak_server.digest_of_another_state,
     weak_server.early_moves_cursor,
-    weak_server.ended_goes_in_part,
+    weak_server.end_not_echoed,
     weak_server.estimate_believes_the_wall_clock,
     weak_server.estimate_ignores_the_boot,
     weak_server.future_positions,

@@ -17,7 +17,6 @@ from gridlog_protocol.state import RecordState
 from gridlog_server.service import exchange, pulling, pushing, timing
 from gridlog_server.service.exchange import Exchange
 from gridlog_server.store.contract import LogHead, StoredOp, StoreUnavailableError
-from gridlog_sync import changes
 from gridlog_sync.admission import Chain
 from gridlog_sync.changes import Movement, Touch, Wanted, part_of, wanted_records
 from gridlog_sync.clocks import Arrival, Estimate, Tier, estimated
@@ -301,6 +300,6 @@ def estimate_ignores_the_boot() -> AbstractContextManager[None]:
     return replaced(timing, "estimated", weak)
 
 
-def ended_goes_in_part() -> AbstractContextManager[None]:
-    """Send what changed of a record that somebody ended, and not what was seen with it."""
-    return replaced(changes, "is_ended", lambda _: False)
+def end_not_echoed() -> AbstractContextManager[None]:
+    """Leave a record to whoever ended it as he has it, without what others' writes had seen."""
+    return replaced(pulling, "is_ended", lambda _: False)
