@@ -37,7 +37,6 @@ SEEDS_OF_MUTANTS: dict[str, int] = {
     "pulls_by_heads": 1,
     "release_untold": 3,
     "released_at_arrival": 3,
-    "stamped_on_arrival": 324,
     "unclamped": 1,
     "claimed_stamp_kept": 1,
     "counts_superseded": 3,

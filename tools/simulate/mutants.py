@@ -2,8 +2,9 @@
 
 Each name stands for one rule of the protocol, and what is entered replaces functions of the production code.
 
-Not planted, because nothing in the code can show them yet: a page over a newer field (the delta behind it heals that;
-it is half of `stale_answer`), roles, the console, and a restored server.
+Not planted, because nothing can show them: a page over a newer field (the delta behind it heals that; it is half of
+`stale_answer`), and a new stamp for an op that comes again (the same answer brings its field with the true one). Nor
+what the code does not have yet: roles, the console, and a restored server.
 """
 
 from __future__ import annotations
@@ -37,7 +38,6 @@ _ALL: tuple[Weakening, ...] = (
     weak_server.pulls_by_heads,
     weak_server.release_untold,
     weak_server.released_at_arrival,
-    weak_server.stamped_on_arrival,
     weak_server.unclamped,
     weak_device.claimed_stamp_kept,
     weak_device.counts_superseded,

@@ -187,26 +187,6 @@ def not_raised() -> AbstractContextManager[None]:
     return replaced(pushing, "stamp_for", weak)
 
 
-@contextmanager
-def stamped_on_arrival() -> Iterator[None]:
-    """Stamp an op anew whenever it comes again."""
-    original = pushing.push
-
-    async def weak(transaction: Any, segments: Any, **facts: Any) -> pushing.Pushed:
-        pushed = await original(transaction, segments, **facts)
-        ceiling = reading(facts["now_ms"] + CLOCK_AHEAD_MS)
-
-        def again(stored: StoredOp) -> StoredOp:
-            if stored.position is None or stored.position in pushed.own_push:
-                return stored
-            return replace(stored, stamp=Stamp(min(stored.op.clock.hlc, ceiling)))
-
-        return replace(pushed, stored=tuple(again(each) for each in pushed.stored))
-
-    with replaced(exchange, "push", weak):
-        yield
-
-
 def no_dedupe() -> AbstractContextManager[None]:
     """Take every op of a segment as new."""
 
