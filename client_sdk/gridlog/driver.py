@@ -192,6 +192,7 @@ class Driver:
                 confirmed=memory.projection.confirmed,
                 has_more_pending=len(asked.sent) < len(memory.pending),
                 device=memory.device,
+                partial=memory.partial,
             )
             # Kept in memory alone: whoever forgets it gets urgent records a second time, which does no harm.
             self._urgent_to = urgent_of(response.extras)

@@ -65,7 +65,7 @@ class Memory:
         self._held_by_record: dict[RecordId, dict[OpId, Op]] = {}
         self._own: dict[RecordId, OpId] = {}
         self._settled: set[RecordId] = set()
-        self._partial: set[RecordId] = set()
+        self.partial: set[RecordId] = set()
         self._released: set[RecordId] = set()
         self._records_of: dict[OpId, RecordId] = {}
         self._tails: dict[Incarnation, tuple[int, bytes]] = {}
@@ -157,7 +157,7 @@ class Memory:
         """Return what somebody who opens a form on `record` now has in view."""
         assert self.standing is not None
         own_seq = self.next_place(self.incarnation)[0] - 1
-        if record in self._partial:
+        if record in self.partial:
             # What others wrote on it stands at positions below the cursor, and has not come yet; nor has what an own
             # op did that was held, and released since.
             return Seen(self.standing.epoch, Position(0), 0 if record in self._released else own_seq)
@@ -221,7 +221,7 @@ class Memory:
                 touched |= self._leave_pending(op)
         for decision in answer.decided:
             touched |= self._take_decision(decision)
-        self._partial = self._partial_after(answer)
+        self.partial = self._partial_after(answer)
         for record in answer.records:
             self._note_overruled(record)
             self.projection.confirm(record)
@@ -246,7 +246,7 @@ class Memory:
         came = {record.id for record in answer.records} - {*answer.own_alone}
         self._released -= came
         new = {record for record in answer.own_alone if self.projection.confirmed(record) is None}
-        return (self._partial - came) | new
+        return ((self.partial - came) | new) - {*answer.dropped}
 
     def _note_overruled(self, after: RecordState) -> None:
         assert self.enrolled is not None

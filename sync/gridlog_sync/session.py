@@ -8,7 +8,7 @@ the pending ones only by an answer that names it; every stored prefix counts as 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from gridlog_protocol.canonical import Value
@@ -120,12 +120,14 @@ def absorb(
     confirmed: Callable[[RecordId], RecordState | None],
     has_more_pending: bool,
     device: DeviceId,
+    partial: Collection[RecordId] = (),
 ) -> Absorbed:
     """Work out what an answer to `device` changes. `confirmed` gives its records without the pending ops.
 
+    `partial` names the records that are here by own ops alone, while the fetch that brings all of them goes on.
     Raises ProtocolError `malformed` if the answer does not fit the request.
     """
-    work = _Work(device, confirmed)
+    work = _Work(device, confirmed, partial)
     settled = _settle(standing, response, sent, work)
     is_current = _fits(standing, response)
     # After an answer that overlaps what is here already, the replica may be ahead of the digest in it.
@@ -162,6 +164,7 @@ class _Work:
 
     device: DeviceId
     confirmed: Callable[[RecordId], RecordState | None]
+    partial: Collection[RecordId]
     changed: dict[RecordId, RecordState] = field(default_factory=dict)
     dropped: set[RecordId] = field(default_factory=set)
     highest: Stamp = _NO_STAMP
@@ -241,8 +244,9 @@ def _is_new(op: Op, position: Position, standing: Standing, work: _Work) -> bool
     # What stands at or before the cursor is in the replica already, merged with all that came after it. Only heads
     # travel: applied again, a write that somebody has superseded would come back. And an edit alone makes no record:
     # one that has left this device meanwhile stays away.
+    # While a first fetch goes on, the cursor is ahead of what is here: own ops are all that a partial record has.
     is_held_here = op.intent is Intent.CREATE or work.record(op.record) is not None
-    return position > standing.position and is_held_here
+    return is_held_here and (position > standing.position or op.record in work.partial)
 
 
 def _has_passed(record: RecordState | None, field_name: str, position: Position) -> bool:
