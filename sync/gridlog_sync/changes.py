@@ -53,7 +53,8 @@ def wanted_records(
     for touch in touches:
         so_far = wanted.get(touch.record, Wanted(is_whole=False, fields=frozenset()))
         is_own = touch.position in own_push and touch.record not in echoed
-        is_whole = so_far.is_whole or (touch.movement is Movement.ENTERED and not is_own)
+        # What left and is back may stand in an answer that is cut between the two: its reader may hold nothing of it.
+        is_whole = so_far.is_whole or (touch.movement is not Movement.TOUCHED and not is_own)
         fields = so_far.fields if is_own else so_far.fields | set(touch.fields)
         wanted[touch.record] = Wanted(is_whole, fields)
     return {record: each for record, each in wanted.items() if each.is_whole or each.fields}
