@@ -72,6 +72,9 @@ def part_of(record: RecordState, wanted: Wanted) -> RecordState:
 
 
 def left_records(touches: Iterable[Touch], standing: Mapping[RecordId, frozenset[ScopeId]]) -> list[RecordId]:
-    """Return the records that left, and are in none of the reader's scopes now. `standing` has those they are in."""
-    gone = {touch.record for touch in touches if touch.movement is Movement.LEFT}
-    return sorted(record for record in gone if not standing.get(record))
+    """Return the records that are in none of the reader's scopes now. `standing` has the scopes that each is in.
+
+    Those that leave by an entry behind this answer are among them: nothing of them is told any more, so their reader,
+    who keeps them, would count as having seen what was not sent.
+    """
+    return sorted({touch.record for touch in touches if not standing.get(touch.record)})

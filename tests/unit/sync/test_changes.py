@@ -76,8 +76,13 @@ def test_a_record_that_left_one_scope_for_another_of_the_readers_is_not_named() 
     assert left_records(moved, {RECORD: frozenset({WEST})}) == []
 
 
-def test_a_record_that_only_changed_has_not_left() -> None:
-    assert left_records([touch(5, "summary")], {RECORD: frozenset()}) == []
+def test_a_record_that_changed_and_leaves_behind_this_answer_is_named_already() -> None:
+    assert left_records([touch(5, "summary")], {RECORD: frozenset()}) == [RECORD]
+    assert left_records([touch(5, "summary")], {RECORD: frozenset({EAST})}) == []
+
+
+def test_a_record_that_left_and_is_back_goes_whole() -> None:
+    assert wanted_records([touch(5, "grid_code", movement=Movement.LEFT)], own_push=NOTHING)[RECORD].is_whole
 
 
 def test_records_that_left_are_named_once_in_order() -> None:
