@@ -101,7 +101,7 @@ def server_side(server: Server, phone: Phone) -> dict[RecordId, RecordState]:
     }
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(steps=st.lists(STEPS, max_size=60))
 def test_after_any_mishap_replicas_end_equal_to_the_server(steps: list[tuple[str, int]]) -> None:
     world = World()

@@ -136,7 +136,7 @@ def total(records: list[RecordState]) -> SetDigest:
     return digest
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=66)
 @given(entries=histories(), data=st.data())
 def test_any_order_with_duplicates_gives_the_same_state(entries: list[Entry], data: st.DataObject) -> None:
     in_order = state_of(entries)
@@ -150,13 +150,13 @@ def test_any_order_with_duplicates_gives_the_same_state(entries: list[Entry], da
     assert leaves(shuffled) == leaves(in_order)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=66)
 @given(entries=histories())
 def test_what_stands_is_what_nobody_saw_and_wrote_over(entries: list[Entry]) -> None:
     assert heads_of(state_of(entries)) == heads_by_definition(entries)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=60)
 @given(entries=histories())
 def test_heads_stand_in_the_order_of_stamp_device_incarnation_and_number(entries: list[Entry]) -> None:
     stamps = {entry.op.id: entry.stamp for entry in entries}
@@ -167,7 +167,7 @@ def test_heads_stand_in_the_order_of_stamp_device_incarnation_and_number(entries
             assert len(set(keys)) == len(keys)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=60)
 @given(entries=histories(), data=st.data())
 def test_a_digest_kept_step_by_step_is_the_one_computed_from_scratch(
     entries: list[Entry], data: st.DataObject
@@ -184,7 +184,7 @@ def test_a_digest_kept_step_by_step_is_the_one_computed_from_scratch(
     assert digest == total([state_of(entries)])
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=60)
 @given(entries=histories(), choices=st.lists(st.integers(0, 9 * len(EDITS) - 1), min_size=1, max_size=6))
 def test_pending_ops_over_what_is_confirmed_look_as_they_will_when_accepted(
     entries: list[Entry], choices: list[int]
@@ -213,7 +213,7 @@ def test_pending_ops_over_what_is_confirmed_look_as_they_will_when_accepted(
         assert leaves(screen) == leaves(later)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=60)
 @given(entries=histories(), data=st.data())
 def test_fields_sent_whole_bring_any_older_replica_to_the_same_state(
     entries: list[Entry], data: st.DataObject
@@ -231,7 +231,7 @@ def test_fields_sent_whole_bring_any_older_replica_to_the_same_state(
     assert older == newest
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=60)
 @given(entries=histories())
 def test_whoever_saw_everything_and_writes_last_stands_alone(entries: list[Entry]) -> None:
     leader = Worker(9)
@@ -244,7 +244,7 @@ def test_whoever_saw_everything_and_writes_last_stands_alone(entries: list[Entry
         assert [head.op for head in heads] == ([] if edit.action is Action.REMOVE else [decision.id])
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=60)
 @given(entries=histories())
 def test_a_field_changed_last_when_its_last_entry_came(entries: list[Entry]) -> None:
     changed: dict[str, int] = {}

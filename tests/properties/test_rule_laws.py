@@ -60,7 +60,7 @@ def expected(before: dict[str, Value], form: dict[str, Value]) -> dict[str, Valu
     return {name: value for name, value in after.items() if value is not None}
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=66)
 @given(forms=st.lists(FORMS, min_size=1, max_size=4))
 def test_a_record_shows_afterwards_what_the_form_said(forms: list[dict[str, Value]]) -> None:
     worker, state, shown = Worker(1), None, cast("dict[str, Value]", {})
@@ -77,7 +77,7 @@ def test_a_record_shows_afterwards_what_the_form_said(forms: list[dict[str, Valu
         assert edits_for(kind(), form, shown=shown, is_creation=False) == ()
 
 
-@settings(deadline=None, max_examples=400)
+@settings(deadline=None, max_examples=133)
 @given(name=st.sampled_from(sorted(kind().fields)), value=ANYTHING, shape=st.integers(0, 3))
 def test_no_change_crashes_a_form_and_what_passes_fits_its_rule(name: str, value: Value, shape: int) -> None:
     change = (value, Add((value, value)), Remove((value,)), Count(cast("int", value)))[shape]
@@ -112,7 +112,7 @@ WRITES: list[list[Edit]] = [
 ]
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=100)
 @given(data=st.data())
 def test_of_concurrent_writes_each_rule_shows_what_it_promises(data: st.DataObject) -> None:
     family = data.draw(st.sampled_from(WRITES))
