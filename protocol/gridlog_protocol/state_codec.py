@@ -6,7 +6,7 @@ message's own time and position. The layout is section 6 of the wire specificati
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from .canonical import Value, pack, unpack
@@ -20,7 +20,7 @@ from .limits import (
 )
 from .rows import Row
 from .rows import reading as row_reading
-from .state import PENDING, SENSITIVE, Cell, Covered, FieldState, Head, Origin, RecordState, is_ended
+from .state import PENDING, SENSITIVE, Cell, Covered, FieldState, Head, Origin, RecordState, is_ending
 
 FORMAT = 1
 """Comes first in every stored record."""
@@ -69,9 +69,8 @@ class Authors:
 def record_row(record: RecordState, authors: Authors, *, at_rest: bool = False) -> Value:
     """Write a record, or a part of it. `at_rest` keeps what each cell's writes had seen.
 
-    On the air only a record that somebody ended has that: to tell what whoever ended it did not know.
+    On the air only a cell that ends the record has that: to tell what whoever ended it did not know.
     """
-    is_last_word = is_ended(record)
     covered: list[Value] = []
     writes: dict[OpId, int] = {}
     rows: list[Value] = []
@@ -88,7 +87,7 @@ def record_row(record: RecordState, authors: Authors, *, at_rest: bool = False) 
             cells += [key, heads]
             if at_rest:
                 cells.append(_covered_row(cell.covered, authors))
-            elif is_last_word:
+            elif _is_end(name, key, cell):
                 covered.append(_covered_row(cell.covered, authors))
         changed = authors.base_position - state.changed
         fields.append([name, state.digest_class, changed, cells])
@@ -120,8 +119,9 @@ def read_record(value: Value, authors: Authors, *, at_rest: bool = False) -> Rec
             cells = _read_cells(each, writes, authors, at_rest=at_rest)
             each.end()
             fields[name] = FieldState(digest_class, changed, cells)
-        if not at_rest and row.has_more:
-            fields = _with_covered(fields, Row(row.items(_COUNT_MAX), "covered"), authors)
+        if not at_rest:
+            ends = row.items(_COUNT_MAX) if row.has_more else []
+            fields = _with_ends(fields, Row(ends, "ends"), authors)
     return RecordState(RecordId(record), kind, schema, origin, MappingProxyType(fields))
 
 
@@ -191,14 +191,22 @@ def _read_cells(row: Row, writes: list[Head], authors: Authors, *, at_rest: bool
     return MappingProxyType(cells)
 
 
-def _with_covered(fields: dict[str, FieldState], rows: Row, authors: Authors) -> dict[str, FieldState]:
-    """Return the fields with what their cells' writes had seen, which follows in the order of the cells."""
-    whole: dict[str, FieldState] = {}
+def _with_ends(fields: dict[str, FieldState], rows: Row, authors: Authors) -> dict[str, FieldState]:
+    """Return the fields with what the writes of each ending cell had seen; it follows in the order of the cells."""
     for name, state in fields.items():
-        cells = {key: Cell(cell.heads, _read_covered(rows.value(), authors)) for key, cell in state.cells.items()}
-        whole[name] = FieldState(state.digest_class, state.changed, MappingProxyType(cells))
+        ends = {
+            key: Cell(cell.heads, _read_covered(rows.value(), authors))
+            for key, cell in state.cells.items()
+            if _is_end(name, key, cell)
+        }
+        if ends:
+            fields[name] = replace(state, cells=MappingProxyType({**state.cells, **ends}))
     rows.end()
-    return whole
+    return fields
+
+
+def _is_end(name: str, key: str, cell: Cell) -> bool:
+    return any(is_ending(name, key, head.value) for head in cell.heads)
 
 
 def _read_origin(value: Value, authors: Authors) -> Origin | None:

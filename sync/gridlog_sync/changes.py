@@ -12,7 +12,7 @@ from enum import IntEnum
 from types import MappingProxyType
 
 from gridlog_protocol.ids import Position, RecordId, ScopeId
-from gridlog_protocol.state import RecordState, is_ended
+from gridlog_protocol.state import RecordState
 
 
 class Movement(IntEnum):
@@ -61,11 +61,8 @@ def wanted_records(
 
 
 def part_of(record: RecordState, wanted: Wanted) -> RecordState:
-    """Return the record with the wanted fields only, and its origin if it is whole or new to the reader.
-
-    One that somebody ended goes whole: only with all that was seen can a reader tell what he did not know.
-    """
-    if wanted.is_whole or is_ended(record):
+    """Return the record with the wanted fields only, and its origin if it is whole or new to the reader."""
+    if wanted.is_whole:
         return record
     fields = {name: state for name, state in record.fields.items() if name in wanted.fields}
     return replace(record, origin=None, fields=MappingProxyType(fields))

@@ -107,7 +107,7 @@ async def _changes(
         early, urgent_to = await _ahead(snapshot, head, since, scopes, lanes, own_push, room // 2)
         shown = _fitting(touches, stored, room - sum(each.size for each in early.values()), early)
     within = {record: each.scopes & frozenset(scopes) for record, each in stored.items()}
-    # Whoever ended a record lacks what the writes that he had not seen had seen in turn.
+    # Whoever ended a record lacks what the other writes of that cell had seen, which he had not.
     ended = {record for record, each in stored.items() if is_ended(each.state)}
     wanted = wanted_records(shown, own_push=own_push, echoed=ended)
     # What left the device's scopes is named, and nothing of it is told any more.

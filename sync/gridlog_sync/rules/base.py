@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -41,7 +42,7 @@ class Before:
     is_undecided: bool = False
 
 
-class Rule:
+class Rule(ABC):
     """A register by default: one value in each cell. Rules override what differs."""
 
     is_write_once: ClassVar[bool] = False
@@ -84,13 +85,13 @@ class Rule:
         del field, cells
         return NO_ROUNDS
 
+    @abstractmethod
     def pick(self, field: Field, heads: tuple[Head, ...]) -> Value:
         """Return what one cell shows; `heads` is not empty and in order, latest stamp last."""
-        raise NotImplementedError
 
+    @abstractmethod
     def conflict(self, field: Field, heads: tuple[Head, ...]) -> Severity | None:
         """Say whether the heads of one cell contradict each other; there are two at least."""
-        raise NotImplementedError
 
 
 def differ(heads: tuple[Head, ...]) -> bool:

@@ -75,15 +75,23 @@ def test_only_a_store_keeps_what_the_writes_had_seen() -> None:
 WITHDRAWN = plain(head(OTHER, {"reason": "重复登记了"}), covered=SEEN)
 CANCELLED = plain(head(OTHER, [0, "cancelled", True]), covered=SEEN)
 ENDED = [
-    record(note=plain(head(MINE, "甲", after_ms=5), covered=Covered(3)), deleted=WITHDRAWN, tags=TAGS),
-    record(note=plain(head(MINE, "甲"), covered=SEEN), state=CANCELLED),
+    record(note=NOTE, deleted=WITHDRAWN, tags=TAGS),
+    record(state=CANCELLED),
+    record(deleted=WITHDRAWN, state=CANCELLED),
 ]
 
 
 @pytest.mark.parametrize("one", ENDED)
-def test_of_an_ended_record_what_its_writes_had_seen_travels_too(one: RecordState) -> None:
+def test_of_a_cell_that_ends_a_record_what_its_writes_had_seen_travels_too(one: RecordState) -> None:
     assert sent(one) == one
     assert sent(one, base_ms=0, base_position=0) == one
+
+
+def test_of_other_cells_of_an_ended_record_it_does_not() -> None:
+    seen = record(note=plain(head(MINE, "甲"), covered=SEEN), deleted=WITHDRAWN)
+
+    assert sent(seen).fields["note"].cells[""].covered == Covered()
+    assert sent(seen).fields["deleted"] == seen.fields["deleted"]
 
 
 def test_a_cleared_withdrawal_and_the_end_of_an_element_end_no_record() -> None:
@@ -95,11 +103,14 @@ def test_a_cleared_withdrawal_and_the_end_of_an_element_end_no_record() -> None:
     assert sent(solved).fields["demand_state"].cells["d1"].covered == Covered()
 
 
-@pytest.mark.parametrize("covered", [7, [[]], [[0], [0]], [[-1]], [[0, 9, 1]], [[0, 0]], [["x"]], [[1 << 62]]])
+@pytest.mark.parametrize("covered", [7, [], [[]], [[0], [0]], [[-1]], [[0, 9, 1]], [[0, 0]], [["x"]], [[1 << 62]]])
 def test_what_was_seen_must_fit_the_cells(covered: Value) -> None:
     authors = Authors(START_MS, 44, [(DEVICE, INCARNATION, AUTHOR)])
+    row: list[Value] = [RECORD, "patrol", 1, None, [WRITE], [["deleted", 0, 0, ["", [0, {"reason": "重复"}]]]]]
+    assert read_record([*row, [[7]]], authors).fields["deleted"].cells[""].covered == Covered(7)
+
     with pytest.raises(ProtocolError) as refused:
-        read_record([RECORD, "patrol", 1, None, [WRITE], [FIELD], covered], authors)
+        read_record([*row, covered], authors)
     assert refused.value.code == "malformed"
 
 

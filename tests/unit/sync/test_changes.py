@@ -95,5 +95,3 @@ def test_an_ended_record_is_echoed_to_whoever_ended_it() -> None:
     assert wanted_records([touch(5, "state")], own_push=range(5, 6), echoed={RECORD}) == {
         RECORD: Wanted(is_whole=False, fields=frozenset({"state"}))
     }
-    cancelled = state_of(log_of(Worker(1).creates(put("summary", "a"), put("state", [0, "cancelled", True]))))
-    assert part_of(cancelled, Wanted(is_whole=False, fields=frozenset({"state"}))) == cancelled
