@@ -6,6 +6,9 @@ SEED ?=
 SEEDS ?= 1000
 ARGS ?=
 
+# The demo and the tests start hundreds of processes: what Python compiles is compiled once.
+unexport PYTHONDONTWRITEBYTECODE
+
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
