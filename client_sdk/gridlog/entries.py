@@ -24,14 +24,15 @@ from gridlog_protocol.ids import (
     TenantId,
     UserId,
 )
+from gridlog_protocol.kinds import KindSet
 from gridlog_protocol.messages import Fetch, ReceiptNote
 from gridlog_protocol.op_codec import pack_op, unpack_op
 from gridlog_protocol.ops import Op
 from gridlog_protocol.rows import Row, reading
-from gridlog_protocol.state import RecordState
-from gridlog_protocol.state_codec import pack_record, unpack_record
 from gridlog_sync.clocks import Offset
 from gridlog_sync.session import Standing
+
+from .sights import Confirmed, confirmed_rows, read_confirmed
 
 _VERSION = 1
 _COUNT_MAX = 1 << 20
@@ -101,7 +102,7 @@ class TakenAnswer:
     server_ms: int
     contact_ms: int
     highest_stamp: Stamp
-    records: tuple[RecordState, ...]
+    records: tuple[Confirmed, ...]
     dropped: tuple[RecordId, ...]
     settled: Mapping[tuple[Incarnation, int], Position]
     held: tuple[HeldEntry, ...]
@@ -192,7 +193,7 @@ def pack_answer(answer: TakenAnswer) -> bytes:
             answer.server_ms,
             answer.contact_ms,
             answer.highest_stamp,
-            [pack_record(record) for record in answer.records],
+            confirmed_rows(answer.records),
             [*answer.dropped],
             [[incarnation, seq, position] for (incarnation, seq), position in answer.settled.items()],
             [[held.incarnation, held.seq, held.code, held.field] for held in answer.held],
@@ -205,13 +206,13 @@ def pack_answer(answer: TakenAnswer) -> bytes:
     )
 
 
-def read_answer(raw: bytes, device: DeviceId) -> TakenAnswer:
+def read_answer(raw: bytes, device: DeviceId, kinds: KindSet) -> TakenAnswer:
     """Read the entry of an answer to `device`. Raises EntryError."""
     with _entry(raw, "answer") as row:
         standing = _standing(Row(row.value(), "standing"))
         counter, server_ms, contact_ms = row.whole(), row.whole(), row.whole()
         highest = Stamp(row.whole())
-        records = tuple(unpack_record(_bytes(Row([each], "record"))) for each in row.items(_COUNT_MAX))
+        records = tuple(read_confirmed(row.value(), kinds))
         dropped = tuple(RecordId(Row([each], "record").blob(16)) for each in row.items(_COUNT_MAX))
         settled = {
             (Incarnation(each.blob(8)), each.whole()): Position(each.whole())

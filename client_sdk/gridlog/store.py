@@ -38,8 +38,8 @@ from .errors import AlreadyEnrolledError
 from .exchanging import Exchanging, Means, turns
 from .guarding import Guarding, closing_on_error, open_files, read_store
 from .journal import JOURNAL_FILE, Journal
+from .looking import Query
 from .memory import Memory
-from .projection import Query
 from .records import DecidedNote, HeldNote, PendingOp, Record, SyncReport, SyncStatus, SyncTurn
 from .resolutions import Overruled
 from .showing import conflicts, decided_notes, held_notes, pending_ops, record_of, status_of

@@ -22,8 +22,8 @@ from gridlog.entries import WrittenOp
 from gridlog.errors import DiskFullError
 from gridlog.frames import Frame, FrameType
 from gridlog.journal import Journal
+from gridlog.looking import Query
 from gridlog.memory import Memory
-from gridlog.projection import Query
 from gridlog.records import Record
 from gridlog.resolutions import Resolution
 from gridlog.store import FieldStore
