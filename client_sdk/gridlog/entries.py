@@ -173,22 +173,10 @@ def read_enrolled(raw: bytes) -> Enrolled:
 
 def pack_answer(answer: TakenAnswer) -> bytes:
     """Write the entry of an answer."""
-    standing = answer.standing
-    receipt: Value = None
-    if answer.receipt is not None:
-        incarnation, note = answer.receipt
-        receipt = [incarnation, note.up_to_seq, note.log_position, note.log_hash, note.server_ms, note.signature]
     return pack(
         [
             _VERSION,
-            [
-                standing.epoch,
-                standing.position,
-                standing.token,
-                standing.generation,
-                [*standing.scopes],
-                [[fetch.scope, fetch.as_of, fetch.after] for fetch in standing.fetches],
-            ],
+            standing_row(answer.standing),
             answer.counter,
             answer.server_ms,
             answer.contact_ms,
@@ -197,8 +185,8 @@ def pack_answer(answer: TakenAnswer) -> bytes:
             [*answer.dropped],
             [[incarnation, seq, position] for (incarnation, seq), position in answer.settled.items()],
             [[held.incarnation, held.seq, held.code, held.field] for held in answer.held],
-            receipt,
-            [answer.offset.ahead_ms, answer.offset.error_ms] if answer.offset else None,
+            receipt_row(*answer.receipt) if answer.receipt else None,
+            offset_row(answer.offset),
             answer.repaired,
             decision_rows(answer.decided),
             [*answer.own_alone],
@@ -209,7 +197,7 @@ def pack_answer(answer: TakenAnswer) -> bytes:
 def read_answer(raw: bytes, device: DeviceId, kinds: KindSet) -> TakenAnswer:
     """Read the entry of an answer to `device`. Raises EntryError."""
     with _entry(raw, "answer") as row:
-        standing = _standing(Row(row.value(), "standing"))
+        standing = read_standing(row.value())
         counter, server_ms, contact_ms = row.whole(), row.whole(), row.whole()
         highest = Stamp(row.whole())
         records = tuple(read_confirmed(row.value(), kinds))
@@ -222,8 +210,8 @@ def read_answer(raw: bytes, device: DeviceId, kinds: KindSet) -> TakenAnswer:
             HeldEntry(Incarnation(each.blob(8)), each.whole(), each.text(_NAME_BYTES_MAX), each.text(_NAME_BYTES_MAX))
             for each in row.rows("held", _COUNT_MAX)
         )
-        receipt = _receipt(row.value())
-        offset, repaired = _offset(row.value()), row.whole()
+        receipt = read_receipt(row.value())
+        offset, repaired = read_offset(row.value()), row.whole()
         decided = read_decisions(row.value(), device)
         own_alone = tuple(RecordId(Row([each], "record").blob(16)) for each in row.items(_COUNT_MAX))
         row.end()
@@ -276,7 +264,21 @@ def _scopes(row: Row) -> tuple[ScopeId, ...]:
     return tuple(ScopeId(Row([each], "scope").text(_NAME_BYTES_MAX)) for each in row.items(_COUNT_MAX))
 
 
-def _standing(row: Row) -> Standing:
+def standing_row(standing: Standing) -> Value:
+    """Write where the device stands."""
+    return [
+        standing.epoch,
+        standing.position,
+        standing.token,
+        standing.generation,
+        [*standing.scopes],
+        [[fetch.scope, fetch.as_of, fetch.after] for fetch in standing.fetches],
+    ]
+
+
+def read_standing(value: Value) -> Standing:
+    """Read what `standing_row` wrote. Raises ProtocolError."""
+    row = Row(value, "standing")
     epoch, position, token = Epoch(row.blob(8)), Position(row.whole()), row.blob(8)
     generation, scopes = row.whole(), _scopes(row)
     fetches = []
@@ -286,7 +288,13 @@ def _standing(row: Row) -> Standing:
     return Standing(epoch, position, token, generation, scopes, tuple(fetches))
 
 
-def _receipt(value: Value) -> tuple[Incarnation, ReceiptNote] | None:
+def receipt_row(incarnation: Incarnation, note: ReceiptNote) -> Value:
+    """Write a receipt for ops of an incarnation."""
+    return [incarnation, note.up_to_seq, note.log_position, note.log_hash, note.server_ms, note.signature]
+
+
+def read_receipt(value: Value) -> tuple[Incarnation, ReceiptNote] | None:
+    """Read what `receipt_row` wrote, or that there is none. Raises ProtocolError."""
     if value is None:
         return None
     with reading(value, "receipt") as row:
@@ -295,7 +303,13 @@ def _receipt(value: Value) -> tuple[Incarnation, ReceiptNote] | None:
         return incarnation, note
 
 
-def _offset(value: Value) -> Offset | None:
+def offset_row(offset: Offset | None) -> Value:
+    """Write what is known of the phone's clock."""
+    return [offset.ahead_ms, offset.error_ms] if offset else None
+
+
+def read_offset(value: Value) -> Offset | None:
+    """Read what `offset_row` wrote. Raises ProtocolError."""
     if value is None:
         return None
     with reading(value, "offset") as row:

@@ -63,15 +63,15 @@ class Memory:
         self.resolutions: dict[RecordId, Resolution] = {}
         self.overruled: dict[tuple[RecordId, str, str], Overruled] = {}
         self._by_record: dict[RecordId, list[OpId]] = {}
-        self._held_ops: dict[OpId, Op] = {}
+        self.held_ops: dict[OpId, Op] = {}
         self._held_by_record: dict[RecordId, set[OpId]] = {}
-        self._own: dict[RecordId, OpId] = {}
-        self._settled: set[RecordId] = set()
+        self.own: dict[RecordId, OpId] = {}
+        self.settled: set[RecordId] = set()
         self.partial: set[RecordId] = set()
-        self._released: set[RecordId] = set()
+        self.released: set[RecordId] = set()
         self._stale: set[RecordId] = set()
-        self._tails: dict[Incarnation, tuple[int, bytes]] = {}
-        self._roots: dict[tuple[Incarnation, int], bytes] = {}
+        self.tails: dict[Incarnation, tuple[int, bytes]] = {}
+        self.salt_roots: dict[tuple[Incarnation, int], bytes] = {}
 
     def replay(self, frames: Iterable[Frame]) -> None:
         """Take in a whole journal, then show every record once. Raises EntryError."""
@@ -115,20 +115,20 @@ class Memory:
 
     def next_place(self, incarnation: Incarnation) -> tuple[int, bytes]:
         """Return the seq of the next op of an incarnation, and the chain value before it."""
-        seq, head = self._tails.get(incarnation, (0, chain_start(self.device, incarnation)))
+        seq, head = self.tails.get(incarnation, (0, chain_start(self.device, incarnation)))
         return seq + 1, head
 
     def root(self, incarnation: Incarnation, seq: int) -> bytes | None:
         """Return the salt root of an op's block, if one was drawn already."""
-        return self._roots.get((incarnation, salt_block(seq)))
+        return self.salt_roots.get((incarnation, salt_block(seq)))
 
     def roots(self, incarnation: Incarnation) -> dict[int, bytes]:
         """Return all salt roots of an incarnation, by block."""
-        return {block: root for (each, block), root in self._roots.items() if each == incarnation}
+        return {block: root for (each, block), root in self.salt_roots.items() if each == incarnation}
 
     def chain_at(self, incarnation: Incarnation, seq: int) -> bytes | None:
         """Return the chain value after an op of ours that is pending, or the newest; None if there is none such."""
-        tail_seq, tail = self._tails.get(incarnation, (0, chain_start(self.device, incarnation)))
+        tail_seq, tail = self.tails.get(incarnation, (0, chain_start(self.device, incarnation)))
         following = self.pending.get(OpId(self.device, incarnation, seq + 1))
         return tail if seq == tail_seq else following.chain_before if following else None
 
@@ -159,17 +159,17 @@ class Memory:
         if record in self.partial:
             # What others wrote on it stands at positions below the cursor, and has not come yet; nor has what an own
             # op did that was held, and released since.
-            return Seen(self.standing.epoch, Position(0), 0 if record in self._released else own_seq)
+            return Seen(self.standing.epoch, Position(0), 0 if record in self.released else own_seq)
         if self.projection.has_confirmed(record):
             return Seen(self.standing.epoch, self.standing.position, own_seq)
         # What the replica lacks is not on the screen: neither others' writes nor our own that the server has already.
-        return Seen(self.standing.epoch, Position(0), 0 if record in self._settled else own_seq)
+        return Seen(self.standing.epoch, Position(0), 0 if record in self.settled else own_seq)
 
     def whereabouts(self, record: RecordId) -> tuple[Whereabouts, str | None]:
         """Return where this device's newest edit of a record is, and the number of its receipt."""
         if self._by_record.get(record):
             return Whereabouts.ON_DEVICE, None
-        own = self._own.get(record)
+        own = self.own.get(record)
         note = self.receipts.get(own.incarnation) if own else None
         receipt = receipt_number(note.log_position, note.log_hash) if note else None
         if own is not None and own in self.held:
@@ -182,16 +182,27 @@ class Memory:
     @property
     def rejected(self) -> int:
         """How many records say less here than this worker wrote last, because somebody rejected it."""
-        made = (self.decided.get(op) for op in self._own.values())
+        made = (self.decided.get(op) for op in self.own.values())
         return sum(each is not None and each.decision.verdict is Verdict.REJECTED for each in made)
 
     def held_records(self) -> Iterator[tuple[OpId, RecordId, HeldEntry]]:
         """Yield the ops of this device that the server holds for review."""
         for op, entry in self.held.items():
-            yield op, self._held_ops[op].record, entry
+            yield op, self.held_ops[op].record, entry
 
     def _held_of(self, record: RecordId) -> list[Op]:
-        return [self._held_ops[op] for op in self.held if op in self._held_by_record.get(record, ())]
+        return [self.held_ops[op] for op in self.held if op in self._held_by_record.get(record, ())]
+
+    def restore_pending(self, written: WrittenOp) -> None:
+        """Put back an op that waits: what it once changed besides is restored apart."""
+        self.pending[written.op.id] = written
+        self._by_record.setdefault(written.op.record, []).append(written.op.id)
+
+    def restore_held(self, entry: HeldEntry, op: Op) -> None:
+        """Put back an op that the server holds."""
+        self.held[op.id] = entry
+        self.held_ops[op.id] = op
+        self._held_by_record.setdefault(op.record, set()).add(op.id)
 
     def _take_op(self, written: WrittenOp) -> None:
         op = written.op
@@ -201,9 +212,9 @@ class Memory:
             self.overruled.pop((op.record, edit.field, edit.key), None)
         self.pending[op.id] = written
         self._by_record.setdefault(op.record, []).append(op.id)
-        self._own[op.record] = op.id
-        self._tails[op.id.incarnation] = (op.id.seq, chain_next(written.chain_before, op_hash(op)))
-        self._roots[(op.id.incarnation, salt_block(op.id.seq))] = written.root
+        self.own[op.record] = op.id
+        self.tails[op.id.incarnation] = (op.id.seq, chain_next(written.chain_before, op_hash(op)))
+        self.salt_roots[(op.id.incarnation, salt_block(op.id.seq))] = written.root
         self.hlc = max(self.hlc, op.clock.hlc)
         self._stale.add(op.record)
 
@@ -211,7 +222,7 @@ class Memory:
         for incarnation, seq in answer.settled:
             settled = self._leave_pending(OpId(self.device, incarnation, seq))
             if settled is not None:
-                self._settled.add(settled.record)
+                self.settled.add(settled.record)
         for entry in answer.held:
             self._take_hold(entry)
         for decision in answer.decided:
@@ -235,10 +246,10 @@ class Memory:
     def _partial_after(self, answer: TakenAnswer) -> set[RecordId]:
         """Return the records that are here by own ops alone, while the fetch that brings all of them goes on."""
         if not answer.standing.fetches:
-            self._released.clear()
+            self.released.clear()
             return set()
         came = {record.id for record in answer.records} - {*answer.own_alone}
-        self._released -= came
+        self.released -= came
         new = {record for record in answer.own_alone if not self.projection.has_confirmed(record)}
         return ((self.partial - came) | new) - {*answer.dropped}
 
@@ -252,17 +263,14 @@ class Memory:
             self._stale.discard(record.id)
 
     def _take_hold(self, entry: HeldEntry) -> None:
-        op_id = OpId(self.device, entry.incarnation, entry.seq)
-        op = self._leave_pending(op_id)
+        op = self._leave_pending(OpId(self.device, entry.incarnation, entry.seq))
         if op is not None:
-            self.held[op_id] = entry
-            self._held_ops[op_id] = op
-            self._held_by_record.setdefault(op.record, set()).add(op_id)
+            self.restore_held(entry, op)
 
     def _note_overruled(self, after: Confirmed) -> None:
         assert self.enrolled is not None
         found = self.projection.sight(after.id)
-        if found is None or (not found[1].conflicts and not self._own.get(after.id)):
+        if found is None or (not found[1].conflicts and not self.own.get(after.id)):
             return
         before, kind = self.projection.confirmed(after.id), self.kinds.get(after.kind)
         for each in overruled_by(before, after.state, kind, self.enrolled.user):
@@ -271,17 +279,17 @@ class Memory:
     def _take_decision(self, decision: Decision) -> None:
         """Take in what became of a held op. Its answer may have been lost: then it still counts as pending here."""
         waiting = self.pending.get(decision.op)
-        op = waiting.op if waiting else self._held_ops.get(decision.op)
+        op = waiting.op if waiting else self.held_ops.get(decision.op)
         if op is None or op_hash(op) != decision.op_hash:
             # About what another copy of this store wrote under the same number.
             return
         held = self.held.pop(decision.op, None)
-        self._held_ops.pop(decision.op, None)
+        self.held_ops.pop(decision.op, None)
         self._held_by_record.get(op.record, set()).discard(decision.op)
         self._leave_pending(decision.op)
         if decision.verdict is Verdict.RELEASED:
-            self._settled.add(op.record)
-            self._released.add(op.record)
+            self.settled.add(op.record)
+            self.released.add(op.record)
         self.decided[decision.op] = DecidedOp(op, held.code if held else "", decision)
         self._stale.add(op.record)
 
