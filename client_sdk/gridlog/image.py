@@ -84,7 +84,7 @@ def load_image(memory: Memory, parts: Iterable[bytes]) -> None:
     """Take an image into an empty memory. Raises EntryError: the version that wrote it worked differently."""
     is_begun = False
     for part in parts:
-        rows: list[Any] = msgpack.unpackb(part, max_buffer_size=0)
+        rows: list[Any] = msgpack.unpackb(part)
         if not is_begun:
             _take_head(memory, rows.pop(0))
             is_begun = True
