@@ -1,27 +1,20 @@
 """A patrol book for one grid worker, in a terminal: write a patrol, list today's, see where each of them is.
 
-`python patrol_book.py my-phone`. What is written is saved before the next prompt, and goes to the server behind it
-whenever there is a signal. Leaving it takes keys and records out of memory.
+`python patrol_book.py [DIRECTORY [SECONDS]]`. What is written is saved before the next prompt, and sent behind it
+whenever there is a signal. Leaving, by `q` or Ctrl-C, takes keys and records out of memory.
 """
 
-import argparse
 import asyncio
 import os
 import sys
-from contextlib import suppress
 from datetime import UTC, datetime
 from getpass import getpass
 
 from gridlog import FieldStore, GridlogError, InvalidRecordError, InvitationError, NotEnrolledError, Record, SyncTurn
 
-IS_ENGLISH = (os.environ.get("GRIDLOG_LANG") or os.environ.get("LANG", "")).startswith("en")
-
 
 def say(zh: str, en: str) -> str:
-    return en if IS_ENGLISH else zh
-
-
-TYPES = {"daily": say("日常巡查", "Daily"), "night": say("夜间巡查", "Night"), "special": say("专项巡查", "Special")}
+    return en if (os.environ.get("GRIDLOG_LANG") or os.environ.get("LANG", "")).startswith("en") else zh
 
 
 class Keyboard:
@@ -44,45 +37,41 @@ class Keyboard:
             return line.decode(errors="replace").strip()
         raise EOFError
 
-    async def choose(self, labels: dict[str, str]) -> str:
-        numbered = {str(number): value for number, value in enumerate(labels, start=1)}
-        prompt = "  ".join(f"{number} {labels[value]}" for number, value in numbered.items())
-        while (typed := await self.ask(f"{prompt} > ")) not in numbered:
-            pass
-        return numbered[typed]
-
 
 def line_of(patrol: Record) -> str:
-    where, kind = patrol.whereabouts.value, TYPES.get(str(patrol.values["patrol_type"]), "")
-    seen = f"{start_of(patrol):%H:%M} {kind} {patrol.values.get('summary', '')}"
-    return f"  {seen} [{say(where.zh, where.en)} {patrol.receipt or ''}{' ⚠' * patrol.is_in_conflict}]"
-
-
-def start_of(patrol: Record) -> datetime:
-    return datetime.fromisoformat(str(patrol.values["started_at"])).astimezone()
+    started = str(patrol.values["started_at"])[11:16]  # Of 2026-11-20T09:10:00+08:00.
+    where = say(patrol.whereabouts.value.zh, patrol.whereabouts.value.en)
+    return f"  {started} {patrol.values.get('summary')!s} [{where}] {patrol.receipt or ''}".rstrip()
 
 
 async def list_today(store: FieldStore) -> None:
-    today = datetime.now(UTC).astimezone().date()
-    found = [each for each in await store.query("patrol", order="-started_at") if start_of(each).date() == today]
-    print(*map(line_of, found), say("  今天共", "  Today:") + f" {len(found)}", sep="\n")
+    today, newest = f"{datetime.now(UTC).astimezone():%Y-%m-%d}", await store.query("patrol", order="-started_at")
+    found = [each for each in newest if str(each.values["started_at"]).startswith(today)]
+    print(say(f"今天 {len(found)} 次", f"Today: {len(found)}"), *map(line_of, found), sep="\n")
 
 
 async def write(store: FieldStore, keyboard: Keyboard) -> None:
     now = datetime.now(UTC).astimezone().isoformat(timespec="seconds")
-    grid = await keyboard.choose({each: each for each in (await store.status()).scopes})
-    facts = {"grid_code": grid, "patrol_type": await keyboard.choose(TYPES), "leader": store.user}
-    while summary := await keyboard.ask(say("情况（空行放弃）：", "What you saw (empty: leave): ")):
+    grids = [each for each in (await store.status()).scopes if each != "tenant"]
+    grid = grids[0] if len(grids) == 1 else await keyboard.ask(f"{' / '.join(grids)}? ")
+    while summary := await keyboard.ask(say("情况（空行放弃）：", "What did you see? (nothing: leave) ")):
+        facts = {"patrol_type": "daily", "grid_code": grid, "occurred_at": now, "started_at": now, "summary": summary}
         try:
-            times = {"occurred_at": now, "started_at": now}
-            return print(line_of(await store.create("patrol", {**facts, **times, "summary": summary})))
+            print(line_of(await store.create("patrol", {**facts, "leader": store.user})))
+            break
         except InvalidRecordError as wrong:
             print(say(wrong.text.zh, wrong.text.en))
 
 
+async def serve(store: FieldStore, keyboard: Keyboard) -> None:
+    while (chosen := await keyboard.ask(say("w 记巡查  t 看今天  q 退出 > ", "w write  t today  q quit > "))) != "q":
+        if chosen in ("w", "t"):
+            await (write(store, keyboard) if chosen == "w" else list_today(store))
+
+
 def tell(turn: SyncTurn) -> None:
     if turn.report.sent:
-        print(say("\n已上传", "\nSent:"), turn.report.sent, flush=True)
+        print(say(f"\n已上传 {turn.report.sent} 项", f"\nSent: {turn.report.sent}"), flush=True)
 
 
 async def work(directory: str, passphrase: str, every_s: float) -> None:
@@ -93,32 +82,19 @@ async def work(directory: str, passphrase: str, every_s: float) -> None:
             await store.status()
         except NotEnrolledError:
             await store.enrol(await keyboard.ask(say("登记码：", "Enrolment code: ")))
-        # What a person must act on ends the group, and with it the program; a missing signal does not.
+        # Without a signal it tries again by itself. What a person must act on ends the group, and the program.
         async with asyncio.TaskGroup() as tasks:
             syncing = tasks.create_task(store.sync_forever(every_s=every_s, on_report=tell))
-            with suppress(EOFError):
-                await menu(store, keyboard)
+            await serve(store, keyboard)
             syncing.cancel()
 
 
-async def menu(store: FieldStore, keyboard: Keyboard) -> None:
-    entries = {"write": say("记巡查", "write"), "today": say("看今天", "today"), "leave": say("退出", "leave")}
-    while (chosen := await keyboard.choose(entries)) != "leave":
-        await (write(store, keyboard) if chosen == "write" else list_today(store))
-
-
-def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("directory", help="where the store is, or shall be")
-    options.add_argument("--every", type=float, default=30.0, help="seconds between two synchronisations")
-    given = options.parse_args()
-    passphrase = os.environ.get("GRIDLOG_PASSPHRASE") or getpass(say("口令：", "Passphrase: "))
-    try:
-        asyncio.run(work(given.directory, passphrase, given.every))
-    except* (GridlogError, InvitationError) as group:
-        for wrong in group.exceptions:
-            print(wrong.text)
-
-
 if __name__ == "__main__":
-    main()
+    directory = sys.argv[1] if len(sys.argv) > 1 else "my-phone"
+    every_s = float(sys.argv[2]) if len(sys.argv) > 2 else 30.0
+    try:
+        asyncio.run(work(directory, os.environ.get("GRIDLOG_PASSPHRASE") or getpass(), every_s))
+    except* (EOFError, KeyboardInterrupt):
+        print()
+    except* (GridlogError, InvitationError) as wrong:
+        print(*(say(each.text.zh, each.text.en) for each in wrong.exceptions if hasattr(each, "text")), sep="\n")

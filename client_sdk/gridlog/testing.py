@@ -1,10 +1,7 @@
 """A throw-away server for the tests of an app: a real one, on this machine, made for a test and gone after it.
 
 The rule it keeps: nothing is left behind. To end the server awaits nothing, so no cancellation can come in between.
-It is started as a process and spoken to by its own commands, so a test meets what a handheld and an operator meet.
-
-    async with throw_away_server() as server:
-        async with await server.enrolled_store(directory, "张三") as store: ...
+It is started as a process and spoken to by its own commands: a test meets what a handheld and an operator meet.
 """
 
 from __future__ import annotations
@@ -19,7 +16,7 @@ import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from importlib.util import find_spec
-from itertools import count
+from itertools import count, takewhile
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -70,14 +67,15 @@ class ServerFailedError(GridlogError):
 class ThrowAwayServer:
     """A running server of its own. Made by `throw_away_server`; `address` stays the same when it starts again.
 
-    Whatever asks it for something raises ServerFailedError if it says no. All but `enrolled_store` works while it is
-    stopped too. It belongs to no event loop, so a fixture of any scope may hold it.
+    Each question is a command, takes most of a second, and raises ServerFailedError if the answer is no. All but
+    `enrolled_store` works while the server is stopped too. It belongs to no event loop: a fixture of any scope may
+    hold it.
     """
 
     def __init__(self, directory: Path, port: int) -> None:
         self.directory = directory
         self.address = f"http://127.0.0.1:{port}"
-        self._port = port
+        self._log = directory / "server.log"
         self._process: subprocess.Popen[bytes] | None = None
         self._numbers = count(1)
 
@@ -89,12 +87,7 @@ class ThrowAwayServer:
     @property
     def log(self) -> str:
         """What the server has printed and logged since it first started."""
-        path = self._log_path
-        return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
-
-    async def make(self, *, tenant: str, tenant_name: str) -> None:
-        """Make keys and database, once. `throw_away_server` has done it."""
-        await self.command("init", "--tenant", tenant, "--name", tenant_name, "--port", str(self._port))
+        return self._log.read_text(encoding="utf-8", errors="replace") if self._log.exists() else ""
 
     async def start(self) -> None:
         """Start it, at the same address as before, and return when it listens. Harmless if it runs."""
@@ -190,25 +183,21 @@ class ThrowAwayServer:
         try:
             out, err = await asyncio.wait_for(process.communicate(), COMMAND_SECONDS_MAX)
         except TimeoutError:
-            raise ServerFailedError(arguments[0], f"no answer in {COMMAND_SECONDS_MAX:.0f} s") from None
+            raise ServerFailedError(_spoken(arguments), f"no answer in {COMMAND_SECONDS_MAX:.0f} s") from None
         finally:
             if process.returncode is None:
                 process.kill()
                 await process.wait()
         if process.returncode != 0:
-            raise ServerFailedError(" ".join(arguments[:2]), err.decode(errors="replace").strip())
+            raise ServerFailedError(_spoken(arguments), err.decode(errors="replace").strip())
         return out.decode()
 
     async def _json(self, *arguments: str) -> Any:
         return json.loads(await self.command(*arguments))
 
-    @property
-    def _log_path(self) -> Path:
-        return self.directory / "server.log"
-
     def _launched(self) -> subprocess.Popen[bytes]:
         # Into a file, not a pipe: nobody has to read on for the server to go on.
-        with self._log_path.open("ab") as log:
+        with self._log.open("ab") as log:
             return subprocess.Popen(
                 [*_COMMAND, "run"], env=self._environment(), stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
@@ -232,7 +221,7 @@ async def throw_away_server(*, tenant: str = "420106", tenant_name: str = "武�
     with TemporaryDirectory(prefix="gridlog-") as directory, _port_of_its_own() as port:
         server = ThrowAwayServer(Path(directory), port)
         try:
-            await server.make(tenant=tenant, tenant_name=tenant_name)
+            await server.command("init", "--tenant", tenant, "--name", tenant_name, "--port", str(port))
             await server.start()
             yield server
         finally:
@@ -248,3 +237,7 @@ def _port_of_its_own() -> Iterator[int]:
         keeping.bind(("127.0.0.1", 0))
         port: int = keeping.getsockname()[1]
         yield port
+
+
+def _spoken(arguments: Sequence[str]) -> str:
+    return " ".join(takewhile(lambda part: not part.startswith("-"), arguments))
