@@ -19,13 +19,20 @@ from gridlog_protocol.ids import DeviceHandle, Position, ScopeId, TenantId, User
 from gridlog_protocol.kinds import shipped_kinds
 from gridlog_protocol.state import RecordState
 from gridlog_sync.session import Standing
+from gridlog_sync.writing import Change
 from tools.bench.records import EPOCH, confirmed_records, scopes
 
 PASSPHRASE = "grid-worker-7"
 ME = UserId(b"a worker's id 16")
 SCOPES = (ScopeId("tenant"), *map(ScopeId, scopes()))
 _AT = "2026-11-20T09:10:00+08:00"
-PATROL = {"patrol_type": "daily", "grid_code": scopes()[0], "leader": ME, "occurred_at": _AT, "started_at": _AT}
+PATROL: dict[str, Change] = {
+    "patrol_type": "daily",
+    "grid_code": scopes()[0],
+    "leader": ME,
+    "occurred_at": _AT,
+    "started_at": _AT,
+}
 
 
 def make_filled(directory: Path, records: int, *, per_answer: int = 20) -> None:

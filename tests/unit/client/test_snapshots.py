@@ -53,7 +53,7 @@ async def test_a_store_is_the_same_from_its_snapshot_and_without(store: Path) ->
 async def test_a_snapshot_with_any_byte_changed_or_cut_anywhere_changes_nothing(store: Path) -> None:
     path, everything = store / SNAPSHOT_FILE, known(store)
     whole = path.read_bytes()
-    for at in [*range(0, 150), *range(150, len(whole), 997)]:
+    for at in [*range(150), *range(150, len(whole), 997)]:
         path.write_bytes(whole[:at] + bytes([whole[at] ^ 1 << at % 8]) + whole[at + 1 :])
         assert known(store) == everything
     for length in [*range(0, 150, 7), *range(150, len(whole), 1777)]:
@@ -113,7 +113,9 @@ async def test_a_snapshot_is_written_now_and_then(store: Path, monkeypatch: pyte
     assert 0 <= read(store)[1] < 20
 
 
-async def test_a_snapshot_that_was_killed_on_its_way_leaves_the_old_one_or_the_new(store: Path, tmp_path: Path) -> None:
+async def test_a_snapshot_that_was_killed_on_its_way_leaves_the_old_one_or_the_new(
+    store: Path, tmp_path: Path
+) -> None:
     everything = known(store)
     action = """
 import asyncio
