@@ -134,11 +134,10 @@ async def test_another_content_type_is_refused(door: Door, path: str, kind: str)
 
 @pytest.mark.parametrize("encoding", ["gzip", "identity", "br", "deflate, gzip"])
 async def test_an_encoded_body_is_refused_and_never_inflated(door: Door, encoding: str) -> None:
-    bomb = gzip.compress(bytes(64 << 20), 1)
     headers = {"Content-Type": MEDIA_TYPE, "Content-Encoding": encoding}
-    started = time.monotonic()
-    assert await door.refusal("/v1/sync", bomb, headers) == "unsupported_media_type"
-    assert time.monotonic() - started < 0.5
+    # Whoever tries to inflate what was never compressed answers otherwise.
+    for body in (gzip.compress(bytes(64 << 20), 1), b"never compressed"):
+        assert await door.refusal("/v1/sync", body, headers) == "unsupported_media_type"
 
 
 @pytest.mark.parametrize("path", POSTS)
