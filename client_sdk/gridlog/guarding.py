@@ -75,6 +75,14 @@ class Guarding(Keeping):
                 await self._on_thread(lambda: self._release(_closed, tail_max=CLOSING_TAIL_MAX))
         self._thread.shutdown(wait=True)
 
+    async def compact(self) -> None:
+        """Write down what is still true, and destroy the keys of everything written before.
+
+        It happens by itself, too; call it when something was erased. Raises LockedError, DiskFullError, DiskFailedError: close, and open again.
+        """
+        async with self._writing:
+            await self._run(self._compact)
+
     async def wipe(self) -> None:
         """Destroy the keys, then the files, of this store, locked or not, and close it. Nothing brings it back.
 

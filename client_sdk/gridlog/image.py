@@ -1,8 +1,8 @@
 """Write down everything that an open store knows, and read it again: what snapshots and compacted journals hold.
 
-An image is a sequence of parts, each a packed list of rows, the head first. It says all that the entries of the
-journal up to a place say together, so whoever reads it goes on with the entries behind that place, and ends up
-exactly where somebody ends up who read them all.
+An image is a sequence of parts: packed lists of rows, the head first, and then the records, in pieces of the pages
+in which SQLite has them. It says all that the entries of the journal up to a place say together, so whoever reads it
+goes on with the entries behind that place, and ends up exactly where somebody ends up who read them all.
 
 Its parts come back out of a seal of this very device, which packed them: they are not searched for what a stranger
 might have put there.
@@ -39,18 +39,20 @@ from .entries import (
     standing_row,
 )
 from .memory import Memory
+from .projection import LAYOUT, Projection
 from .resolutions import Overruled, Resolution
 from .sights import derivation
 
 _VERSION = 1
 _PORTION_BYTES = 256 << 10
+_PAGES_BYTES = 1 << 20
 
 
 class _Tag(IntEnum):
     """What a row is about."""
 
     HEAD = 0
-    RECORD = 1
+    PAGES = 1
     PENDING = 2
     HELD = 3
     DECIDED = 4
@@ -63,13 +65,17 @@ class _Tag(IntEnum):
     RELEASED = 11
     TAIL = 12
     ROOT = 13
+    DIGEST = 14
+
+
+_PAGES = _Tag.PAGES.value
 
 
 def image_parts(memory: Memory) -> Iterator[bytes]:
     """Yield the parts of the image of what is in memory. Nothing may change before the last one."""
     portion: list[bytes] = []
     size = 0
-    for row in _rows(memory):
+    for row in fact_rows(memory):
         packed = pack(row)
         portion.append(packed)
         size += len(packed)
@@ -78,22 +84,46 @@ def image_parts(memory: Memory) -> Iterator[bytes]:
             portion, size = [], 0
     if portion:
         yield _part(portion)
+    yield from _pages(memory.projection)
 
 
 def load_image(memory: Memory, parts: Iterable[bytes]) -> None:
     """Take an image into an empty memory. Raises EntryError: the version that wrote it worked differently."""
-    is_begun = False
-    for part in parts:
-        rows: list[Any] = msgpack.unpackb(part)
-        if not is_begun:
-            _take_head(memory, rows.pop(0))
-            is_begun = True
-        records = [row[1:] for row in rows if row[0] == _Tag.RECORD]
-        memory.projection.load(records)
-        for row in rows[: len(rows) - len(records)]:
-            _take(memory, row)
-    if not is_begun:
+    rest = iter(parts)
+    rows = _rows(rest)
+    head = next(rows, None)
+    if head is None:
         raise EntryError("an image without a head")
+    _take_head(memory, head)
+    for row in rows:
+        if row[0] == _PAGES:
+            memory.projection.deserialize(_joined(rest, row[1]))
+            return
+        _take(memory, row)
+    raise EntryError("an image without records")
+
+
+def _rows(parts: Iterator[bytes]) -> Iterator[list[Any]]:
+    for part in parts:
+        yield from msgpack.unpackb(part)
+
+
+def _pages(projection: Projection) -> Iterator[bytes]:
+    """Yield how long the records are, as SQLite has them in its pages, and then these."""
+    pages = projection.serialized()
+    yield pack([[_PAGES, len(pages)]])
+    for start in range(0, len(pages), _PAGES_BYTES):
+        yield pages[start : start + _PAGES_BYTES]
+
+
+def _joined(pieces: Iterator[bytes], size: int) -> bytearray:
+    joined, at = bytearray(size), 0
+    for piece in pieces:
+        joined[at : at + len(piece)] = piece
+        at += len(piece)
+    if at != size:
+        raise EntryError("an image with pages missing or left over")
+    return joined
 
 
 def _part(rows: list[bytes]) -> bytes:
@@ -101,12 +131,12 @@ def _part(rows: list[bytes]) -> bytes:
     return header + b"".join(rows)
 
 
-def _rows(memory: Memory) -> Iterator[list[Value]]:
-    """Yield what is in memory, records last."""
+def fact_rows(memory: Memory) -> Iterator[list[Value]]:
+    """Yield what is in memory besides the records themselves, the head first."""
     yield [
         _Tag.HEAD.value,
         _VERSION,
-        derivation(),
+        derivation() + LAYOUT,
         pack_enrolled(memory.enrolled) if memory.enrolled else None,
         standing_row(memory.standing) if memory.standing else None,
         memory.hlc,
@@ -118,8 +148,8 @@ def _rows(memory: Memory) -> Iterator[list[Value]]:
     ]
     yield from _rows_of_ops(memory)
     yield from _rows_of_records(memory)
-    for row in memory.projection.rows():
-        yield [_Tag.RECORD.value, *row]
+    for scope, digest_class, count, total in memory.projection.digests():
+        yield [_Tag.DIGEST.value, scope, digest_class, count, total.to_bytes(32, "big")]
 
 
 def _rows_of_ops(memory: Memory) -> Iterator[list[Value]]:
@@ -155,7 +185,9 @@ def _marks(memory: Memory) -> tuple[tuple[_Tag, set[RecordId]], ...]:
 
 def _take_head(memory: Memory, row: list[Any]) -> None:
     match row:
-        case [_Tag.HEAD.value, version, made_with, *rest] if version == _VERSION and made_with == derivation():
+        case [_Tag.HEAD.value, version, made_with, *rest] if (
+            version == _VERSION and made_with == derivation() + LAYOUT
+        ):
             enrolled, standing, hlc, memory.counter, server_ms, contact_ms, offset, memory.repaired = rest
         case _:
             raise EntryError("an image of another version")
@@ -183,6 +215,8 @@ def _take(memory: Memory, row: list[Any]) -> None:
             memory.tails[Incarnation(incarnation)] = seq, head
         case [_Tag.ROOT.value, incarnation, block, root]:
             memory.salt_roots[(Incarnation(incarnation), block)] = root
+        case [_Tag.DIGEST.value, scope, digest_class, count, total]:
+            memory.projection.load_digest(scope, digest_class, count, int.from_bytes(total, "big"))
         case _:
             _take_about_records(memory, row)
 

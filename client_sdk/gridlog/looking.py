@@ -1,7 +1,8 @@
 """Find records in the projection: by the values of their fields, and by what their texts contain.
 
 An index over a field is made when somebody first asks about it, and kept up from then on: lists ask about a few
-fields over and over, and an index over all of them would double what an open store takes.
+fields over and over, and an index over all of them would double what an open store takes. It stands in a database of
+its own, so that no snapshot has it.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from gridlog_protocol.ids import RecordId
 from .sights import shown_values, sql_value
 
 _SCHEMA = """
-CREATE TABLE value_of (
+ATTACH ':memory:' AS lookup;
+CREATE TABLE lookup.value_of (
     kind  TEXT,  -- kind of record
     field TEXT,  -- "=" and a field's name for what it is or contains; "<" and the name for what it is sorted by
     value ANY,   -- as SQLite reads it from JSON; sorted by, below everything else for a field without a value

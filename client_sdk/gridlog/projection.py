@@ -6,6 +6,7 @@ losing it costs only the time to read the journal again. It never touches the di
 
 from __future__ import annotations
 
+import hashlib
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
@@ -20,9 +21,14 @@ from gridlog_sync.reconcile import fingerprint
 from .looking import Lookup, Query, found_by
 from .sights import Confirmed, Sight, confirmed_of, read_leaves, sight_of
 
-_SCHEMA = """
-PRAGMA page_size = 8192;
+_SETTINGS = """
+PRAGMA page_size = 16384;
 PRAGMA temp_store = MEMORY;
+PRAGMA secure_delete = ON;
+"""
+# What is dropped is overwritten at once: the pages go into snapshots as they are.
+
+_SCHEMA = """
 CREATE TABLE record (
     id        BLOB NOT NULL UNIQUE,  -- UUIDv7
     kind      TEXT NOT NULL,         -- kind of record
@@ -36,6 +42,9 @@ CREATE TABLE record (
 CREATE INDEX record_by_kind ON record (kind, is_hidden, id);
 CREATE INDEX record_in_conflict ON record (id) WHERE conflicts > 0;
 """
+
+LAYOUT = hashlib.sha256(_SCHEMA.encode()).digest()[:8]
+"""Stands for how records are laid out: an image of another layout is of no use."""
 
 _COLUMNS = "id, kind, conflicts, is_hidden, facts, shown, leaves, confirmed"
 
@@ -61,7 +70,7 @@ class Projection:
         self._scopes: frozenset[ScopeId] = frozenset()
         self._digests: dict[tuple[ScopeId, int], SetDigest] = {}
         self._connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
-        self._connection.executescript(_SCHEMA)
+        self._connection.executescript(_SETTINGS + _SCHEMA)
         self._lookup = Lookup(self._connection)
 
     def close(self) -> None:
@@ -158,17 +167,26 @@ class Projection:
         return records[0], conflicts[0]
 
     def rows(self) -> Iterator[Row]:
-        """Yield everything that is here, by id: what a snapshot keeps. Nothing may change meanwhile."""
+        """Yield everything that is here, by id. Nothing may change meanwhile."""
         for row in self._connection.execute(f"SELECT {_COLUMNS} FROM record ORDER BY id"):
             yield Row(*row)
 
-    def load(self, rows: Iterable[Sequence[object]]) -> None:
-        """Take in rows as `rows` yielded them, into an empty projection. `hold_scopes` comes before."""
-        counted: list[Sequence[object]] = []
-        for row in rows:
-            self._count(row[_LEAVES], sign=1)
-            counted.append(row)
-        self._connection.executemany(f"INSERT INTO record ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", counted)
+    def digests(self) -> Iterator[tuple[ScopeId, int, int, int]]:
+        """Yield scope, class, count and sum of each set that the digest covers: what a snapshot keeps of it."""
+        for (scope, digest_class), digest in sorted(self._digests.items()):
+            yield scope, digest_class, digest.count, digest.total
+
+    def load_digest(self, scope: ScopeId, digest_class: int, count: int, total: int) -> None:
+        """Take in one of `digests`."""
+        self._digests[(scope, digest_class)] = SetDigest(count, total)
+
+    def serialized(self) -> bytes:
+        """Return the table and its indexes as SQLite would write them to a file: what a snapshot keeps."""
+        return self._connection.serialize()
+
+    def deserialize(self, image: bytes | bytearray) -> None:
+        """Put what `serialized` returned in the place of what is here; `hold_scopes` and `load_digest` are apart."""
+        self._connection.deserialize(image)
 
     def _leaves(self, record: RecordId) -> bytes:
         found = self._one("SELECT leaves FROM record WHERE id = ?", record)
@@ -185,6 +203,3 @@ class Projection:
     def _one(self, sql: str, *values: object) -> Sequence[Any] | None:
         row: Sequence[Any] | None = self._connection.execute(sql, values).fetchone()
         return row
-
-
-_LEAVES = Row._fields.index("leaves")

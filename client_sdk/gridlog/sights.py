@@ -15,7 +15,9 @@ from functools import cache
 from importlib.metadata import version
 from typing import Any
 
-from gridlog_protocol.canonical import Value, pack, unpack
+import msgpack
+
+from gridlog_protocol.canonical import Value, pack
 from gridlog_protocol.ids import RecordId, ScopeId, UserId
 from gridlog_protocol.kinds import Kind, KindSet
 from gridlog_protocol.rows import Row
@@ -87,8 +89,8 @@ def sight_of(state: RecordState, kind: Kind | None) -> Sight:
 
 def author_and_rounds(facts: bytes) -> tuple[UserId | None, Mapping[str, Mapping[str, int]]]:
     """Read the facts of a sight."""
-    row: Any = unpack(facts)
-    return row[0], row[1]
+    author, rounds = msgpack.unpackb(facts)
+    return author, rounds
 
 
 def leaves_of(state: RecordState, kind: Kind | None) -> bytes:
@@ -105,8 +107,8 @@ def read_leaves(packed: bytes) -> tuple[frozenset[ScopeId], dict[int, int]]:
     """Read what `leaves_of` packed: the scopes, and the leaf of each class."""
     if not packed:
         return frozenset(), {}
-    row: Any = unpack(packed)
-    scopes, flat = row
+    # Packed by this device, and read for every record that changes.
+    scopes, flat = msgpack.unpackb(packed)
     return frozenset(scopes), {flat[at]: int.from_bytes(flat[at + 1], "big") for at in range(0, len(flat), 2)}
 
 

@@ -237,6 +237,16 @@ class FieldStore(Guarding):
         memory = self._memory
         return await self._run(lambda: [record_of(memory, each) for each in memory.projection.matching(query)])
 
+    async def search(self, words: str, *, kind: str | None = None, limit: int = 50) -> list[Record]:
+        """Return the records whose texts contain each of the words, newest first: any part of a Chinese sentence.
+
+        The case of Latin letters makes no difference. Withdrawn records are left out, unless they are in conflict.
+        """
+        memory = self._memory
+        return await self._run(
+            lambda: [record_of(memory, each) for each in memory.projection.containing(words, kind=kind, limit=limit)]
+        )
+
     async def pending(self) -> list[PendingOp]:
         """Return what the server has not acknowledged yet, oldest first."""
         return await self._run(lambda: pending_ops(self._memory))

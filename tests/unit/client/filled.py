@@ -7,7 +7,7 @@ from pathlib import Path
 
 from gridlog.entries import Enrolled, TakenAnswer, pack_answer, pack_enrolled
 from gridlog.frames import FrameType
-from gridlog.image import image_parts
+from gridlog.image import fact_rows
 from gridlog.journal import Journal
 from gridlog.memory import Memory
 from gridlog.reading import open_files, read_store
@@ -77,6 +77,7 @@ def read(directory: Path) -> tuple[Memory, int, int]:
         files.vault.close()
 
 
-def known(directory: Path) -> list[bytes]:
+def known(directory: Path) -> list[Sequence[object]]:
     """Return everything that a store knows."""
-    return [*image_parts(read(directory)[0])]
+    memory = read(directory)[0]
+    return [*fact_rows(memory), *memory.projection.rows()]
