@@ -45,6 +45,7 @@ from .vault_errors import (
     WrongPinError,
     WrongRecoveryKeyError,
 )
+from .verifying import Finding, Verified
 
 __all__ = [
     "Add",
@@ -57,6 +58,7 @@ __all__ = [
     "DiskFailedError",
     "DiskFullError",
     "FieldStore",
+    "Finding",
     "ForeignServerError",
     "GridlogError",
     "HeldNote",
@@ -90,6 +92,7 @@ __all__ = [
     "UnknownKindError",
     "UnknownRecordError",
     "UnreachableError",
+    "Verified",
     "WeakPassphraseError",
     "WeakPinError",
     "Whereabouts",

@@ -84,6 +84,16 @@ def passphrase(store: Store = DEFAULT_STORE, weak: Weak = False) -> None:  # noq
     out.print(say("口令已更换，旧口令作废。", "The passphrase is changed; the old one does not open it any more."))
 
 
+@keeping_shut.command(help=say("重新读取全部数据，查找损坏。", "Read everything again, and look for damage."))
+def verify(store: Store = DEFAULT_STORE) -> None:
+    """Verify."""
+    found = in_store(store, lambda opened: opened.verify())
+    if found.findings:
+        fail(*(finding.text for finding in found.findings))
+    zh = f"完好：日志 {found.entries} 条，记录 {found.records} 条。"
+    out.print(say(zh, f"Sound: {found.entries} entries in the journal, {found.records} records."))
+
+
 @keeping_shut.command(help=say("清除本机的全部数据，无法恢复。", "Destroy everything in the store, for good."))
 def wipe(
     store: Store = DEFAULT_STORE,

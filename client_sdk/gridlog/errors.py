@@ -19,10 +19,12 @@ _SECONDS = re.compile(r"[0-9]{1,9}")
 
 
 class StorePart(Enum):
-    """A file of the store, as the worker is told of it."""
+    """A part of the store, as the worker is told of it."""
 
     KEYS = Text("密钥文件", "key file")
     JOURNAL = Text("日志", "journal")
+    SNAPSHOT = Text("快照", "snapshot")
+    MEMORY = Text("内存", "memory")
 
 
 class GridlogError(Exception):

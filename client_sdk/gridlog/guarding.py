@@ -27,6 +27,7 @@ from .keeping import CLOSING_TAIL_MAX, Keeping
 from .memory import Memory
 from .reading import Files, open_files, read_store
 from .vault import KdfProfile, SlotKind, Vault, slots_at, wipe
+from .verifying import Verified, verify
 
 T = TypeVar("T")
 
@@ -75,10 +76,20 @@ class Guarding(Keeping):
                 await self._on_thread(lambda: self._release(_closed, tail_max=CLOSING_TAIL_MAX))
         self._thread.shutdown(wait=True)
 
+    async def verify(self) -> Verified:
+        """Read everything again from the disk, and compare. It changes nothing, and takes as long as `open` did once.
+
+        Raises LockedError, DiskFailedError.
+        """
+        async with self._writing:
+            opened = self._opened
+            return await self._run(lambda: verify(self._directory, opened.vault, opened.journal, opened.memory))
+
     async def compact(self) -> None:
         """Write down what is still true, and destroy the keys of everything written before.
 
-        It happens by itself, too; call it when something was erased. Raises LockedError, DiskFullError, DiskFailedError: close, and open again.
+        It happens by itself, too; call it when something was erased. Raises LockedError, DiskFullError,
+        DiskFailedError: close then, and open again.
         """
         async with self._writing:
             await self._run(self._compact)

@@ -30,7 +30,9 @@ CREATE TABLE lookup.value_of (
 ) STRICT, WITHOUT ROWID;
 """
 
-_CONTAINED = "SELECT r.kind, ?1, e.value, r.id FROM record r, json_each(r.shown, ?2) e WHERE e.value IS NOT NULL"
+# Of bytes, which are `{"#": hex}`, SQL would see the inside.
+_EACH = "CASE e.key WHEN '#' THEN json_object('#', e.value) ELSE e.value END"
+_CONTAINED = f"SELECT r.kind, ?1, {_EACH}, r.id FROM record r, json_each(r.shown, ?2) e WHERE e.value IS NOT NULL"
 _SORTED = "SELECT r.kind, ?1, coalesce(json_extract(r.shown, ?2), ?3), r.id FROM record r WHERE 1"
 _HAS = "EXISTS (SELECT 1 FROM value_of v WHERE v.kind = ? AND v.field = ? AND v.value = ? AND v.id = r.id)"
 _ABSENT = -math.inf

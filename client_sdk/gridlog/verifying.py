@@ -1,0 +1,112 @@
+"""Read a whole store again, and say where it is not what was written: journal, snapshot, or what is in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import zip_longest
+from pathlib import Path
+
+from gridlog_protocol.canonical import Value
+from gridlog_protocol.texts import Text
+
+from .entries import EntryError
+from .errors import DiskFailedError, StoreDamagedError, StorePart
+from .image import fact_rows, load_image
+from .journal import Journal
+from .memory import Memory
+from .reading import empty_memory, replay_into
+from .snapshot import SnapshotRefusedError, find_snapshot
+from .vault import SNAPSHOT_FILE, Vault
+
+_SAYS = {
+    StorePart.JOURNAL: Text("记录日志已损坏", "The journal is damaged"),
+    StorePart.SNAPSHOT: Text("快照已损坏（不影响记录）", "The snapshot is damaged; no record depends on it"),
+    StorePart.MEMORY: Text(
+        "内存与日志不一致，请关闭后重新打开", "Memory differs from the journal: close and open again"
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that is not what was written. `position` is an entry of the journal, 0 if there is none to name."""
+
+    where: StorePart
+    position: int
+
+    @property
+    def text(self) -> Text:
+        """What the worker reads."""
+        said = _SAYS[self.where]
+        at = Text(f"（第 {self.position} 条）", f" (entry {self.position})") if self.position else Text("", "")
+        return Text(said.zh + at.zh, said.en + at.en)
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """What `verify` read: so many entries, last number and all, and so many records; and what was wrong with them."""
+
+    entries: int
+    last_entry: int
+    records: int
+    findings: tuple[Finding, ...]
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether everything is what was written."""
+        return not self.findings
+
+
+def verify(directory: Path, vault: Vault, journal: Journal, memory: Memory) -> Verified:
+    """Read everything of an open store again, from the disk. It changes nothing."""
+    again = empty_memory(vault)
+    findings = [*_in_journal(journal, again)]
+    if not findings:
+        findings += _in_memory(memory, again)
+        findings += _in_snapshot(directory, vault, journal)
+    last = journal.head[0]
+    records = again.projection.counts()[0]
+    again.projection.close()
+    return Verified(last - journal.first_seq + 1, last, records, tuple(findings))
+
+
+def _in_journal(journal: Journal, again: Memory) -> Iterator[Finding]:
+    try:
+        replay_into(again, journal.replay())
+    except StoreDamagedError as damage:
+        yield Finding(damage.where, damage.position or 0)
+    except (EntryError, DiskFailedError):
+        yield Finding(StorePart.JOURNAL, 0)
+
+
+def _in_memory(memory: Memory, again: Memory) -> Iterator[Finding]:
+    rows = zip_longest(memory.projection.rows(), again.projection.rows())
+    if any(one != other for one, other in rows) or _facts(memory) != _facts(again):
+        yield Finding(StorePart.MEMORY, 0)
+
+
+def _in_snapshot(directory: Path, vault: Vault, journal: Journal) -> Iterator[Finding]:
+    if not (directory / SNAPSHOT_FILE).exists():
+        return
+    snapshot = find_snapshot(directory, vault)
+    if snapshot is None:
+        yield Finding(StorePart.SNAPSHOT, 0)
+        return
+    if snapshot.seq < journal.first_seq:
+        return
+    from_snapshot, from_journal = empty_memory(vault), empty_memory(vault)
+    try:
+        load_image(from_snapshot, snapshot.parts())
+        replay_into(from_journal, (frame for frame in journal.replay() if frame.seq <= snapshot.seq))
+    except (SnapshotRefusedError, EntryError):
+        yield Finding(StorePart.SNAPSHOT, 0)
+        return
+    rows = zip_longest(from_snapshot.projection.rows(), from_journal.projection.rows())
+    if any(one != other for one, other in rows) or _facts(from_snapshot) != _facts(from_journal):
+        yield Finding(StorePart.SNAPSHOT, snapshot.seq)
+
+
+def _facts(memory: Memory) -> list[list[Value]]:
+    # The head has the last contact, of which an idle exchange leaves no trace in the journal.
+    return [*fact_rows(memory)][1:]
