@@ -8,10 +8,12 @@ from gridlog_sync.view import Conflict
 from gridlog_sync.writing import Add, Count, InvalidRecordError, Remove
 
 from .credentials import Badge, Credential, Pin, Recovery
+from .drafts import Draft
 from .errors import (
     AlreadyEnrolledError,
     DiskFailedError,
     DiskFullError,
+    DraftTooLargeError,
     ForeignServerError,
     GridlogError,
     LockedError,
@@ -24,6 +26,7 @@ from .errors import (
     StoreMissingError,
     StoreTooNewError,
     StoreWipedError,
+    UnknownDraftError,
     UnknownKindError,
     UnknownRecordError,
     UnreachableError,
@@ -45,6 +48,7 @@ from .vault_errors import (
     WrongPinError,
     WrongRecoveryKeyError,
 )
+from .watching import Watch
 
 __all__ = [
     "Add",
@@ -56,6 +60,8 @@ __all__ = [
     "DeviceSecretMissingError",
     "DiskFailedError",
     "DiskFullError",
+    "Draft",
+    "DraftTooLargeError",
     "FieldStore",
     "ForeignServerError",
     "GridlogError",
@@ -87,9 +93,11 @@ __all__ = [
     "SyncReport",
     "SyncStatus",
     "SyncTurn",
+    "UnknownDraftError",
     "UnknownKindError",
     "UnknownRecordError",
     "UnreachableError",
+    "Watch",
     "WeakPassphraseError",
     "WeakPinError",
     "Whereabouts",

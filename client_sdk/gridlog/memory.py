@@ -1,6 +1,6 @@
 """Everything an open store knows, and how each journal entry changes it.
 
-The rule it keeps: live writing and reading the journal again go through the same three methods, so that a store that
+The rule it keeps: live writing and reading the journal again go through the same few methods, so that a store that
 was killed comes back exactly as it was.
 """
 
@@ -22,6 +22,7 @@ from gridlog_sync.clocks import Offset
 from gridlog_sync.merge import overlay
 from gridlog_sync.session import Standing
 
+from .drafts import Draft, DraftEntry, read_draft, take_in
 from .entries import (
     DecidedOp,
     Enrolled,
@@ -61,6 +62,8 @@ class Memory:
         self.receipts: dict[Incarnation, ReceiptNote] = {}
         self.resolutions: dict[RecordId, Resolution] = {}
         self.overruled: dict[tuple[RecordId, str, str], Overruled] = {}
+        self.drafts: dict[RecordId, Draft] = {}
+        self.touched: dict[RecordId, str] = {}
         self._by_record: dict[RecordId, list[OpId]] = {}
         self._held_by_record: dict[RecordId, dict[OpId, Op]] = {}
         self._own: dict[RecordId, OpId] = {}
@@ -84,6 +87,8 @@ class Memory:
                     self.take_enrolment(read_enrolled(frame.payload))
                 case FrameType.FACT:
                     touched |= self._forget_pending(read_reincarnated(frame.payload))
+                case FrameType.DRAFT:
+                    self.take_draft(read_draft(frame.payload))
         for record in touched:
             self._show(record)
 
@@ -103,6 +108,10 @@ class Memory:
         token = cursor_token(enrolled.epoch, log_start(enrolled.tenant, enrolled.epoch))
         self.standing = Standing.fresh(enrolled.epoch, token, enrolled.scopes, enrolled.generation)
         self.projection.hold_scopes(enrolled.scopes)
+
+    def take_draft(self, entry: DraftEntry) -> None:
+        """Take in what became of a form that is not finished."""
+        take_in(self.drafts, entry, self.kinds)
 
     def take_reincarnation(self, written: Iterable[WrittenOp]) -> None:
         """Take in that all pending ops follow again under a new incarnation."""
@@ -288,4 +297,7 @@ class Memory:
         return touched
 
     def _show(self, record: RecordId) -> None:
-        self.projection.show(record, self.shown(record))
+        state = self.shown(record)
+        self.projection.show(record, state)
+        # For those who watch: the kind, or nothing if the record is gone. Whoever tells them empties it.
+        self.touched[record] = state.kind if state else ""
