@@ -83,8 +83,9 @@ class Watches:
             watch.tell(touched)
 
     def end(self) -> None:
-        """End all of them."""
-        for watch in self._held:
+        """End all of them. What is told later reaches nobody."""
+        held, self._held = self._held, WeakSet()
+        for watch in held:
             watch.end()
 
 

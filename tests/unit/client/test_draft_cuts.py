@@ -127,7 +127,7 @@ async def test_a_kill_leaves_a_draft_as_it_was_before_or_as_it_is_after_and_noth
     assert len(found) > 5
     assert found[0] == before
     assert found[-1] == after
-    changed = found.index(after)  # type: ignore[arg-type]
+    changed = found.index(after)
     assert found == [before] * changed + [after] * (len(found) - changed)
 
 

@@ -108,7 +108,9 @@ async def test_nothing_of_a_draft_waits_to_be_sent_and_the_status_counts_it(enro
 
 async def test_a_draft_that_is_wrong_is_refused_by_name_and_stays(enrolled: Path) -> None:
     async with open_store(enrolled) as store:
-        draft = await store.begin_draft("patrol", {**patrol(), "patrol_type": "sometimes", "handled_on_spot": "three"})
+        draft = await store.begin_draft(
+            "patrol", {**patrol(), "patrol_type": "sometimes", "handled_on_spot": "three"}
+        )
         before = entries_in_store(store)
         with pytest.raises(InvalidRecordError) as wrong:
             await store.finalise(draft.id)
