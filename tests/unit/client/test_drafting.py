@@ -333,3 +333,19 @@ async def test_an_unknown_draft_is_said_to_be(enrolled: Path) -> None:
     async with open_store(enrolled) as store:
         with pytest.raises(UnknownDraftError):
             await store.draft(a_record())
+
+
+def files_of(directory: Path) -> list[bytes]:
+    return [path.read_bytes() for path in directory.iterdir()]
+
+
+async def test_nothing_of_a_draft_stands_in_any_file_in_clear(enrolled: Path) -> None:
+    sentence = "王秀兰家反映三楼漏水"
+    async with open_store(enrolled) as store:
+        record = await store.create("patrol", patrol(summary=sentence))
+        await store.begin_draft(record, {"weather": "rain"})
+        await store.begin_draft("patrol", {"summary": sentence})
+        files = files_of(enrolled)
+    assert sum(map(len, files)) > 1000
+    planted = [sentence.encode(encoding) for encoding in ("utf-8", "utf-16-le", "gb18030")]
+    assert not [each for each in planted for content in files if each in content]
