@@ -92,8 +92,7 @@ def take_in(drafts: dict[RecordId, Draft], entry: DraftEntry, kinds: KindSet) ->
     """Change the drafts by one entry. The one that was saved last comes last."""
     match entry:
         case DraftBegun(draft, kind, at_ms, opened):
-            values = dict(opened.values) if opened else {}
-            drafts[draft] = Draft(draft, kind, opened, {}, values, at_ms, at_ms)
+            drafts[draft] = Draft(draft, kind, opened, {}, _shown(kind, opened, {}, kinds), at_ms, at_ms)
         case DraftSaved(draft) if draft in drafts:
             drafts[draft] = _saved(drafts.pop(draft), entry, kinds)
         case DraftSaved():
@@ -173,12 +172,17 @@ def read_draft(raw: bytes) -> DraftEntry:
 def _saved(draft: Draft, entry: DraftSaved, kinds: KindSet) -> Draft:
     kept = {name: change for name, change in draft.changes.items() if name not in entry.without}
     changes = {**kept, **entry.changes}
-    kind = kinds.get(draft.kind)
-    values = dict(draft.opened.values) if draft.opened else {}
+    values = _shown(draft.kind, draft.opened, changes, kinds)
+    return replace(draft, changes=changes, values=values, saved_ms=entry.at_ms)
+
+
+def _shown(kind_name: str, opened: Record | None, changes: Mapping[str, Change], kinds: KindSet) -> dict[str, Value]:
+    """Return what a form shows: the fields that are filled in."""
+    kind = kinds.get(kind_name)
+    values = dict(opened.values) if opened else {}
     for name, change in changes.items():
         values[name] = laid_over(values.get(name), change, kind.fields.get(name) if kind else None)
-    filled = {name: value for name, value in values.items() if value is not None}
-    return replace(draft, changes=changes, values=filled, saved_ms=entry.at_ms)
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def _others(shown: Value, elements: Collection[Value]) -> list[Value]:

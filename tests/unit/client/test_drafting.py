@@ -32,7 +32,6 @@ from gridlog_protocol.ids import Epoch, Position, RecordId, ScopeId
 from gridlog_sync.session import Standing
 from gridlog_sync.writing import Change
 from tests.unit.client.stores import GRID, PASSPHRASE, USER, make_store
-from tests.unit.client.stores import opened as journal_of
 from tests.unit.sync.building import a_record
 
 
@@ -49,11 +48,6 @@ def patrol(**more: Value) -> dict[str, Change]:
 async def open_store(directory: Path) -> AsyncIterator[FieldStore]:
     async with await FieldStore.open(directory, PASSPHRASE) as store:
         yield store
-
-
-def entries_in(directory: Path) -> int:
-    with journal_of(directory) as journal:
-        return journal.last_seq
 
 
 async def test_a_half_typed_form_is_there_again_after_a_restart_as_it_was(enrolled: Path) -> None:

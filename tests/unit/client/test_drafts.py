@@ -204,6 +204,20 @@ def test_many_saves_add_up_to_what_one_save_of_all_fields_says(saves: list[Mappi
     assert (one_by_one.changes, one_by_one.values) == (at_once.changes, at_once.values)
 
 
+@given(st.none() | RECORDS, st.lists(FORMS, max_size=4))
+def test_a_draft_is_no_more_than_its_beginning_and_one_save(
+    opened: Record | None, saves: list[Mapping[str, Change]]
+) -> None:
+    draft = after(begun(opened=opened), *(DraftSaved(ONE, 2000, each) for each in saves))[ONE]
+
+    # So whoever rewrites a journal has two entries to write.
+    again = after(
+        DraftBegun(ONE, draft.kind, draft.begun_ms, draft.opened), DraftSaved(ONE, draft.saved_ms, draft.changes)
+    )
+
+    assert again == {ONE: draft}
+
+
 @pytest.mark.parametrize(
     ("field", "shown", "change", "after_it"),
     [
