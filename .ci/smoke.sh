@@ -33,4 +33,18 @@ code="$("$bin/gridlog-server" admin enroll --staff-no W001 --name Zhang --grid 4
 "$bin/gridlog" sync
 "$bin/gridlog-server" records --json | grep -q '"summary": "smoke"'
 
+step "a test of an app gets a throw-away server"
+unset GRIDLOG_SERVER_DATA
+"$bin/python" -I - <<'PYTHON'
+import asyncio
+from gridlog.testing import throw_away_server
+
+async def test():
+    async with throw_away_server() as server:
+        async with await server.enrolled_store("app", "Zhang") as store:
+            assert (await store.sync()).is_equal
+
+asyncio.run(test())
+PYTHON
+
 step "ok"

@@ -85,6 +85,27 @@ def test_the_commands_of_the_guide_run_as_they_stand(server: ServerProcess, tmp_
     assert "西门岗亭旁边的路灯不亮" in ran.stdout
 
 
+def test_the_tests_of_the_guide_pass_as_they_stand(tmp_path: Path) -> None:
+    settings = "[pytest]\nasyncio_mode = auto\nasyncio_default_fixture_loop_scope = function\n"
+    (tmp_path / "pytest.ini").write_text(settings, encoding="utf-8")
+    for content in fenced("py"):
+        first_line, *_ = content.splitlines()
+        (tmp_path / first_line.removeprefix("# ")).write_text(content, encoding="utf-8")
+
+    ran = subprocess.run(
+        [sys.executable, "-m", "pytest", "-W", "error"],
+        cwd=tmp_path,
+        env=environment(),
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+        timeout=120,
+    )
+
+    assert ran.returncode == 0, ran.stdout
+    assert " 2 passed" in ran.stdout
+
+
 def test_the_guide_names_everything_that_an_app_can_meet() -> None:
     text = (ROOT / GUIDE).read_text(encoding="utf-8")
     errors = [name for name in gridlog.__all__ if name.endswith("Error")]

@@ -79,10 +79,19 @@ def write_durably(path: Path, content: bytes, *, erases_old: bool = False) -> No
     """
     with contextlib.ExitStack() as open_files, disk_errors():
         old = open_files.enter_context(path.open("r+b", buffering=0)) if erases_old else None
-        _replace(path, content)
+        _replace(path, (content,))
         if old is not None:
             # Only now: until the new file is durable, the old one may be all that a power cut leaves.
             _overwrite(old, b"")
+
+
+def replace_durably(path: Path, pieces: Iterable[bytes]) -> int:
+    """Make the pieces, one behind the other, the whole content of `path`, and return its size in bytes.
+
+    After an error the file holds either its old content or the new, whole.
+    """
+    with disk_errors():
+        return _replace(path, pieces)
 
 
 def overwrite(path: Path, content: bytes) -> None:
@@ -147,16 +156,17 @@ def disk_errors() -> Iterator[None]:
         raise DiskFailedError from fault
 
 
-def _replace(path: Path, content: bytes) -> None:
+def _replace(path: Path, pieces: Iterable[bytes]) -> int:
     new = beside(path)
     try:
-        _write_synced(new, content)
+        size = _write_synced(new, pieces)
     except OSError:
         with contextlib.suppress(OSError):
             new.unlink()
         raise
     new.replace(path)
     sync_directory(path.parent)
+    return size
 
 
 def _overwrite(file: FileIO, content: bytes) -> None:
@@ -166,12 +176,16 @@ def _overwrite(file: FileIO, content: bytes) -> None:
     os.fsync(file.fileno())
 
 
-def _write_synced(path: Path, content: bytes) -> None:
+def _write_synced(path: Path, pieces: Iterable[bytes]) -> int:
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
     # Unbuffered, so that every fault of the disk is raised by the write or the fsync and none by the closing.
     with os.fdopen(os.open(path, flags, FILE_MODE), "wb", buffering=0) as file:
-        _write_all(file, content)
+        size = 0
+        for piece in pieces:
+            _write_all(file, piece)
+            size += len(piece)
         os.fsync(file.fileno())
+    return size
 
 
 def _write_all(file: FileIO, content: bytes) -> None:

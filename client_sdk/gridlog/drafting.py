@@ -138,10 +138,11 @@ class Drafting(Guarding):
         ended = DraftEnded(draft)
         # One append: a finish that was killed has made a record of the draft, or left it a draft.
         ops = [(FrameType.OP, pack_written(each)) for each in written]
-        self._journal.append([*ops, (FrameType.DRAFT, pack_draft(ended))])
+        self._append([*ops, (FrameType.DRAFT, pack_draft(ended))], counts=len(ops) + 1)
         for each in written:
             memory.take_op(each)
         memory.take_draft(ended)
+        self._put_by_if_long()
         if opened is not None and memory.shown(draft) is None:
             # It left this device while the form was open. What was written of it is saved.
             return replace(opened, whereabouts=Whereabouts.ON_DEVICE) if written else opened
@@ -167,9 +168,10 @@ class Drafting(Guarding):
         # As the journal will give them back: nothing of the app's, which may go on changing its lists, comes into
         # memory, and nothing is sealed that could not be read again.
         read = [read_draft(each) for each in packed]
-        self._journal.append([(FrameType.DRAFT, each) for each in packed])
+        self._append([(FrameType.DRAFT, each) for each in packed], counts=len(packed))
         for each in read:
             self._memory.take_draft(each)
+        self._put_by_if_long()
 
     def _draft(self, draft: RecordId) -> Draft:
         """Return a draft as the app may have it: what it does to its lists changes nothing here."""

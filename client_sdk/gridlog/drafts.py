@@ -102,6 +102,14 @@ def take_in(drafts: dict[RecordId, Draft], entry: DraftEntry, kinds: KindSet) ->
             drafts.pop(draft, None)
 
 
+def entries_of(draft: Draft) -> tuple[DraftBegun, DraftSaved]:
+    """Return the two entries that add up to a draft, however many it was saved with."""
+    return (
+        DraftBegun(draft.id, draft.kind, draft.begun_ms, draft.opened),
+        DraftSaved(draft.id, draft.saved_ms, draft.changes),
+    )
+
+
 def laid_over(shown: Value, change: Change, field: Field | None) -> Value:
     """Return what a form shows of a field after a change of any shape; `field` is None if nobody knows it."""
     match change:

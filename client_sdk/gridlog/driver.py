@@ -44,6 +44,7 @@ from .entries import Enrolled, HeldEntry, TakenAnswer
 from .errors import ForeignServerError, NotEnrolledError, RefusedError
 from .memory import Memory
 from .repairs import taken_over
+from .sights import confirmed_of
 from .vault import Vault
 
 if TYPE_CHECKING:
@@ -271,7 +272,7 @@ class Driver:
             response.server_ms,
             answered.wall_ms,
             absorbed.highest_stamp,
-            tuple(absorbed.records.values()),
+            tuple(confirmed_of(each, self._memory.kinds) for each in absorbed.records.values()),
             absorbed.dropped,
             {(op.incarnation, op.seq): position for op, position in absorbed.settled.items()},
             tuple(

@@ -24,14 +24,15 @@ from gridlog_protocol.ids import (
     TenantId,
     UserId,
 )
+from gridlog_protocol.kinds import KindSet
 from gridlog_protocol.messages import Fetch, ReceiptNote
 from gridlog_protocol.op_codec import pack_op, unpack_op
 from gridlog_protocol.ops import Op
 from gridlog_protocol.rows import Row, reading
-from gridlog_protocol.state import RecordState
-from gridlog_protocol.state_codec import pack_record, unpack_record
 from gridlog_sync.clocks import Offset
 from gridlog_sync.session import Standing
+
+from .sights import Confirmed, confirmed_rows, read_confirmed
 
 _VERSION = 1
 _COUNT_MAX = 1 << 20
@@ -101,7 +102,7 @@ class TakenAnswer:
     server_ms: int
     contact_ms: int
     highest_stamp: Stamp
-    records: tuple[RecordState, ...]
+    records: tuple[Confirmed, ...]
     dropped: tuple[RecordId, ...]
     settled: Mapping[tuple[Incarnation, int], Position]
     held: tuple[HeldEntry, ...]
@@ -172,32 +173,20 @@ def read_enrolled(raw: bytes) -> Enrolled:
 
 def pack_answer(answer: TakenAnswer) -> bytes:
     """Write the entry of an answer."""
-    standing = answer.standing
-    receipt: Value = None
-    if answer.receipt is not None:
-        incarnation, note = answer.receipt
-        receipt = [incarnation, note.up_to_seq, note.log_position, note.log_hash, note.server_ms, note.signature]
     return pack(
         [
             _VERSION,
-            [
-                standing.epoch,
-                standing.position,
-                standing.token,
-                standing.generation,
-                [*standing.scopes],
-                [[fetch.scope, fetch.as_of, fetch.after] for fetch in standing.fetches],
-            ],
+            standing_row(answer.standing),
             answer.counter,
             answer.server_ms,
             answer.contact_ms,
             answer.highest_stamp,
-            [pack_record(record) for record in answer.records],
+            confirmed_rows(answer.records),
             [*answer.dropped],
             [[incarnation, seq, position] for (incarnation, seq), position in answer.settled.items()],
             [[held.incarnation, held.seq, held.code, held.field] for held in answer.held],
-            receipt,
-            [answer.offset.ahead_ms, answer.offset.error_ms] if answer.offset else None,
+            receipt_row(*answer.receipt) if answer.receipt else None,
+            offset_row(answer.offset),
             answer.repaired,
             decision_rows(answer.decided),
             [*answer.own_alone],
@@ -205,13 +194,13 @@ def pack_answer(answer: TakenAnswer) -> bytes:
     )
 
 
-def read_answer(raw: bytes, device: DeviceId) -> TakenAnswer:
+def read_answer(raw: bytes, device: DeviceId, kinds: KindSet) -> TakenAnswer:
     """Read the entry of an answer to `device`. Raises EntryError."""
     with reading_entry(raw, "answer") as row:
-        standing = _standing(Row(row.value(), "standing"))
+        standing = read_standing(row.value())
         counter, server_ms, contact_ms = row.whole(), row.whole(), row.whole()
         highest = Stamp(row.whole())
-        records = tuple(unpack_record(_bytes(Row([each], "record"))) for each in row.items(_COUNT_MAX))
+        records = tuple(read_confirmed(row.value(), kinds))
         dropped = tuple(RecordId(Row([each], "record").blob(16)) for each in row.items(_COUNT_MAX))
         settled = {
             (Incarnation(each.blob(8)), each.whole()): Position(each.whole())
@@ -221,8 +210,8 @@ def read_answer(raw: bytes, device: DeviceId) -> TakenAnswer:
             HeldEntry(Incarnation(each.blob(8)), each.whole(), each.text(_NAME_BYTES_MAX), each.text(_NAME_BYTES_MAX))
             for each in row.rows("held", _COUNT_MAX)
         )
-        receipt = _receipt(row.value())
-        offset, repaired = _offset(row.value()), row.whole()
+        receipt = read_receipt(row.value())
+        offset, repaired = read_offset(row.value()), row.whole()
         decided = read_decisions(row.value(), device)
         own_alone = tuple(RecordId(Row([each], "record").blob(16)) for each in row.items(_COUNT_MAX))
         row.end()
@@ -275,7 +264,21 @@ def _scopes(row: Row) -> tuple[ScopeId, ...]:
     return tuple(ScopeId(Row([each], "scope").text(_NAME_BYTES_MAX)) for each in row.items(_COUNT_MAX))
 
 
-def _standing(row: Row) -> Standing:
+def standing_row(standing: Standing) -> Value:
+    """Write where the device stands."""
+    return [
+        standing.epoch,
+        standing.position,
+        standing.token,
+        standing.generation,
+        [*standing.scopes],
+        [[fetch.scope, fetch.as_of, fetch.after] for fetch in standing.fetches],
+    ]
+
+
+def read_standing(value: Value) -> Standing:
+    """Read what `standing_row` wrote. Raises ProtocolError."""
+    row = Row(value, "standing")
     epoch, position, token = Epoch(row.blob(8)), Position(row.whole()), row.blob(8)
     generation, scopes = row.whole(), _scopes(row)
     fetches = []
@@ -285,7 +288,13 @@ def _standing(row: Row) -> Standing:
     return Standing(epoch, position, token, generation, scopes, tuple(fetches))
 
 
-def _receipt(value: Value) -> tuple[Incarnation, ReceiptNote] | None:
+def receipt_row(incarnation: Incarnation, note: ReceiptNote) -> Value:
+    """Write a receipt for ops of an incarnation."""
+    return [incarnation, note.up_to_seq, note.log_position, note.log_hash, note.server_ms, note.signature]
+
+
+def read_receipt(value: Value) -> tuple[Incarnation, ReceiptNote] | None:
+    """Read what `receipt_row` wrote, or that there is none. Raises ProtocolError."""
     if value is None:
         return None
     with reading(value, "receipt") as row:
@@ -294,7 +303,13 @@ def _receipt(value: Value) -> tuple[Incarnation, ReceiptNote] | None:
         return incarnation, note
 
 
-def _offset(value: Value) -> Offset | None:
+def offset_row(offset: Offset | None) -> Value:
+    """Write what is known of the phone's clock."""
+    return [offset.ahead_ms, offset.error_ms] if offset else None
+
+
+def read_offset(value: Value) -> Offset | None:
+    """Read what `offset_row` wrote. Raises ProtocolError."""
     if value is None:
         return None
     with reading(value, "offset") as row:

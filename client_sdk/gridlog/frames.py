@@ -51,6 +51,7 @@ class FrameType(IntEnum):
     ENROLMENT = 3
     FACT = 4
     DRAFT = 5
+    BASE = 6
 
 
 _TYPES = frozenset(FrameType)

@@ -20,14 +20,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
-from gridlog_protocol.kinds import shipped_kinds
-
 from .credentials import Badge, Credential, Pin
 from .device_clock import DeviceClock
 from .errors import LockedError, StoreWipedError
-from .journal import Journal
-from .keeping import Keeping
+from .keeping import CLOSING_TAIL_MAX, Keeping
 from .memory import Memory
+from .reading import Files, open_files, read_store
 from .vault import KdfProfile, SlotKind, Vault, slots_at, wipe
 
 T = TypeVar("T")
@@ -38,13 +36,13 @@ class Guarding(Keeping):
 
     def __init__(
         self,
-        vault: Vault,
-        journal: Journal,
+        files: Files,
         memory: Memory,
+        uncovered: int,
         thread: ThreadPoolExecutor,
         clock: DeviceClock | None = None,
     ) -> None:
-        super().__init__(vault, journal, memory, clock or DeviceClock())
+        super().__init__(files, memory, uncovered, clock or DeviceClock())
         self._thread = thread
         self._writing = asyncio.Lock()
         self._syncing = asyncio.Lock()
@@ -62,7 +60,7 @@ class Guarding(Keeping):
         """
         async with self._writing:
             if self._shut is None:
-                await self._on_thread(lambda: self._release(LockedError))
+                await self._on_thread(lambda: self._release(LockedError, tail_max=0))
 
     async def unlock(self, credential: Credential) -> None:
         """Open a locked store again. Raises as `FieldStore.open`, and stays locked then. Harmless if it is open."""
@@ -74,7 +72,7 @@ class Guarding(Keeping):
         """Let go of the files and forget the keys, after a running exchange. What is pending stays pending."""
         async with self._syncing, self._writing:
             if self._shut is None:
-                await self._on_thread(lambda: self._release(_closed))
+                await self._on_thread(lambda: self._release(_closed, tail_max=CLOSING_TAIL_MAX))
         self._thread.shutdown(wait=True)
 
     async def wipe(self) -> None:
@@ -170,7 +168,8 @@ class Guarding(Keeping):
             raise self._shut()
 
     def _unlock(self, credential: Credential) -> None:
-        self._admit(*read_store(lambda: open_files(self._directory, credential, self._clock)))
+        files = open_files(self._directory, credential, self._clock)
+        self._admit(files, *read_store(files))
 
     def _wipe(self) -> None:
         directory = self._directory
@@ -180,33 +179,11 @@ class Guarding(Keeping):
         else:
             wipe(directory)
 
-    def _release(self, reason: Callable[[], Exception]) -> None:
+    def _release(self, reason: Callable[[], Exception], *, tail_max: int) -> None:
+        self._put_by(tail_max)
         vault = self._let_go(reason)
         if vault is not None:
             vault.close()
-
-
-def open_files(directory: Path, credential: Credential, clock: DeviceClock | None) -> tuple[Vault, Journal]:
-    """Open the keys and the journal of a store. Raises as `FieldStore.open`."""
-    vault = Vault.unlock(directory, credential, clock=clock)
-    return vault, closing_on_error(vault, lambda: Journal.open(directory, vault))
-
-
-def read_store(begin: Callable[[], tuple[Vault, Journal]]) -> tuple[Vault, Journal, Memory]:
-    """Read everything that a journal says. Raises what `begin` raises, and StoreDamagedError, StoreTooNewError."""
-    vault, journal = begin()
-    memory = Memory(vault.device_id, vault.incarnation, shipped_kinds())
-    closing_on_error(vault, lambda: memory.replay(journal.replay()))
-    return vault, journal, memory
-
-
-def closing_on_error(vault: Vault, work: Callable[[], T]) -> T:
-    """Do it, and let go of the store if it fails."""
-    try:
-        return work()
-    except BaseException:
-        vault.close()
-        raise
 
 
 def _closed() -> RuntimeError:

@@ -4,7 +4,11 @@
 frame is bound to its place and to all frames before it, so a frame that was changed, moved, repeated or dropped from
 the middle is refused with its number, at `open` already. What the chain alone cannot show is that the *last* frames
 are gone, as after an old copy of the file was put back: only something kept elsewhere can say how long the journal
-was. (The key file does so for one case: no journal is shorter than at the last new incarnation.)
+was. (The key file and the snapshot do: no journal is shorter than at the last new incarnation or the last snapshot.)
+
+`compact` puts what is still true in the place of all frames so far. The chain goes on from where it stood, so a
+journal has one sequence of numbers for ever; the key file says at which of them it may begin, and the key of the
+epoch before is destroyed: frames that were superseded or erased are noise, wherever a copy of them survives.
 
 After a fault of the disk the journal is closed, because nobody knows what a second fsync would vouch for: the entries
 of that append are not saved as far as anyone may say, though a part of the disk may have them all. Close, open again
@@ -17,7 +21,7 @@ journal.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -36,10 +40,10 @@ from gridlog.frames import (
     FrameType,
     Place,
     epoch_of,
-    first_hash,
     next_hash,
 )
 from gridlog.journal_file import JOURNAL_FILE, database_errors, make_file, open_file
+from gridlog.keyfile import Base
 from gridlog.vault import Vault
 from gridlog_protocol.canonical import INTEGER_MAX, INTEGER_MIN
 from gridlog_protocol.ids import Incarnation
@@ -47,6 +51,7 @@ from gridlog_protocol.ids import Incarnation
 __all__ = ["JOURNAL_FILE", "PAYLOAD_BYTES_MAX", "Frame", "FrameType", "Journal"]
 
 _PAGE_FRAMES = 32
+_INSERT = "INSERT INTO log (seq, frame) VALUES (?, ?)"
 
 
 class Journal:
@@ -57,7 +62,9 @@ class Journal:
         self._vault = vault
         self._sealer = FrameSealer()
         self._keys: dict[int, AESGCM] = {}
-        self._head = _Head(0, first_hash(vault.store_id))
+        self._base = vault.bases[0]
+        self._head = _head_before(self._base)
+        self._marked = self._head
         self._failure: GridlogError | None = None
 
     @classmethod
@@ -67,19 +74,22 @@ class Journal:
         return cls._followed(make_file(directory), vault)
 
     @classmethod
-    def open(cls, directory: Path, vault: Vault) -> Self:
-        """Open the journal and verify all of it.
+    def open(cls, directory: Path, vault: Vault, *, mark: int = 0) -> Self:
+        """Open the journal and verify all of it. `mark` is a frame whose hash will be asked for.
 
-        Raises StoreMissingError, StoreDamagedError, StoreTooNewError, StoreInUseError, DiskFailedError.
+        Raises StoreMissingError, StoreDamagedError, StoreTooNewError, StoreInUseError, DiskFullError,
+        DiskFailedError.
         """
         assert directory == vault.directory, "the vault holds the lock of its own directory"
-        return cls._followed(open_file(directory), vault)
+        return cls._followed(open_file(directory), vault, mark)
 
     @classmethod
-    def _followed(cls, connection: sqlite3.Connection, vault: Vault) -> Self:
+    def _followed(cls, connection: sqlite3.Connection, vault: Vault, mark: int = 0) -> Self:
         journal = cls(connection, vault)
         try:
-            journal._follow_chain()
+            journal._find_base()
+            journal._follow_chain(mark)
+            journal._settle_base()
         except BaseException:
             journal.close()
             raise
@@ -105,35 +115,85 @@ class Journal:
         """The number of the last entry that is saved; 0 when there is none."""
         return self._head.seq
 
+    @property
+    def has_failed(self) -> bool:
+        """Whether the disk failed, so that nothing more can be written."""
+        return self._failure is not None
+
+    @property
+    def first_seq(self) -> int:
+        """The number of the first frame, or of the one that will be."""
+        return self._base.first_seq
+
+    @property
+    def mark(self) -> tuple[int, bytes]:
+        """The number and the chained hash of the last frame, or of the one that `open` was asked to mark."""
+        return self._marked
+
+    @property
+    def head(self) -> tuple[int, bytes]:
+        """The number of the last frame, and the hash over all of them."""
+        return self._head
+
+    def size_bytes(self) -> int:
+        """Return how large the frames are together. It reads the whole index, not the frames."""
+        with self._closing_on_a_fault(position=self._base.first_seq):
+            (size,) = self._connection.execute("SELECT coalesce(sum(length(frame)), 0) FROM log").fetchone()
+        return int(size)
+
     def append(self, frames: Sequence[tuple[FrameType, bytes]]) -> list[int]:
         """Save entries in one transaction, and return their numbers once they are on the disk.
 
         Raises DiskFullError or DiskFailedError: then none of them may be called saved, and the journal is closed.
         """
         self._refuse_after_failure()
-        head = self._head
         rows: list[tuple[int, bytes]] = []
+        head = self._head
         for kind, payload in frames:
             frame = self._sealed(kind, payload, after=head)
             head = head.followed_by(frame)
             rows.append((head.seq, frame))
         if rows:
-            self._commit(rows)
+            with self._transaction(position=rows[0][0]):
+                self._connection.executemany(_INSERT, rows)
         # Only now: after a failed commit the chain must go on from what the disk has.
         self._head = head
         return [seq for seq, _ in rows]
 
-    def replay(self) -> Iterator[Frame]:
-        """Yield every entry in order, each verified before it is given out.
+    def compact(self, payloads: Iterable[bytes]) -> None:
+        """Put `payloads`, which say all that is still true, in the place of every frame so far; one at least.
+
+        A cut leaves the old frames or the new. Raises as `append`, and leaves the vault unusable like it.
+        """
+        self._refuse_after_failure()
+        last_old = self._head
+        base = Base(last_old.seq + 1, last_old.hash)
+        self._vault.begin_epoch(base)
+        head = last_old
+        with self._transaction(position=base.first_seq):
+            for payload in payloads:
+                frame = self._sealed(FrameType.BASE, payload, after=head)
+                head = head.followed_by(frame)
+                self._connection.execute(_INSERT, (head.seq, frame))
+            self._connection.execute("DELETE FROM log WHERE seq <= ?", (last_old.seq,))
+        assert head.seq > last_old.seq, "a journal that begins anew begins with something"
+        self._base, self._head = base, head
+        self._vault.settle_base(base)
+        with self._closing_on_a_fault(position=base.first_seq):
+            self._connection.execute("VACUUM")
+
+    def replay(self, *, after: int = 0) -> Iterator[Frame]:
+        """Yield every entry in order, each verified before it is given out; those up to `after` are left out.
 
         Raises StoreDamagedError with the number of the first entry that is not what was written there, and
         StoreTooNewError for an entry that only a newer program understands.
         """
         self._refuse_after_failure()
         last_seq = self._head.seq
-        head = _Head(0, first_hash(self._vault.store_id))
+        head = _head_before(self._base)
         for frame in self._rows(last_seq):
-            yield self._opened(frame, after=head)
+            if head.seq >= after:
+                yield self._opened(frame, after=head)
             head = head.followed_by(frame)
         if head.seq != last_seq:
             raise _damaged(head.seq + 1)
@@ -147,7 +207,20 @@ class Journal:
         self._refuse_after_failure()
         return self._vault.redraw_incarnation(first_seq=self._head.seq + 1)
 
-    def _follow_chain(self) -> None:
+    def _find_base(self) -> None:
+        """Find where the journal begins. While it is being compacted there are two such places."""
+        with self._closing_on_a_fault(position=self._base.first_seq):
+            (first_seq,) = self._connection.execute("SELECT min(seq) FROM log").fetchone()
+        bases = self._vault.bases
+        self._base = next((base for base in bases if base.first_seq == first_seq), bases[0])
+        self._head = _head_before(self._base)
+
+    def _settle_base(self) -> None:
+        # Only now that all was verified: what is given up here cannot be read any more.
+        if len(self._vault.bases) > 1:
+            self._vault.settle_base(self._base)
+
+    def _follow_chain(self, mark: int) -> None:
         """Find the head, and prove all that leads to it.
 
         The seal of the last frame covers the hash of all the others, so opening this one verifies every frame. Only
@@ -155,11 +228,17 @@ class Journal:
         """
         before, last_frame = self._head, b""
         for frame in self._rows(INTEGER_MAX):
+            if not last_frame and self._is_compacted and frame[0] != FrameType.BASE:
+                raise _damaged(self._base.first_seq)
             before, last_frame = self._head, frame
             self._head = before.followed_by(frame)
+            if self._head.seq <= mark:
+                self._marked = self._head
         if self._head.seq + 1 < self._vault.incarnation_first_seq:
             raise _damaged(self._head.seq + 1)
         if not last_frame:
+            if self._is_compacted:
+                raise _damaged(self._base.first_seq)
             return
         try:
             self._opened(last_frame, after=before)
@@ -168,9 +247,13 @@ class Journal:
                 pass
             raise
 
+    @property
+    def _is_compacted(self) -> bool:
+        return self._base.first_seq > 1
+
     def _rows(self, last_seq: int) -> Iterator[bytes]:
         """Yield the stored frames in order. A page is read whole, so that no cursor stays open between two frames."""
-        expected, start = 1, INTEGER_MIN
+        expected, start = self._base.first_seq, INTEGER_MIN
         while page := self._page(start, last_seq, expected):
             for seq, frame in page:
                 if seq != expected or not isinstance(frame, bytes) or not frame:
@@ -215,10 +298,11 @@ class Journal:
             self._keys[epoch] = AESGCM(self._vault.journal_key(epoch))
         return self._keys[epoch]
 
-    def _commit(self, rows: list[tuple[int, bytes]]) -> None:
-        with self._closing_on_a_fault(position=rows[0][0]):
+    @contextmanager
+    def _transaction(self, *, position: int) -> Iterator[None]:
+        with self._closing_on_a_fault(position=position):
             self._connection.execute("BEGIN IMMEDIATE")
-            self._connection.executemany("INSERT INTO log (seq, frame) VALUES (?, ?)", rows)
+            yield
             self._connection.execute("COMMIT")
 
     @contextmanager
@@ -234,6 +318,10 @@ class Journal:
     def _refuse_after_failure(self) -> None:
         if self._failure is not None:
             raise self._failure
+
+
+def _head_before(base: Base) -> _Head:
+    return _Head(base.first_seq - 1, base.hash_before)
 
 
 class _Head(NamedTuple):

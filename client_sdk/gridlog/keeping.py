@@ -6,8 +6,9 @@ hangs on one thread, `Opened`, so that locking can cut it.
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from gridlog_protocol.ids import RecordId
@@ -20,15 +21,27 @@ from .composer import Composer
 from .device_clock import DeviceClock
 from .driver import Asked, Driver
 from .entries import Enrolled, pack_answer, pack_enrolled, pack_reincarnated, pack_written
-from .errors import NotEnrolledError, NothingToUndoError, RefusedError
+from .errors import DiskFailedError, DiskFullError, NotEnrolledError, NothingToUndoError, RefusedError
 from .frames import FrameType
+from .image import image_parts
 from .journal import Journal
 from .memory import Memory
+from .reading import Files
 from .records import Record, Whereabouts
 from .showing import record_of
+from .snapshot import remove_snapshot, write_snapshot
 from .vault import Vault
 
+SNAPSHOT_EVERY = 2000
+"""Ops and records that came since the last snapshot."""
+CLOSING_TAIL_MAX = 200
+"""So few entries are read again sooner than a snapshot is written: a command that wrote one note closes at once."""
+
 _CONTACT_EVERY_MS = 600_000
+_HISTORY_TIMES, _HISTORY_BYTES = 2, 1 << 20
+"""A journal that is larger than so many snapshots and so many bytes is mostly history."""
+
+_log = logging.getLogger("gridlog.store")
 
 
 @dataclass(slots=True)
@@ -45,13 +58,15 @@ class Opened:
 class Keeping:
     """The half of a `FieldStore` that blocks: nothing here may be called beside anything else of it."""
 
-    def __init__(self, vault: Vault, journal: Journal, memory: Memory, clock: DeviceClock) -> None:
+    def __init__(self, files: Files, memory: Memory, uncovered: int, clock: DeviceClock) -> None:
         self._clock = clock
-        self._admit(vault, journal, memory)
+        self._admit(files, memory, uncovered)
 
-    def _admit(self, vault: Vault, journal: Journal, memory: Memory) -> None:
-        """Begin to serve what was unlocked."""
+    def _admit(self, files: Files, memory: Memory, uncovered: int) -> None:
+        """Begin to serve what was unlocked. No snapshot covers the last `uncovered` entries."""
+        vault, journal = files.vault, files.journal
         self._directory = vault.directory
+        self._tail = uncovered
         driver, composer = Driver(memory, vault, self._clock), Composer(memory, self._clock, os.urandom)
         self._in_hand: Opened | None = Opened(vault, journal, memory, driver, composer)
         self._shut: Callable[[], Exception] | None = None
@@ -95,6 +110,41 @@ class Keeping:
     def _composer(self) -> Composer:
         return self._opened.composer
 
+    def _append(self, entries: Sequence[tuple[FrameType, bytes]], *, counts: int) -> None:
+        """Put entries on the disk; `counts` is how many ops and records they bring."""
+        self._journal.append(entries)
+        self._tail += counts
+
+    def _put_by_if_long(self) -> None:
+        """Write a snapshot now and then, so that a killed store opens quickly too."""
+        records, _ = self._memory.projection.counts()
+        if self._tail >= max(SNAPSHOT_EVERY, records // 4):
+            self._put_by(0)
+
+    def _put_by(self, tail_max: int) -> None:
+        """Write a snapshot, or compact a journal that is mostly history, unless few entries came since the last.
+
+        The store does without it: what the disk says about it goes to the log.
+        """
+        if self._in_hand is None or self._tail <= tail_max or self._journal.has_failed:
+            return
+        journal, parts = self._journal, image_parts(self._memory)
+        seq, hash_ = journal.head
+        try:
+            size = write_snapshot(self._directory, self._vault, seq=seq, hash_=hash_, parts=parts)
+        except (DiskFullError, DiskFailedError) as reason:
+            _log.warning("no snapshot was written: %s", reason)
+            return
+        self._tail = 0
+        if journal.size_bytes() > _HISTORY_TIMES * size + _HISTORY_BYTES:
+            self._compact()
+
+    def _compact(self) -> None:
+        """Put what is still true in the place of the journal's history. Raises DiskFullError, DiskFailedError."""
+        self._journal.compact(image_parts(self._memory))
+        remove_snapshot(self._directory)
+        self._tail = 0
+
     def _take(self, asked: Asked, answer: bytes) -> tuple[Absorbed, bool | None]:
         """Make durable what an answer changes, then take it into memory, then compare digests."""
         answered = self._driver.take(asked, answer)
@@ -103,13 +153,14 @@ class Keeping:
         is_stale = taken.contact_ms - self._contact_on_disk_ms > _CONTACT_EVERY_MS
         is_news = is_worth_keeping(taken.offset, self._offset_on_disk)
         if is_stale or is_news or not taken.is_idle(memory.standing):
-            self._journal.append([(FrameType.ANSWER, pack_answer(taken))])
+            self._append([(FrameType.ANSWER, pack_answer(taken))], counts=1 + len(taken.records))
             self._contact_on_disk_ms, self._offset_on_disk = taken.contact_ms, taken.offset
         memory.take_answer(taken)
         if answered.absorbed.own_seqs.get(memory.incarnation, 0) >= memory.next_place(memory.incarnation)[0]:
             # The server has ops of ours that we never wrote: this store is a copy, put back or cloned. What waits
             # settles or forks under the old name; what is written from now on must not be taken for theirs.
             memory.incarnation = self._journal.redraw_incarnation()
+        self._put_by_if_long()
         digest = answered.absorbed.digest
         return answered.absorbed, memory.projection.digest() == digest if digest else None
 
@@ -120,7 +171,7 @@ class Keeping:
                 self._vault.set_recovery(enrolled.recovery_key)
             except ValueError:
                 raise RefusedError("malformed", "the recovery key is no key") from None
-        self._journal.append([(FrameType.ENROLMENT, pack_enrolled(enrolled))])
+        self._append([(FrameType.ENROLMENT, pack_enrolled(enrolled))], counts=1)
         self._memory.take_enrolment(enrolled)
 
     def _write(
@@ -135,9 +186,10 @@ class Keeping:
         written = self._composer.compose(record, kind, changes, opened=opened, author=author, intent=intent)
         if written:
             # One append: a save that was killed is there as a whole or not at all.
-            self._journal.append([(FrameType.OP, pack_written(each)) for each in written])
+            self._append([(FrameType.OP, pack_written(each)) for each in written], counts=len(written))
             for each in written:
                 self._memory.take_op(each)
+            self._put_by_if_long()
         if opened is not None and written and self._memory.shown(record) is None:
             # It left this device while the form was open, and a proposal alone shows nothing: but it is saved.
             return replace(opened, whereabouts=Whereabouts.ON_DEVICE)
@@ -148,7 +200,7 @@ class Keeping:
         if decision is None or not decision.stands_in(self._memory.shown(record)):
             raise NothingToUndoError
         written = self._composer.undone(decision, self._enrolled().user)
-        self._journal.append([(FrameType.OP, pack_written(each)) for each in written])
+        self._append([(FrameType.OP, pack_written(each)) for each in written], counts=len(written))
         for each in written:
             self._memory.take_op(each)
         return record_of(self._memory, record)
@@ -162,7 +214,7 @@ class Keeping:
         olds = {op.incarnation for op in memory.pending}
         frames = [(FrameType.FACT, pack_reincarnated(old)) for old in sorted(olds)]
         frames += [(FrameType.OP, pack_written(each)) for each in written]
-        self._journal.append(frames)
+        self._append(frames, counts=len(frames))
         memory.incarnation = new
         memory.take_reincarnation(written)
 

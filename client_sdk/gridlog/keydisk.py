@@ -14,6 +14,7 @@ from gridlog.journal_file import JOURNAL_FILES
 from gridlog.keyfile import FILE_BYTES_MAX, WIPED, KeyFile, decode_file, encode_file
 
 KEYS_FILE = "keys.gl"
+SNAPSHOT_FILE = "snapshot.gl"
 
 
 class KeysOnDisk:
@@ -88,7 +89,8 @@ def destroy(directory: Path) -> None:
 
 def finish_destroying(directory: Path) -> None:
     """Remove what an interrupted `destroy` left: files that nobody can read any more."""
-    remove_durably(directory / name for name in JOURNAL_FILES)
+    snapshot = directory / SNAPSHOT_FILE
+    remove_durably([*(directory / name for name in JOURNAL_FILES), snapshot, beside(snapshot)])
 
 
 def _content(directory: Path) -> bytes | None:

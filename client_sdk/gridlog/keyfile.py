@@ -9,13 +9,14 @@ The body is canonical msgpack, read by position:
     header  packed [slot kind, 1 or 2, memory KiB, iterations, lanes, salt 16]: 1 Argon2id, 2 with a device's secret
             packed [4, 3, X25519 public key 32] of the recovery slot: sealed with HPKE, in the envelopes' suite
     secrets [device id 16, [[first seq, incarnation 8], ...], Ed25519 seed 32, X25519 key 32, [[epoch, key 32], ...]]
+            and since the journal was compacted also: [[first seq, hash before 32], ...]
 
 "Sealed" is nonce 12 | AES-256-GCM. The digest at the end is no defence against a person; it tells a damaged file from
 a wrong passphrase, and it stays the last 32 bytes in every version, so that a damaged version number is not taken for
 a newer program's. A version, slot kind or KDF that this program does not know is refused, never guessed.
 
-Version 1 has the passphrase's slot alone. A file is version 2 for as long as it has other slots, so that a program
-which knows the passphrase only says that the file is newer, and not that it is damaged.
+Version 1 has the passphrase's slot alone; version 2 others too; version 3 belongs to a journal that was compacted. A
+file has the lowest version that will do, so that an older program says that it is newer, and not that it is damaged.
 """
 
 from __future__ import annotations
@@ -39,9 +40,12 @@ FILE_BYTES_MAX = 1 << 20
 
 _MAGIC = b"GRIDLOGK"
 _VERSION_OF_PASSPHRASES = 1
-_VERSION = 2
+_VERSION_OF_SLOTS = 2
+_VERSION = 3
 _CLEAR_BYTES = len(_MAGIC) + 2 + ID_BYTES
 _DIGEST_BYTES = 32
+HASH_BYTES = 32
+"""SHA-256, which chains the journal's frames."""
 _EPOCH_MAX = (1 << 32) - 1
 _ARGON2ID = 1
 _ARGON2ID_KEYED = 2
@@ -100,6 +104,7 @@ class KeyFile:
     store_id: StoreId
     slots: tuple[Slot, ...]
     sealed_secrets: bytes
+    is_compacted: bool = False
 
     def slot(self, kind: SlotKind) -> Slot | None:
         """Return the slot of a kind, if there is one."""
@@ -122,6 +127,14 @@ class Tenure:
     incarnation: Incarnation
 
 
+@dataclass(frozen=True, slots=True)
+class Base:
+    """Where a journal may begin: at its first frame ever, or at the first frame of what it was compacted to."""
+
+    first_seq: int
+    hash_before: bytes
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class Secrets:
     """What the master key protects. It has no repr, so that no traceback or log prints a key."""
@@ -131,13 +144,15 @@ class Secrets:
     signing_seed: bytes
     exchange_private: bytes
     journal_keys: tuple[tuple[int, bytes], ...]
+    bases: tuple[Base, ...] = ()
 
 
 def encode_file(file: KeyFile) -> bytes:
     """Write the whole file."""
     body = pack([[_slot_row(slot) for slot in file.slots], file.sealed_secrets])
     is_plain = all(slot.kind is SlotKind.PASSPHRASE for slot in file.slots)
-    version = _VERSION_OF_PASSPHRASES if is_plain else _VERSION
+    version = _VERSION_OF_PASSPHRASES if is_plain else _VERSION_OF_SLOTS
+    version = _VERSION if file.is_compacted else version
     content = _MAGIC + version.to_bytes(2, "big") + file.store_id + body
     return content + hashlib.sha256(content).digest()
 
@@ -156,7 +171,8 @@ def decode_file(raw: bytes) -> KeyFile:
         case [[_, *_] as rows, bytes(sealed)]:
             slots = tuple(_slot(row) for row in rows)
             if len({slot.kind for slot in slots}) == len(slots):
-                return KeyFile(StoreId(content[_CLEAR_BYTES - ID_BYTES : _CLEAR_BYTES]), slots, sealed)
+                store_id = StoreId(content[_CLEAR_BYTES - ID_BYTES : _CLEAR_BYTES])
+                return KeyFile(store_id, slots, sealed, version == _VERSION)
     raise _damaged()
 
 
@@ -200,35 +216,45 @@ def _derived_header(kind: SlotKind, kdf: int, cost: tuple[int, int, int], salt: 
 
 def encode_secrets(secrets: Secrets) -> bytes:
     """Write the secrets, ready to be sealed."""
-    return pack(
-        [
-            secrets.device_id,
-            [[tenure.first_seq, tenure.incarnation] for tenure in secrets.tenures],
-            secrets.signing_seed,
-            secrets.exchange_private,
-            [[epoch, key] for epoch, key in secrets.journal_keys],
-        ]
-    )
+    row: list[Value] = [
+        secrets.device_id,
+        [[tenure.first_seq, tenure.incarnation] for tenure in secrets.tenures],
+        secrets.signing_seed,
+        secrets.exchange_private,
+        [[epoch, key] for epoch, key in secrets.journal_keys],
+    ]
+    if secrets.bases:
+        row.append([[base.first_seq, base.hash_before] for base in secrets.bases])
+    return pack(row)
 
 
 def decode_secrets(raw: bytes) -> Secrets:
     """Read the secrets after they were opened. Raises StoreDamagedError."""
     match _unpacked(raw):
-        case [bytes(device), [_, *_] as tenures, bytes(seed), bytes(exchange), [_, *_] as keys]:
-            pass
+        case [
+            bytes(device),
+            [_, *_] as tenures,
+            bytes(seed),
+            bytes(exchange),
+            [_, *_] as keys,
+            *rest,
+        ]:
+            bases = _bases(rest)
         case _:
             raise _damaged()
-    is_sized = len(device) == ID_BYTES and len(seed) == KEY_BYTES and len(exchange) == KEY_BYTES
+    is_sized = len(device) == ID_BYTES and all(len(key) == KEY_BYTES for key in (seed, exchange))
     secrets = Secrets(
         device_id=DeviceId(device),
         tenures=tuple(_tenure(tenure) for tenure in tenures),
         signing_seed=seed,
         exchange_private=exchange,
         journal_keys=tuple(_journal_key(key) for key in keys),
+        bases=bases,
     )
     starts = [tenure.first_seq for tenure in secrets.tenures]
     epochs = [epoch for epoch, _ in secrets.journal_keys]
-    if not is_sized or starts[0] != 1 or not _is_rising(starts) or not _is_rising(epochs):
+    begins = [base.first_seq for base in secrets.bases]
+    if not is_sized or starts[0] != 1 or not all(map(_is_rising, (starts, epochs, begins))):
         raise _damaged()
     return secrets
 
@@ -262,6 +288,22 @@ def _tenure(value: Value) -> Tenure:
     match value:
         case [int(first_seq), bytes(incarnation)] if len(incarnation) == SHORT_ID_BYTES:
             return Tenure(first_seq, Incarnation(incarnation))
+    raise _damaged()
+
+
+def _bases(rest: list[Value]) -> tuple[Base, ...]:
+    match rest:
+        case []:
+            return ()
+        case [[_, *_] as bases]:
+            return tuple(_base(base) for base in bases)
+    raise _damaged()
+
+
+def _base(value: Value) -> Base:
+    match value:
+        case [int(first_seq), bytes(before)] if first_seq >= 1 and len(before) == HASH_BYTES:
+            return Base(first_seq, before)
     raise _damaged()
 
 

@@ -25,11 +25,13 @@ from gridlog.keyfile import (
     SlotHeader,
     SlotKind,
     StoreId,
+    Tenure,
     decode_header,
     decode_secrets,
     encode_header,
     encode_secrets,
 )
+from gridlog_protocol.ids import ID_BYTES, SHORT_ID_BYTES, DeviceId, Incarnation
 
 Entropy = Callable[[int], bytes]
 """Given a count, that many unpredictable bytes."""
@@ -60,6 +62,22 @@ def wrap_for_recovery(master_key: bytes, public_key: bytes, *, store_id: StoreId
     reader = X25519PublicKey.from_public_bytes(public_key)
     sealed = _HPKE.encrypt(master_key, reader, _SLOT_PURPOSE + store_id + header)
     return Slot(SlotKind.RECOVERY, header, sealed)
+
+
+def draw_keys(passphrase: str, *, cost: KdfCost, entropy: Entropy) -> tuple[KeyFile, bytes, Secrets]:
+    """Draw the keys of a new store: the file with a passphrase's slot, the master key, and what it protects."""
+    store_id = StoreId(entropy(ID_BYTES))
+    master_key = entropy(KEY_BYTES)
+    secrets = Secrets(
+        device_id=DeviceId(entropy(ID_BYTES)),
+        tenures=(Tenure(1, Incarnation(entropy(SHORT_ID_BYTES))),),
+        signing_seed=entropy(KEY_BYTES),
+        exchange_private=entropy(KEY_BYTES),
+        journal_keys=((1, entropy(KEY_BYTES)),),
+    )
+    slot = wrap_master_key(master_key, passphrase, store_id=store_id, cost=cost, entropy=entropy)
+    sealed = seal_secrets(secrets, master_key, store_id=store_id, entropy=entropy)
+    return KeyFile(store_id, (slot,), sealed), master_key, secrets
 
 
 def unwrap_master_key(slot: Slot, credential: Credential, *, store_id: StoreId) -> bytes | None:
@@ -101,7 +119,10 @@ def open_secrets(file: KeyFile, master_key: bytes) -> Secrets:
         raw = _opened(master_key, file.sealed_secrets, purpose=_SECRETS_PURPOSE + file.store_id)
     except InvalidTag:
         raise StoreDamagedError(StorePart.KEYS) from None
-    return decode_secrets(raw)
+    secrets = decode_secrets(raw)
+    if bool(secrets.bases) != file.is_compacted:
+        raise StoreDamagedError(StorePart.KEYS)
+    return secrets
 
 
 def _unwrapped(slot: Slot, credential: Credential, purpose: bytes) -> bytes:

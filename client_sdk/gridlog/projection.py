@@ -1,4 +1,4 @@
-"""What the device knows, in memory: rebuilt from the journal at every start, queried with SQL.
+"""What the device knows, in memory: rebuilt from the journal or its snapshot at every start, queried with SQL.
 
 The rule it keeps: nothing here is the truth. Every change comes from a journal entry that is on the disk already, so
 losing it costs only the time to read the journal again. It never touches the disk: what is queried is in clear.
@@ -6,44 +6,51 @@ losing it costs only the time to read the journal again. It never touches the di
 
 from __future__ import annotations
 
-import json
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
 
-from gridlog_protocol.canonical import Value
 from gridlog_protocol.ids import RecordId, ScopeId
 from gridlog_protocol.kinds import KindSet
-from gridlog_protocol.state import WITHDRAWN, RecordState
-from gridlog_protocol.state_codec import pack_record, unpack_record
-from gridlog_sync.digest import EMPTY, SetDigest, combined, leaves
+from gridlog_protocol.state import RecordState
+from gridlog_protocol.state_codec import unpack_record
+from gridlog_sync.digest import EMPTY, SetDigest, combined
 from gridlog_sync.reconcile import fingerprint
-from gridlog_sync.scope import scopes_of_record
-from gridlog_sync.view import conflicts_of, values_of
+
+from .looking import Lookup, Query, found_by
+from .sights import Confirmed, Sight, confirmed_of, read_leaves, sight_of
 
 _SCHEMA = """
+PRAGMA page_size = 8192;
+PRAGMA temp_store = MEMORY;
 CREATE TABLE record (
-    id        BLOB PRIMARY KEY,  -- UUIDv7
-    kind      TEXT NOT NULL,     -- kind of record
-    confirmed BLOB,              -- state without pending ops, at rest; NULL if the server has not confirmed it
-    shown     TEXT NOT NULL,     -- values as the screen shows them, JSON, bytes as hex
-    conflicts INTEGER NOT NULL   -- cells that contradict each other
-) STRICT, WITHOUT ROWID;
-CREATE INDEX record_by_kind ON record (kind);
+    id        BLOB NOT NULL UNIQUE,  -- UUIDv7
+    kind      TEXT NOT NULL,         -- kind of record
+    conflicts INTEGER NOT NULL,      -- cells that contradict each other, as shown
+    is_hidden INTEGER NOT NULL,      -- 1: withdrawn, and lists leave it out
+    facts     BLOB NOT NULL,         -- author and rounds, packed, as shown
+    shown     TEXT NOT NULL,         -- values as the screen shows them, JSON
+    leaves    BLOB NOT NULL,         -- scopes and leaves of what is confirmed, packed; empty if nothing is
+    confirmed BLOB                   -- state without pending ops, at rest; NULL if the server has not confirmed it
+) STRICT;
+CREATE INDEX record_by_kind ON record (kind, is_hidden, id);
+CREATE INDEX record_in_conflict ON record (id) WHERE conflicts > 0;
 """
 
+_COLUMNS = "id, kind, conflicts, is_hidden, facts, shown, leaves, confirmed"
 
-@dataclass(frozen=True, slots=True)
-class Query:
-    """Which records: of a kind, whose fields equal or contain these values, in which order."""
 
+class Row(NamedTuple):
+    """One record as the projection keeps it."""
+
+    id: RecordId
     kind: str
-    where: Mapping[str, Value]
-    order: str | None
-    limit: int
-    offset: int
-    with_withdrawn: bool = False
+    conflicts: int
+    is_hidden: int
+    facts: bytes
+    shown: str
+    leaves: bytes
+    confirmed: bytes | None
 
 
 class Projection:
@@ -54,8 +61,8 @@ class Projection:
         self._scopes: frozenset[ScopeId] = frozenset()
         self._digests: dict[tuple[ScopeId, int], SetDigest] = {}
         self._connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
-        self._connection.execute("PRAGMA temp_store=MEMORY")
         self._connection.executescript(_SCHEMA)
+        self._lookup = Lookup(self._connection)
 
     def close(self) -> None:
         """Forget everything."""
@@ -67,37 +74,54 @@ class Projection:
 
     def confirmed(self, record: RecordId) -> RecordState | None:
         """Return a record without the pending ops."""
-        row = self._one("SELECT confirmed FROM record WHERE id = ?", record)
-        return unpack_record(row[0]) if row and row[0] is not None else None
+        found = self._one("SELECT confirmed FROM record WHERE id = ?", record)
+        return unpack_record(found[0]) if found and found[0] is not None else None
 
-    def confirm(self, state: RecordState) -> None:
-        """Take in a confirmed state. `show` follows for what the screen shows."""
-        self._count(self.confirmed(state.id), sign=-1)
-        self._count(state, sign=1)
-        self._connection.execute(
-            "INSERT INTO record (id, kind, confirmed, shown, conflicts) VALUES (?, ?, ?, '{}', 0)"
-            " ON CONFLICT DO UPDATE SET confirmed = excluded.confirmed",
-            (state.id, state.kind, pack_record(state)),
-        )
+    def has_confirmed(self, record: RecordId) -> bool:
+        """Tell whether the server has confirmed anything of a record."""
+        return self._one("SELECT 1 FROM record WHERE id = ? AND confirmed IS NOT NULL", record) is not None
+
+    def confirm(self, record: Confirmed | RecordState) -> None:
+        """Take in what the server confirmed, and show that. `show` follows if there are pending ops on top."""
+        if isinstance(record, RecordState):
+            record = confirmed_of(record, self._kinds)
+        self._count(self._leaves(record.id), sign=-1)
+        self._count(record.leaves, sign=1)
+        sight = record.sight
+        shown = (sight.conflicts, sight.is_hidden, sight.facts, sight.shown)
+        with self._lookup.changing(record.id, record.kind):
+            self._connection.execute(
+                f"INSERT INTO record ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET"
+                " conflicts = excluded.conflicts, is_hidden = excluded.is_hidden, facts = excluded.facts,"
+                " shown = excluded.shown, leaves = excluded.leaves, confirmed = excluded.confirmed",
+                (record.id, record.kind, *shown, record.leaves, record.packed),
+            )
 
     def drop(self, record: RecordId) -> None:
-        """Forget a record's confirmed state: it left the scopes of this device."""
-        self._count(self.confirmed(record), sign=-1)
-        self._connection.execute("UPDATE record SET confirmed = NULL WHERE id = ?", (record,))
+        """Forget a record's confirmed state: it left the scopes of this device. `show` follows."""
+        self._count(self._leaves(record), sign=-1)
+        self._connection.execute("UPDATE record SET confirmed = NULL, leaves = x'' WHERE id = ?", (record,))
 
     def show(self, record: RecordId, state: RecordState | None) -> None:
         """Take in what the screen shows of a record: None if nothing of it is here any more."""
         if state is None:
-            self._connection.execute("DELETE FROM record WHERE id = ?", (record,))
+            with self._lookup.changing(record, None):
+                self._connection.execute("DELETE FROM record WHERE id = ?", (record,))
             return
-        kind = self._kinds.get(state.kind)
-        shown = json.dumps({name: _plain(value) for name, value in values_of(state, kind).items()})
-        conflicts = len(conflicts_of(state, kind))
-        self._connection.execute(
-            "INSERT INTO record (id, kind, shown, conflicts) VALUES (?, ?, ?, ?)"
-            " ON CONFLICT DO UPDATE SET shown = excluded.shown, conflicts = excluded.conflicts",
-            (record, state.kind, shown, conflicts),
-        )
+        sight = sight_of(state, self._kinds.get(state.kind))
+        shown = (sight.conflicts, sight.is_hidden, sight.facts, sight.shown)
+        with self._lookup.changing(record, state.kind):
+            self._connection.execute(
+                f"INSERT INTO record ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, x'', NULL) ON CONFLICT (id) DO UPDATE SET"
+                " conflicts = excluded.conflicts, is_hidden = excluded.is_hidden, facts = excluded.facts,"
+                " shown = excluded.shown",
+                (record, state.kind, *shown),
+            )
+
+    def sight(self, record: RecordId) -> tuple[str, Sight] | None:
+        """Return the kind of a record and what the screen shows of it; None if it is not here."""
+        found = self._one("SELECT kind, shown, conflicts, is_hidden, facts FROM record WHERE id = ?", record)
+        return (found[0], Sight(found[1], found[2], bool(found[3]), found[4])) if found else None
 
     def digest(self) -> bytes:
         """Return the digest of all confirmed records in the device's scopes."""
@@ -106,36 +130,19 @@ class Projection:
     def fingerprints(self) -> dict[RecordId, int]:
         """Return what stands for each confirmed record of the device's scopes in a repair."""
         found: dict[RecordId, int] = {}
-        for (raw,) in self._connection.execute("SELECT confirmed FROM record WHERE confirmed IS NOT NULL"):
-            state = unpack_record(raw)
-            kind = self._kinds.get(state.kind)
-            if kind is not None and scopes_of_record(state, kind) & self._scopes:
-                found[state.id] = fingerprint(leaves(state))
+        for record, packed in self._connection.execute("SELECT id, leaves FROM record WHERE confirmed IS NOT NULL"):
+            scopes, leaves = read_leaves(packed)
+            if scopes & self._scopes:
+                found[RecordId(record)] = fingerprint(leaves)
         return found
 
     def matching(self, query: Query) -> list[RecordId]:
         """Return the ids of the records that a query asks for. Newest first unless it names an order."""
-        clauses = ["kind = ?"]
-        if not query.with_withdrawn:
-            # One that somebody still has to decide about stays in sight.
-            clauses.append(f"(json_extract(shown, '{_path(WITHDRAWN)}') IS NULL OR conflicts > 0)")
-        values: list[object] = [query.kind]
-        for field, value in query.where.items():
-            if isinstance(value, (list, dict)):
-                raise TypeError(f"where asks for one plain value; {field!r} got several")
-            # json_each yields one row for a plain value and one for each element of a list.
-            clauses.append("EXISTS (SELECT 1 FROM json_each(shown, ?) WHERE value = ?)")
-            values += [_path(field), _plain(value)]
-        order = "id DESC"
-        if query.order:
-            direction = "DESC" if query.order.startswith("-") else "ASC"
-            order = f"json_extract(shown, ?) {direction}, id DESC"
-            values.append(_path(query.order.lstrip("-")))
-        rows = self._connection.execute(
-            f"SELECT id FROM record WHERE {' AND '.join(clauses)} ORDER BY {order} LIMIT ? OFFSET ?",
-            (*values, query.limit, query.offset),
-        )
-        return [RecordId(row[0]) for row in rows]
+        return self._lookup.matching(query)
+
+    def containing(self, words: str, *, kind: str | None, limit: int) -> list[RecordId]:
+        """Return the ids of records whose texts contain each of the words, newest first."""
+        return found_by(self._connection, words, kind=kind, limit=limit)
 
     def in_conflict(self) -> list[RecordId]:
         """Return the ids of records with contradicting values."""
@@ -144,15 +151,33 @@ class Projection:
 
     def counts(self) -> tuple[int, int]:
         """Return how many records there are, and how many of them are in conflict."""
-        row = self._one("SELECT count(*), coalesce(sum(conflicts > 0), 0) FROM record")
-        return (row[0], row[1]) if row else (0, 0)
+        records = self._one("SELECT count(*) FROM record")
+        conflicts = self._one("SELECT count(*) FROM record WHERE conflicts > 0")
+        assert records is not None
+        assert conflicts is not None
+        return records[0], conflicts[0]
 
-    def _count(self, state: RecordState | None, *, sign: int) -> None:
-        kind = self._kinds.get(state.kind) if state else None
-        if state is None or kind is None:
-            return
-        for scope in scopes_of_record(state, kind) & self._scopes:
-            for digest_class, leaf in leaves(state).items():
+    def rows(self) -> Iterator[Row]:
+        """Yield everything that is here, by id: what a snapshot keeps. Nothing may change meanwhile."""
+        for row in self._connection.execute(f"SELECT {_COLUMNS} FROM record ORDER BY id"):
+            yield Row(*row)
+
+    def load(self, rows: Iterable[Sequence[object]]) -> None:
+        """Take in rows as `rows` yielded them, into an empty projection. `hold_scopes` comes before."""
+        counted: list[Sequence[object]] = []
+        for row in rows:
+            self._count(row[_LEAVES], sign=1)
+            counted.append(row)
+        self._connection.executemany(f"INSERT INTO record ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", counted)
+
+    def _leaves(self, record: RecordId) -> bytes:
+        found = self._one("SELECT leaves FROM record WHERE id = ?", record)
+        return found[0] if found else b""
+
+    def _count(self, packed: Any, *, sign: int) -> None:
+        scopes, leaves = read_leaves(packed)
+        for scope in scopes & self._scopes:
+            for digest_class, leaf in leaves.items():
                 before = self._digests.get((scope, digest_class), EMPTY)
                 after = before.plus(leaf) if sign > 0 else before.minus(leaf)
                 self._digests[(scope, digest_class)] = after
@@ -162,17 +187,4 @@ class Projection:
         return row
 
 
-def _path(field: str) -> str:
-    return '$."' + field.replace('"', "") + '"'
-
-
-def _plain(value: Value) -> object:
-    match value:
-        case bytes():
-            return value.hex()
-        case list():
-            return [_plain(each) for each in value]
-        case dict():
-            return {key: _plain(each) for key, each in value.items()}
-        case _:
-            return value
+_LEAVES = Row._fields.index("leaves")

@@ -5,30 +5,32 @@ from __future__ import annotations
 from gridlog_protocol.errors import HOLDS
 from gridlog_protocol.ids import RecordId
 from gridlog_protocol.texts import Text
-from gridlog_sync.view import Conflict, conflicts_of, rounds_of, values_of, values_said
+from gridlog_sync.view import Conflict, conflicts_of, values_said
 
 from .clock_warning import offset_fields
 from .errors import UnknownRecordError
 from .memory import Memory
 from .records import DecidedNote, HeldNote, PendingOp, Record, SyncStatus
+from .sights import author_and_rounds, shown_values
 
 
 def record_of(memory: Memory, record: RecordId) -> Record:
     """Return a record as the screen shows it. Raises UnknownRecordError."""
-    state = memory.shown(record)
-    if state is None:
+    found = memory.projection.sight(record)
+    if found is None:
         raise UnknownRecordError
-    kind = memory.kinds.get(state.kind)
+    kind, sight = found
+    author, rounds = author_and_rounds(sight.facts)
     whereabouts, receipt = memory.whereabouts(record)
     return Record(
         record,
-        state.kind,
-        values_of(state, kind),
-        rounds_of(state, kind) if kind else {},
+        kind,
+        shown_values(sight.shown),
+        rounds,
         whereabouts,
         receipt,
-        bool(conflicts_of(state, kind)),
-        state.origin.author if state.origin else None,
+        bool(sight.conflicts),
+        author,
         memory.seen(record),
         memory.incarnation,
     )

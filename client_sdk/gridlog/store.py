@@ -37,10 +37,10 @@ from .drafting import Drafting
 from .driver import Asked
 from .errors import AlreadyEnrolledError
 from .exchanging import Exchanging, Means, turns
-from .guarding import closing_on_error, open_files, read_store
 from .journal import JOURNAL_FILE, Journal
+from .looking import Query
 from .memory import Memory
-from .projection import Query
+from .reading import Files, closing_on_error, open_files, read_store
 from .records import DecidedNote, HeldNote, PendingOp, Record, SyncReport, SyncStatus, SyncTurn
 from .resolutions import Overruled
 from .showing import conflicts, decided_notes, held_notes, pending_ops, record_of, status_of
@@ -58,13 +58,13 @@ class FieldStore(Drafting, Watching):
 
     def __init__(
         self,
-        vault: Vault,
-        journal: Journal,
+        files: Files,
         memory: Memory,
+        uncovered: int,
         thread: ThreadPoolExecutor,
         clock: DeviceClock | None = None,
     ) -> None:
-        super().__init__(vault, journal, memory, thread, clock)
+        super().__init__(files, memory, uncovered, thread, clock)
         # Asked for anew each time: whoever drives a store otherwise may put another in its place.
         self._exchanging = Exchanging(Means(lambda: self._driver, self._run, self._take_in, self._renumber))
 
@@ -83,7 +83,7 @@ class FieldStore(Drafting, Watching):
         """
         path = Path(directory)
 
-        def made() -> tuple[Vault, Journal]:
+        def made() -> Files:
             if exists(path) and not (path / JOURNAL_FILE).exists():
                 # The process was killed between keys and journal. Nothing was written yet; should the journal have
                 # been lost instead, the new incarnation keeps its numbers apart.
@@ -91,7 +91,7 @@ class FieldStore(Drafting, Watching):
                 closing_on_error(vault, lambda: vault.redraw_incarnation(first_seq=1))
             else:
                 vault = Vault.create(path, passphrase, profile=profile)
-            return vault, closing_on_error(vault, lambda: Journal.create(path, vault))
+            return closing_on_error(vault, lambda: Files(vault, Journal.create(path, vault)))
 
         return await cls._started(made, clock)
 
@@ -113,18 +113,19 @@ class FieldStore(Drafting, Watching):
         return exists(path) and (path / JOURNAL_FILE).exists()
 
     @classmethod
-    async def _started(cls, begin: Callable[[], tuple[Vault, Journal]], clock: DeviceClock | None) -> Self:
+    async def _started(cls, begin: Callable[[], Files], clock: DeviceClock | None) -> Self:
         thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="gridlog-store")
 
-        def read() -> tuple[Vault, Journal, Memory]:
-            return read_store(begin)
+        def read() -> tuple[Files, Memory, int]:
+            files = begin()
+            return files, *read_store(files)
 
         try:
-            vault, journal, memory = await asyncio.get_running_loop().run_in_executor(thread, read)
+            files, memory, uncovered = await asyncio.get_running_loop().run_in_executor(thread, read)
         except BaseException:
             thread.shutdown(wait=True)
             raise
-        return cls(vault, journal, memory, thread, clock)
+        return cls(files, memory, uncovered, thread, clock)
 
     async def __aenter__(self) -> Self:
         return self

@@ -20,16 +20,21 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from gridlog.credentials import Badge, Credential, Pin, refuse_weak_passphrase, refuse_weak_pin
 from gridlog.device_clock import DeviceClock
 from gridlog.disk import StoreLock, make_private_directory, write_durably
 from gridlog.errors import StoreDamagedError, StoreExistsError, StoreMissingError, StorePart
+from gridlog.frames import first_hash
 from gridlog.kdf import KEY_BYTES, KdfProfile
-from gridlog.keydisk import KEYS_FILE, KeysOnDisk, destroy, finish_destroying, has_keys, is_wiped
+from gridlog.keydisk import KEYS_FILE, SNAPSHOT_FILE, KeysOnDisk, destroy, finish_destroying, has_keys, is_wiped
 from gridlog.keyfile import (
+    Base,
     KeyFile,
     RecoveryHeader,
     Secrets,
@@ -40,11 +45,26 @@ from gridlog.keyfile import (
     decode_header,
     encode_file,
 )
-from gridlog.keyslots import Entropy, open_secrets, seal_secrets, wrap_for_recovery, wrap_master_key
+from gridlog.keyslots import Entropy, draw_keys, open_secrets, seal_secrets, wrap_for_recovery, wrap_master_key
 from gridlog.unlocking import open_master_key
-from gridlog_protocol.ids import ID_BYTES, SHORT_ID_BYTES, DeviceId, Incarnation
+from gridlog_protocol.ids import SHORT_ID_BYTES, DeviceId, Incarnation
 
-__all__ = ["KEYS_FILE", "Credential", "Entropy", "KdfProfile", "SlotKind", "Vault", "exists", "slots_at", "wipe"]
+__all__ = [
+    "KEYS_FILE",
+    "SNAPSHOT_FILE",
+    "Credential",
+    "Entropy",
+    "KdfProfile",
+    "SlotKind",
+    "Vault",
+    "exists",
+    "slots_at",
+    "wipe",
+]
+
+
+_SNAPSHOT_PURPOSE = b"gridlog snapshot key v1"
+_INBOX_PURPOSE = b"gridlog inbox key v1"
 
 
 def exists(directory: Path) -> bool:
@@ -101,12 +121,12 @@ class Vault:
         make_private_directory(directory)
         lock = StoreLock(directory)
         try:
-            file, keys = _drawn(passphrase, profile, entropy)
+            file, master_key, secrets = draw_keys(passphrase, cost=profile.value, entropy=entropy)
             _write_first(directory, file)
         except BaseException:
             lock.release()
             raise
-        return cls(directory, lock, KeysOnDisk(directory, file), keys, entropy, DeviceClock())
+        return cls(directory, lock, KeysOnDisk(directory, file), _Keys(master_key, secrets), entropy, DeviceClock())
 
     @classmethod
     def unlock(
@@ -205,6 +225,39 @@ class Vault:
         """Return the key of an epoch's frames. Raises KeyError for an epoch whose key is not here."""
         return dict(self._known().journal_keys)[epoch]
 
+    @property
+    def bases(self) -> tuple[Base, ...]:
+        """Where the journal may begin, oldest first: more than one only while it is being compacted."""
+        return self._known().bases or (Base(1, first_hash(self.store_id)),)
+
+    @property
+    def inbox_key(self) -> X25519PrivateKey:
+        """Opens what was written while the store was locked."""
+        return X25519PrivateKey.from_private_bytes(self._derived(_INBOX_PURPOSE))
+
+    def snapshot_wrapping(self) -> AESGCM:
+        """Return what wraps the keys of snapshots."""
+        return AESGCM(self._derived(_SNAPSHOT_PURPOSE))
+
+    def begin_epoch(self, base: Base) -> None:
+        """Let the journal begin at `base` too, and draw the key of a new epoch for all that is written from now on.
+
+        Durable. Raises DiskFullError, DiskFailedError: the vault refuses to be used further then.
+        """
+        secrets = self._known()
+        key = (secrets.journal_keys[-1][0] + 1, self.entropy(KEY_BYTES))
+        self._rewrite(replace(secrets, bases=(*self.bases, base), journal_keys=(*secrets.journal_keys, key)))
+
+    def settle_base(self, base: Base) -> None:
+        """Let the journal begin at `base` alone; if it is the newest, destroy the keys of the epochs before it.
+
+        Durable. Raises DiskFullError, DiskFailedError.
+        """
+        secrets = self._known()
+        is_newest = base == self.bases[-1]
+        keys = secrets.journal_keys[-1:] if is_newest else secrets.journal_keys
+        self._rewrite(replace(secrets, bases=(base,), journal_keys=keys), retires=is_newest)
+
     def incarnation_at(self, seq: int) -> Incarnation:
         """Return the incarnation in force when the journal's frame `seq` was, or will be, written."""
         tenures = self._known().tenures
@@ -299,14 +352,19 @@ class Vault:
         )
         self._disk.replace(self._disk.file.with_slot(slot), retires=True)
 
+    def _derived(self, purpose: bytes) -> bytes:
+        """Derive a key from the master key: HKDF-SHA-256 (RFC 5869)."""
+        return HKDF(hashes.SHA256(), KEY_BYTES, salt=None, info=purpose + self.store_id).derive(self._opened().master)
+
     def _derived_headers(self) -> list[SlotHeader]:
         headers = [decode_header(slot.header) for slot in self._disk.file.slots]
         return [header for header in headers if isinstance(header, SlotHeader)]
 
-    def _rewrite(self, secrets: Secrets) -> None:
+    def _rewrite(self, secrets: Secrets, *, retires: bool = False) -> None:
         master_key = self._opened().master
         sealed = seal_secrets(secrets, master_key, store_id=self.store_id, entropy=self.entropy)
-        self._disk.replace(replace(self._disk.file, sealed_secrets=sealed))
+        file = replace(self._disk.file, sealed_secrets=sealed, is_compacted=bool(secrets.bases))
+        self._disk.replace(file, retires=retires)
         self._keys = _Keys(master_key, secrets)
 
     def _known(self) -> Secrets:
@@ -325,21 +383,6 @@ class _Keys:
 
     master: bytes
     secrets: Secrets
-
-
-def _drawn(passphrase: str, profile: KdfProfile, entropy: Entropy) -> tuple[KeyFile, _Keys]:
-    store_id = StoreId(entropy(ID_BYTES))
-    master_key = entropy(KEY_BYTES)
-    secrets = Secrets(
-        device_id=DeviceId(entropy(ID_BYTES)),
-        tenures=(Tenure(1, Incarnation(entropy(SHORT_ID_BYTES))),),
-        signing_seed=entropy(KEY_BYTES),
-        exchange_private=entropy(KEY_BYTES),
-        journal_keys=((1, entropy(KEY_BYTES)),),
-    )
-    slot = wrap_master_key(master_key, passphrase, store_id=store_id, cost=profile.value, entropy=entropy)
-    sealed = seal_secrets(secrets, master_key, store_id=store_id, entropy=entropy)
-    return KeyFile(store_id, (slot,), sealed), _Keys(master_key, secrets)
 
 
 def _kinds_in(file: KeyFile) -> frozenset[SlotKind]:

@@ -21,9 +21,8 @@ from gridlog_protocol.ids import RecordId
 from .device_clock import DeviceClock
 from .errors import UnknownKindError
 from .guarding import Guarding
-from .journal import Journal
 from .memory import Memory
-from .vault import Vault
+from .reading import Files
 
 T = TypeVar("T")
 
@@ -94,13 +93,13 @@ class Watching(Guarding):
 
     def __init__(
         self,
-        vault: Vault,
-        journal: Journal,
+        files: Files,
         memory: Memory,
+        uncovered: int,
         thread: ThreadPoolExecutor,
         clock: DeviceClock | None = None,
     ) -> None:
-        super().__init__(vault, journal, memory, thread, clock)
+        super().__init__(files, memory, uncovered, thread, clock)
         self._watches = Watches()
 
     def watch(self, kind: str | None = None) -> Watch:

@@ -10,7 +10,6 @@ from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar
 
-import aiohttp
 import typer
 from rich.console import Console
 
@@ -80,6 +79,8 @@ def init(
 @cli.command(help=_say("运行服务器，直到收到停止信号。", "Run the server until it is told to stop."))
 def run(data: Data = DEFAULT_DATA) -> None:
     """Serve."""
+    from . import serving  # noqa: PLC0415 - An HTTP server takes half of the start of a command that needs none.
+
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     settings = _settings(data)
 
@@ -88,7 +89,7 @@ def run(data: Data = DEFAULT_DATA) -> None:
         print(_say(f"正在监听 {address}", f"Listening on {address}"), flush=True)  # noqa: T201
 
     try:
-        _guarded(app.run(settings, announce))
+        _guarded(serving.run(settings, announce))
     except app.InUseError:
         _fail("另一个进程正在使用这个数据目录。", "Another process is using this data directory.")
     except OSError as reason:
@@ -301,6 +302,8 @@ async def _carry_out(settings: Settings, name: str, facts: dict[str, Any]) -> di
 
 
 async def _ask_running(settings: Settings, name: str, facts: dict[str, Any]) -> dict[str, Any]:
+    import aiohttp  # noqa: PLC0415 - Likewise.
+
     for _ in range(_CONNECT_TRIES):
         try:
             return await _post(settings, name, facts)
@@ -312,6 +315,8 @@ async def _ask_running(settings: Settings, name: str, facts: dict[str, Any]) -> 
 
 
 async def _post(settings: Settings, name: str, facts: dict[str, Any]) -> dict[str, Any]:
+    import aiohttp  # noqa: PLC0415 - Likewise.
+
     connector = aiohttp.UnixConnector(str(settings.socket))
     async with (
         aiohttp.ClientSession(connector=connector) as session,

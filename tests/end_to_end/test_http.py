@@ -21,7 +21,7 @@ from gridlog_protocol.ids import TenantId
 from gridlog_protocol.invitation import read_invitation
 from gridlog_protocol.limits import MESSAGE_BYTES_MAX
 from gridlog_protocol.messages import SyncResponse
-from gridlog_server import app
+from gridlog_server import app, serving
 from gridlog_server.settings import Settings
 from tests.end_to_end.processes import ServerProcess, free_port
 from tests.unit.server.building import EAST, Handset, put
@@ -96,7 +96,7 @@ async def door(tmp_path: Path) -> AsyncIterator[Door]:
     app.create(settings, TenantId("420106"), "武昌区")
     async with (
         app.services(settings) as opened,
-        app._serving(settings, opened) as address,
+        serving.serving(settings, opened) as address,
         aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=20)) as session,
     ):
         yield Door(address, settings.socket, session)
@@ -134,11 +134,10 @@ async def test_another_content_type_is_refused(door: Door, path: str, kind: str)
 
 @pytest.mark.parametrize("encoding", ["gzip", "identity", "br", "deflate, gzip"])
 async def test_an_encoded_body_is_refused_and_never_inflated(door: Door, encoding: str) -> None:
-    bomb = gzip.compress(bytes(64 << 20), 1)
     headers = {"Content-Type": MEDIA_TYPE, "Content-Encoding": encoding}
-    started = time.monotonic()
-    assert await door.refusal("/v1/sync", bomb, headers) == "unsupported_media_type"
-    assert time.monotonic() - started < 0.5
+    # Whoever tries to inflate what was never compressed answers otherwise.
+    for body in (gzip.compress(bytes(64 << 20), 1), b"never compressed"):
+        assert await door.refusal("/v1/sync", body, headers) == "unsupported_media_type"
 
 
 @pytest.mark.parametrize("path", POSTS)

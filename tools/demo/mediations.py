@@ -48,7 +48,7 @@ def mediation_acts(setting: Setting, key: str, start_minute: int) -> Iterator[Ac
     rng, grammar = setting.rng, setting.grammar
     story = grammar.story(rng, setting.weighted(CATEGORY_WEIGHTS))
     a, b = grammar.word(rng, "name"), grammar.word(rng, "name")
-    yield Write("mediation", key, _registered(setting, story, (a, b), start_minute))
+    yield Write("mediation", key, registered(setting, story, (a, b), start_minute))
     result = rng.choice(RESULTS)
     yield Change(
         key,
@@ -100,7 +100,8 @@ def amount(setting: Setting) -> str:
     return f"{setting.rng.randrange(100, 20_000, 50)}.00"
 
 
-def _registered(setting: Setting, story: Story, parties: tuple[str, str], minute: int) -> Fields:
+def registered(setting: Setting, story: Story, parties: tuple[str, str], minute: int) -> Fields:
+    """Fill in the form of a quarrel as it is registered."""
     rng, grammar = setting.rng, setting.grammar
     a, b = parties
     first, second = party(setting, a, "申请人"), party(setting, b, "被申请人")

@@ -32,7 +32,7 @@ def patrol_acts(setting: Setting, key: str, start_minute: int) -> Iterator[Act]:
     """Walk 3–10 points from `start_minute` on, telling the store at every few points."""
     grid = setting.grid()
     points = setting.rng.randint(3, 10)
-    yield Write("patrol", key, _begun(setting, grid, start_minute))
+    yield Write("patrol", key, begun(setting, grid, start_minute))
     for first in range(0, points, 3):
         reached = range(first, min(first + 3, points))
         minute = start_minute + 5 + MINUTES_PER_POINT * first
@@ -90,7 +90,8 @@ def noise(setting: Setting, minute: int) -> Value:
     }
 
 
-def _begun(setting: Setting, grid: Grid, minute: int) -> Fields:
+def begun(setting: Setting, grid: Grid, minute: int) -> Fields:
+    """Fill in the form of a patrol that begins."""
     rng = setting.rng
     companions: list[Value] = []
     if setting.is_so(35):

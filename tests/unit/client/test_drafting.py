@@ -343,3 +343,21 @@ async def test_nothing_of_a_draft_stands_in_any_file_in_clear(enrolled: Path) ->
     assert sum(map(len, files)) > 1000
     planted = [sentence.encode(encoding) for encoding in ("utf-8", "utf-16-le", "gb18030")]
     assert not [each for each in planted for content in files if each in content]
+
+
+@pytest.mark.parametrize("how", ["_put_by", "_compact"])
+async def test_drafts_are_the_same_from_a_snapshot_and_from_a_compacted_journal(enrolled: Path, how: str) -> None:
+    async with open_store(enrolled) as store:
+        record = await store.create("patrol", patrol(summary="九个正常", tags=["lamp"]))
+        fresh = await store.begin_draft("patrol", {"summary": "先记着", "handled_on_spot": Count(2)})
+        edit = await store.begin_draft(record, {"tags": Add(("flood",))})
+        await store.discard_draft((await store.begin_draft("incident")).id)
+        await store.save_draft(fresh.id, {"summary": "再记"})
+        expected = await store.drafts()
+        await store._run(lambda: store._put_by(0) if how == "_put_by" else store._compact())
+    async with open_store(enrolled) as store:
+        assert await store.drafts() == expected
+        later = await store.save_draft(edit.id, {"weather": "rain"})
+    async with open_store(enrolled) as store:
+        assert await store.drafts() == [later, expected[0]]
+        assert (await store.finalise(edit.id)).values["tags"] == ["flood", "lamp"]

@@ -8,6 +8,7 @@ import pytest
 
 from gridlog.entries import Enrolled, TakenAnswer, WrittenOp, pack_answer, read_answer
 from gridlog.memory import Memory
+from gridlog.sights import confirmed_of
 from gridlog_protocol.clock import Stamp
 from gridlog_protocol.ids import DeviceHandle, Epoch, Position, RecordId, ScopeId, TenantId
 from gridlog_protocol.kinds import shipped_kinds
@@ -45,9 +46,10 @@ def answered(
     fetches = (Fetch(ScopeId(EAST), Position(position), None),) if is_fetching else ()
     standing = Standing(Epoch(EPOCH), Position(position), bytes(8), 1, SCOPES, fetches)
     settled = {(CREATION.id.incarnation, CREATION.id.seq): Position(3)}
-    taken = TakenAnswer(standing, 1, 0, 0, Stamp(0), records, (), settled, (), None, own_alone=own_alone)
+    kept = tuple(confirmed_of(each, shipped_kinds()) for each in records)
+    taken = TakenAnswer(standing, 1, 0, 0, Stamp(0), kept, (), settled, (), None, own_alone=own_alone)
     # As it comes back from the journal.
-    return read_answer(pack_answer(taken), ME.device)
+    return read_answer(pack_answer(taken), ME.device, shipped_kinds())
 
 
 MINE = state_of(log_of(CREATION))

@@ -1,0 +1,232 @@
+"""Write down everything that an open store knows, and read it again: what snapshots and compacted journals hold.
+
+An image is a sequence of parts, each a packed list of rows, the head first. It says all that the entries of the
+journal up to a place say together, so whoever reads it goes on with the entries behind that place, and ends up
+exactly where somebody ends up who read them all.
+
+Its parts come back out of a seal of this very device, which packed them: they are not searched for what a stranger
+might have put there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from enum import IntEnum
+from typing import Any
+
+import msgpack
+
+from gridlog_protocol.canonical import Value, pack
+from gridlog_protocol.clock import Hlc, Stamp
+from gridlog_protocol.decisions import decision_rows, read_decisions
+from gridlog_protocol.ids import Incarnation, OpId, Position, RecordId, UserId
+from gridlog_protocol.op_codec import pack_op, unpack_op
+from gridlog_protocol.state import Head
+
+from .drafts import entries_of, pack_draft, read_draft
+from .entries import (
+    DecidedOp,
+    EntryError,
+    HeldEntry,
+    offset_row,
+    pack_enrolled,
+    pack_written,
+    read_enrolled,
+    read_offset,
+    read_receipt,
+    read_standing,
+    read_written,
+    receipt_row,
+    standing_row,
+)
+from .memory import Memory
+from .resolutions import Overruled, Resolution
+from .sights import derivation
+
+_VERSION = 1
+_PORTION_BYTES = 256 << 10
+
+
+class _Tag(IntEnum):
+    """What a row is about."""
+
+    HEAD = 0
+    RECORD = 1
+    PENDING = 2
+    HELD = 3
+    DECIDED = 4
+    RECEIPT = 5
+    RESOLUTION = 6
+    OVERRULED = 7
+    OWN = 8
+    SETTLED = 9
+    PARTIAL = 10
+    RELEASED = 11
+    TAIL = 12
+    ROOT = 13
+    DRAFT = 14
+
+
+def image_parts(memory: Memory) -> Iterator[bytes]:
+    """Yield the parts of the image of what is in memory. Nothing may change before the last one."""
+    portion: list[bytes] = []
+    size = 0
+    for row in _rows(memory):
+        packed = pack(row)
+        portion.append(packed)
+        size += len(packed)
+        if size >= _PORTION_BYTES:
+            yield _part(portion)
+            portion, size = [], 0
+    if portion:
+        yield _part(portion)
+
+
+def load_image(memory: Memory, parts: Iterable[bytes]) -> None:
+    """Take an image into an empty memory. Raises EntryError: the version that wrote it worked differently."""
+    is_begun = False
+    for part in parts:
+        rows: list[Any] = msgpack.unpackb(part)
+        if not is_begun:
+            _take_head(memory, rows.pop(0))
+            is_begun = True
+        records = [row[1:] for row in rows if row[0] == _Tag.RECORD]
+        memory.projection.load(records)
+        for row in rows[: len(rows) - len(records)]:
+            _take(memory, row)
+    if not is_begun:
+        raise EntryError("an image without a head")
+
+
+def _part(rows: list[bytes]) -> bytes:
+    header: bytes = msgpack.Packer().pack_array_header(len(rows))
+    return header + b"".join(rows)
+
+
+def _rows(memory: Memory) -> Iterator[list[Value]]:
+    """Yield what is in memory, records last."""
+    yield [
+        _Tag.HEAD.value,
+        _VERSION,
+        derivation(),
+        pack_enrolled(memory.enrolled) if memory.enrolled else None,
+        standing_row(memory.standing) if memory.standing else None,
+        memory.hlc,
+        memory.counter,
+        memory.server_ms,
+        memory.contact_ms,
+        offset_row(memory.offset),
+        memory.repaired,
+    ]
+    yield from _rows_of_ops(memory)
+    yield from _rows_of_records(memory)
+    for draft in memory.drafts.values():
+        for entry in entries_of(draft):
+            yield [_Tag.DRAFT.value, pack_draft(entry)]
+    for row in memory.projection.rows():
+        yield [_Tag.RECORD.value, *row]
+
+
+def _rows_of_ops(memory: Memory) -> Iterator[list[Value]]:
+    for written in memory.pending.values():
+        yield [_Tag.PENDING.value, pack_written(written)]
+    for op, held in memory.held.items():
+        yield [_Tag.HELD.value, held.incarnation, held.seq, held.code, held.field, pack_op(memory.held_ops[op])]
+    for decided in memory.decided.values():
+        yield [_Tag.DECIDED.value, pack_op(decided.op), decided.code, decision_rows([decided.decision])]
+    for incarnation, note in memory.receipts.items():
+        yield [_Tag.RECEIPT.value, receipt_row(incarnation, note)]
+    for incarnation, (seq, head) in memory.tails.items():
+        yield [_Tag.TAIL.value, incarnation, seq, head]
+    for (incarnation, block), root in memory.salt_roots.items():
+        yield [_Tag.ROOT.value, incarnation, block, root]
+
+
+def _rows_of_records(memory: Memory) -> Iterator[list[Value]]:
+    for record, op in memory.own.items():
+        yield [_Tag.OWN.value, record, op.incarnation, op.seq]
+    for resolution in memory.resolutions.values():
+        yield [_Tag.RESOLUTION.value, *_resolution_row(resolution)]
+    for each in memory.overruled.values():
+        yield [_Tag.OVERRULED.value, each.record, each.field, each.key, each.mine, each.shown]
+    for tag, records in _marks(memory):
+        for record in sorted(records):
+            yield [tag.value, record]
+
+
+def _marks(memory: Memory) -> tuple[tuple[_Tag, set[RecordId]], ...]:
+    return (_Tag.SETTLED, memory.settled), (_Tag.PARTIAL, memory.partial), (_Tag.RELEASED, memory.released)
+
+
+def _take_head(memory: Memory, row: list[Any]) -> None:
+    match row:
+        case [_Tag.HEAD.value, version, made_with, *rest] if version == _VERSION and made_with == derivation():
+            enrolled, standing, hlc, memory.counter, server_ms, contact_ms, offset, memory.repaired = rest
+        case _:
+            raise EntryError("an image of another version")
+    if enrolled is not None:
+        memory.take_enrolment(read_enrolled(enrolled))
+    memory.standing = read_standing(standing) if standing is not None else None
+    memory.hlc, memory.offset = Hlc(hlc), read_offset(offset)
+    memory.server_ms, memory.contact_ms = server_ms, contact_ms
+
+
+def _take(memory: Memory, row: list[Any]) -> None:
+    match row:
+        case [_Tag.PENDING.value, written]:
+            memory.restore_pending(read_written(written))
+        case [_Tag.HELD.value, incarnation, seq, code, field, op]:
+            memory.restore_held(HeldEntry(Incarnation(incarnation), seq, code, field), unpack_op(op))
+        case [_Tag.DECIDED.value, packed, code, rows]:
+            (decision,) = read_decisions(rows, memory.device)
+            memory.decided[decision.op] = DecidedOp(unpack_op(packed), code, decision)
+        case [_Tag.RECEIPT.value, receipt]:
+            noted = read_receipt(receipt)
+            assert noted is not None
+            memory.receipts[noted[0]] = noted[1]
+        case [_Tag.TAIL.value, incarnation, seq, head]:
+            memory.tails[Incarnation(incarnation)] = seq, head
+        case [_Tag.ROOT.value, incarnation, block, root]:
+            memory.salt_roots[(Incarnation(incarnation), block)] = root
+        case [_Tag.DRAFT.value, entry]:
+            memory.take_draft(read_draft(entry))
+        case _:
+            _take_about_records(memory, row)
+
+
+def _take_about_records(memory: Memory, row: list[Any]) -> None:
+    record = RecordId(row[1])
+    match row:
+        case [_Tag.OWN.value, _, incarnation, seq]:
+            memory.own[record] = OpId(memory.device, Incarnation(incarnation), seq)
+        case [_Tag.RESOLUTION.value, *rest]:
+            memory.resolutions[record] = _resolution(memory, record, rest[1:])
+        case [_Tag.OVERRULED.value, _, field, key, mine, shown]:
+            memory.overruled[(record, field, key)] = Overruled(record, field, key, mine, shown)
+        case [tag, _]:
+            dict(_marks(memory))[_Tag(tag)].add(record)
+        case _:
+            raise EntryError("a row that no image has")
+
+
+def _resolution_row(resolution: Resolution) -> list[Value]:
+    replaced: list[Value] = [
+        [field, key, [_head_row(head) for head in heads]] for (field, key), heads in resolution.replaced.items()
+    ]
+    op = resolution.op
+    return [resolution.record, op.incarnation, op.seq, resolution.kind, replaced, dict(resolution.classes)]
+
+
+def _resolution(memory: Memory, record: RecordId, row: list[Any]) -> Resolution:
+    incarnation, seq, kind, replaced, classes = row
+    heads = {(field, key): tuple(_head(each) for each in rows) for field, key, rows in replaced}
+    return Resolution(OpId(memory.device, Incarnation(incarnation), seq), record, kind, heads, classes)
+
+
+def _head_row(head: Head) -> Value:
+    return [*head.op, head.author, head.stamp, head.position, head.value]
+
+
+def _head(row: list[Any]) -> Head:
+    device, incarnation, seq, author, stamp, position, value = row
+    return Head(OpId(device, incarnation, seq), UserId(author), Stamp(stamp), Position(position), value)

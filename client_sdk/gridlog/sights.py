@@ -1,0 +1,170 @@
+"""Work out once what screens, lists and digests need of a record, so that nobody unpacks it again to show it. Pure.
+
+A sight is kept beside the record wherever the record is kept, in the journal too: a store that opens takes it as it
+is. It follows from the record and from this version's kinds and rules alone; `derivation` names those, and what was
+worked out under another name is worked out again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import version
+from typing import Any
+
+from gridlog_protocol.canonical import Value, pack, unpack
+from gridlog_protocol.ids import RecordId, ScopeId, UserId
+from gridlog_protocol.kinds import Kind, KindSet
+from gridlog_protocol.rows import Row
+from gridlog_protocol.state import WITHDRAWN, RecordState
+from gridlog_protocol.state_codec import pack_record, unpack_record
+from gridlog_sync.digest import leaves
+from gridlog_sync.scope import scopes_of_record
+from gridlog_sync.view import conflicts_of, rounds_of, values_of
+
+_SIGHTS = 1
+"""Raised when a sight says something else than before of the same record."""
+
+_BYTES = "#"
+_LEAF_BYTES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What is shown of a record. `shown` is its values as `shown_text` writes them.
+
+    `conflicts` counts the cells that contradict each other; `is_hidden` says that lists leave it out; `facts` is its
+    author and how often its workflows went back, packed.
+    """
+
+    shown: str
+    conflicts: int
+    is_hidden: bool
+    facts: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmed:
+    """A record as the server confirmed it: packed, what is shown of it, and its leaves as `leaves_of` packs them."""
+
+    id: RecordId
+    kind: str
+    packed: bytes
+    sight: Sight
+    leaves: bytes
+
+    @property
+    def state(self) -> RecordState:
+        """The record, unpacked."""
+        return unpack_record(self.packed)
+
+
+@cache
+def derivation() -> bytes:
+    """Return the name of what sights are worked out with: 8 bytes."""
+    return hashlib.sha256(f"gridlog sights {_SIGHTS} {version('gridlog')}".encode()).digest()[:8]
+
+
+def confirmed_of(state: RecordState, kinds: KindSet) -> Confirmed:
+    """Return a record with what is shown of it."""
+    kind = kinds.get(state.kind)
+    return Confirmed(state.id, state.kind, pack_record(state), sight_of(state, kind), leaves_of(state, kind))
+
+
+def sight_of(state: RecordState, kind: Kind | None) -> Sight:
+    """Return what is shown of a record."""
+    values = values_of(state, kind)
+    conflicts = len(conflicts_of(state, kind))
+    rounds = rounds_of(state, kind) if kind else {}
+    author = state.origin.author if state.origin else None
+    facts = pack([author, {name: dict(each) for name, each in rounds.items()}])
+    # One that somebody still has to decide about stays in sight.
+    return Sight(shown_text(values), conflicts, WITHDRAWN in values and not conflicts, facts)
+
+
+def author_and_rounds(facts: bytes) -> tuple[UserId | None, Mapping[str, Mapping[str, int]]]:
+    """Read the facts of a sight."""
+    row: Any = unpack(facts)
+    return row[0], row[1]
+
+
+def leaves_of(state: RecordState, kind: Kind | None) -> bytes:
+    """Return what the digests count of a record: packed [scopes, [class, leaf, ...]]; empty for an unknown kind."""
+    if kind is None:
+        return b""
+    flat: list[Value] = []
+    for digest_class, leaf in leaves(state).items():
+        flat += [digest_class, leaf.to_bytes(_LEAF_BYTES, "big")]
+    return pack([[*sorted(scopes_of_record(state, kind))], flat])
+
+
+def read_leaves(packed: bytes) -> tuple[frozenset[ScopeId], dict[int, int]]:
+    """Read what `leaves_of` packed: the scopes, and the leaf of each class."""
+    if not packed:
+        return frozenset(), {}
+    row: Any = unpack(packed)
+    scopes, flat = row
+    return frozenset(scopes), {flat[at]: int.from_bytes(flat[at + 1], "big") for at in range(0, len(flat), 2)}
+
+
+def confirmed_rows(records: Iterable[Confirmed]) -> Value:
+    """Write records for the journal, after the name of what their sights were worked out with."""
+    return [derivation(), [_row(each, each.sight) for each in records]]
+
+
+def read_confirmed(value: Value, kinds: KindSet) -> Iterator[Confirmed]:
+    """Read what `confirmed_rows` wrote. Raises ProtocolError or NotCanonicalError."""
+    head = Row(value, "confirmed records")
+    is_current = head.value() == derivation()
+    rows: Any = head.value()
+    head.end()
+    for row in rows:
+        if is_current:
+            record, kind, packed, shown, conflicts, is_hidden, facts, leaf = row
+            yield Confirmed(record, kind, packed, Sight(shown, conflicts, is_hidden, facts), leaf)
+        else:
+            yield confirmed_of(unpack_record(row[2]), kinds)
+
+
+def shown_text(values: Mapping[str, Value]) -> str:
+    """Write values as JSON that SQL can look into: bytes become `{"#": hex}`."""
+    return json.dumps(_plain(dict(values)), ensure_ascii=False, separators=(",", ":"))
+
+
+def shown_values(text: str) -> dict[str, Value]:
+    """Read what `shown_text` wrote."""
+    values: dict[str, Value] = json.loads(text, object_hook=_meant)
+    return values
+
+
+def sql_value(value: Value) -> object:
+    """Return what SQL finds in the place of a value: bytes as the text of their JSON."""
+    if isinstance(value, bytes):
+        return json.dumps(_plain(value), separators=(",", ":"))
+    return value
+
+
+def _row(record: Confirmed, sight: Sight) -> Value:
+    shown: list[Value] = [sight.shown, sight.conflicts, sight.is_hidden, sight.facts]
+    return [record.id, record.kind, record.packed, *shown, record.leaves]
+
+
+def _plain(value: Value) -> object:
+    match value:
+        case bytes():
+            return {_BYTES: value.hex()}
+        case list():
+            return [_plain(each) for each in value]
+        case dict():
+            return {_BYTES + key if key.startswith(_BYTES) else key: _plain(each) for key, each in value.items()}
+        case _:
+            return value
+
+
+def _meant(read: dict[str, Any]) -> Value:
+    if len(read) == 1 and _BYTES in read:
+        return bytes.fromhex(read[_BYTES])
+    return {key[1:] if key.startswith(_BYTES) else key: each for key, each in read.items()}

@@ -1,0 +1,1 @@
+"""Measure what handhelds and servers take: time, bytes and memory."""

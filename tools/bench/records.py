@@ -1,0 +1,99 @@
+"""Make up the records that a handheld holds, as a demo street writes them. Pure: the same seed, the same records.
+
+Of ten, six are patrols that found something (20–80 Chinese characters), three visits (50–200), one is a mediation
+(200–800).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from importlib.resources import files
+from random import Random
+
+from gridlog_protocol.canonical import Value
+from gridlog_protocol.clock import ClockFacts, Stamp, reading
+from gridlog_protocol.ids import DeviceId, Epoch, Incarnation, OpId, Position, RecordId, UserId, record_id
+from gridlog_protocol.kinds import shipped_kinds
+from gridlog_protocol.ops import Intent, Op, Seen
+from gridlog_protocol.state import RecordState
+from gridlog_sync.merge import Entry, apply
+from gridlog_sync.writing import edits_for
+from tools.demo.acts import Setting
+from tools.demo.grammar import Grammar
+from tools.demo.mediations import registered
+from tools.demo.patrols import begun
+from tools.demo.visits import visit_fields
+from tools.demo.world import Street, make_street, make_workers
+from tools.divisions.extract import read_extract
+
+START_MS = 1_795_000_000_000
+EPOCH = Epoch(b"benchlog")
+FIRST_DAY = date(2026, 1, 5)
+_PER_DAY = 500
+_MS_APART = 60_000
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What one worker wrote in one form."""
+
+    id: RecordId
+    kind: str
+    values: Mapping[str, Value]
+    author: int
+
+
+def forms(count: int, *, seed: int = 1) -> Iterator[Form]:
+    """Yield forms in the order in which they were written, by the workers of a street."""
+    rng, grammar, street = Random(seed), Grammar.load(), _street(seed)
+    workers = make_workers(street, rng)
+    for number in range(count):
+        author = rng.randrange(len(workers))
+        day = FIRST_DAY + timedelta(days=number // _PER_DAY)
+        kind, values = _filled(Setting(workers[author], street, rng, grammar, day))
+        yield Form(record_id(START_MS + number * _MS_APART, rng.randbytes(10)), kind, values, author)
+
+
+def confirmed_records(count: int, *, seed: int = 1) -> Iterator[RecordState]:
+    """Yield the same records as a server sends them: merged and stamped, each at a position of its own."""
+    kinds, rng = shipped_kinds(), Random(seed)
+    writers = [
+        (DeviceId(rng.randbytes(16)), Incarnation(rng.randbytes(8)), UserId(rng.randbytes(16))) for _ in range(100)
+    ]
+    for position, form in enumerate(forms(count, seed=seed), 1):
+        kind = kinds.get(form.kind)
+        assert kind is not None
+        device, incarnation, user = writers[form.author]
+        edits = edits_for(kind, form.values, shown={}, rounds={}, undecided=set(), is_creation=True)
+        wall_ms = START_MS + position * _MS_APART
+        facts = ClockFacts(reading(wall_ms), wall_ms, bytes(8), position, START_MS)
+        op_id, seen = OpId(device, incarnation, position), Seen(EPOCH, Position(0), 0)
+        op = Op(op_id, user, form.id, form.kind, kind.version, Intent.CREATE, seen, facts, tuple(edits), bytes(16))
+        yield apply(None, Entry(op, Stamp(facts.hlc), Position(position)))
+
+
+def scopes(seed: int = 1) -> list[str]:
+    """Return the codes of the street's grids."""
+    return [grid.code for grid in _street(seed).grids()]
+
+
+def _street(seed: int) -> Street:
+    extract = read_extract(files("tools.demo").joinpath("data/420106001.json").read_text(encoding="utf-8"))
+    return make_street(
+        extract, Random(seed), communities=6, grids_per_community=1, households_per_grid=200, made_at_ms=START_MS
+    )
+
+
+def _filled(setting: Setting) -> tuple[str, Mapping[str, Value]]:
+    rng, minute = setting.rng, setting.rng.randint(8 * 60, 18 * 60)
+    turn = rng.randrange(10)
+    if turn < 6:
+        summary: dict[str, Value] = {"summary": setting.grammar.finding(rng)}
+        return "patrol", begun(setting, setting.grid(), minute) | summary
+    if turn < 9:
+        return "household_visit", visit_fields(setting, rng.choice(setting.grid().households), "met", minute)
+    story = setting.grammar.story(rng)
+    parties = setting.grammar.word(rng, "name"), setting.grammar.word(rng, "name")
+    return "mediation", registered(setting, story, parties, minute)
