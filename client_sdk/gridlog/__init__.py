@@ -8,10 +8,12 @@ from gridlog_sync.view import Conflict
 from gridlog_sync.writing import Add, Count, InvalidRecordError, Remove
 
 from .credentials import Badge, Credential, Pin, Recovery
+from .drafts import Draft
 from .errors import (
     AlreadyEnrolledError,
     DiskFailedError,
     DiskFullError,
+    DraftTooLargeError,
     ForeignServerError,
     GridlogError,
     LockedError,
@@ -24,6 +26,7 @@ from .errors import (
     StoreMissingError,
     StoreTooNewError,
     StoreWipedError,
+    UnknownDraftError,
     UnknownKindError,
     UnknownRecordError,
     UnreachableError,
@@ -46,6 +49,7 @@ from .vault_errors import (
     WrongRecoveryKeyError,
 )
 from .verifying import Finding, Verified
+from .watching import Watch
 
 __all__ = [
     "Add",
@@ -57,6 +61,8 @@ __all__ = [
     "DeviceSecretMissingError",
     "DiskFailedError",
     "DiskFullError",
+    "Draft",
+    "DraftTooLargeError",
     "FieldStore",
     "Finding",
     "ForeignServerError",
@@ -89,10 +95,12 @@ __all__ = [
     "SyncReport",
     "SyncStatus",
     "SyncTurn",
+    "UnknownDraftError",
     "UnknownKindError",
     "UnknownRecordError",
     "UnreachableError",
     "Verified",
+    "Watch",
     "WeakPassphraseError",
     "WeakPinError",
     "Whereabouts",

@@ -18,6 +18,7 @@ from gridlog_protocol.texts import Text
 from . import cli_kinds, cli_status, cli_tables
 from .assignments import changes_of, kind_named, wanted_values
 from .cli_deciding import deciding
+from .cli_drafts import drafting
 from .cli_options import DEFAULT_STORE, AsJson, Assignments, IdPrefix, KindName, Store, Weak
 from .cli_store import (
     LANGUAGE,
@@ -52,6 +53,7 @@ cli = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+cli.add_typer(drafting)
 cli.add_typer(deciding)
 cli.add_typer(keeping_shut)
 

@@ -115,6 +115,7 @@ def status_page(status: SyncStatus, now_ms: int, language: Language) -> Renderab
     say = _speaker(language)
     table = Table(show_header=False)
     rows = (
+        (Text("没填完的草稿", "Drafts to finish"), status.drafts, "yellow", "gridlog drafts"),
         (Text("等待发送的修改", "Changes waiting to be sent"), status.pending, "yellow", "gridlog pending"),
         (Text("待核对的修改", "Changes held for review"), status.held, "magenta", "gridlog held"),
         (Text("未被采纳的修改", "Changes not accepted"), status.rejected, "red", "gridlog held"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
@@ -23,7 +23,8 @@ from gridlog_sync.writing import Change, InvalidRecordError
 
 from .cli_tables import Reader
 from .credentials import SECRET_BYTES_MAX, SECRET_BYTES_MIN, Credential, Pin
-from .errors import GridlogError, UnknownRecordError
+from .drafts import Draft
+from .errors import GridlogError, UnknownDraftError, UnknownRecordError
 from .records import Record, SyncStatus
 from .store import FieldStore
 from .typed_plain import WrongValueError
@@ -148,6 +149,26 @@ async def records_of(store: FieldStore, ids: set[RecordId]) -> dict[RecordId, Re
 
 async def found_record(store: FieldStore, prefix: str) -> RecordId:
     """Return the one record whose id begins so. Raises UnknownRecordError or WrongValueError."""
+    digits = _id_digits(prefix)
+    if len(digits) == 32:
+        return RecordId(read(digits))
+    everything = [await store.query(kind.name, limit=RECORDS_MAX) for kind in store.kinds]
+    found = _only_one([record.id for records in everything for record in records], digits)
+    if found is None:
+        raise UnknownRecordError
+    return found
+
+
+async def found_draft(store: FieldStore, prefix: str) -> Draft:
+    """Return the one draft whose id begins so. Raises UnknownDraftError or WrongValueError."""
+    drafts = {each.id: each for each in await store.drafts()}
+    found = _only_one([*drafts], _id_digits(prefix))
+    if found is None:
+        raise UnknownDraftError
+    return drafts[found]
+
+
+def _id_digits(prefix: str) -> str:
     digits = prefix.strip().lower().replace("-", "")
     if len(digits) < PREFIX_DIGITS_MIN or set(digits) - set("0123456789abcdef"):
         raise WrongValueError(
@@ -156,12 +177,12 @@ async def found_record(store: FieldStore, prefix: str) -> RecordId:
                 f"Give at least {PREFIX_DIGITS_MIN} digits of the record's id.",
             )
         )
-    if len(digits) == 32:
-        return RecordId(read(digits))
-    everything = [await store.query(kind.name, limit=RECORDS_MAX) for kind in store.kinds]
-    matching = [record.id for records in everything for record in records if record.id.hex().startswith(digits)]
-    if not matching:
-        raise UnknownRecordError
+    return digits
+
+
+def _only_one(ids: Sequence[RecordId], digits: str) -> RecordId | None:
+    """Return the id that begins so, None if there is none. Raises WrongValueError if there are several."""
+    matching = [each for each in ids if each.hex().startswith(digits)]
     if len(matching) > 1:
         some = ", ".join(shown(each) for each in sorted(matching)[:3])
         raise WrongValueError(
@@ -170,7 +191,7 @@ async def found_record(store: FieldStore, prefix: str) -> RecordId:
                 f"{len(matching)} records begin so; give more digits: {some}",
             )
         )
-    return matching[0]
+    return matching[0] if matching else None
 
 
 def filled_in(kind: Kind, standing: SyncStatus) -> dict[str, Change]:

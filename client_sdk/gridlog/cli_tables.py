@@ -91,7 +91,7 @@ class Reader:
 
 def records_table(records: Sequence[Record], reader: Reader) -> RenderableType:
     """Return the table of `list`."""
-    table = _table(reader, "标识|Id", "摘要|What", "登记人|By", "在哪里|Where it is")
+    table = table_of(reader, "标识|Id", "摘要|What", "登记人|By", "在哪里|Where it is")
     for record, name in zip(records, short_ids([each.id for each in records]), strict=True):
         table.add_row(name, escape(reader.title(record)), escape(reader.who(record.author)), _where(record, reader))
     return table
@@ -105,16 +105,10 @@ def record_page(
     reader: Reader,
 ) -> RenderableType:
     """Return the page of `show`: what it says, where it is and what to do, and what contradicts what."""
-    kind = reader.kinds.get(record.kind)
-    values = _table(reader, "项目|Field", "内容|Value")
-    for name in _in_order(record.values, kind):
-        field = kind.fields.get(name) if kind else None
-        text = shown_value(field, record.values[name], reader.language, names=reader.names, is_whole=True)
-        values.add_row(escape(reader.field_label(record.kind, name)), escape(text))
     parts: list[RenderableType] = [
         Line(f"{reader.kind_label(record.kind)} · {reader.title(record)}", style="bold"),
         Line(f"{shown(record.id)}  {reader.say('登记人', 'by')} {reader.who(record.author)}", style="dim"),
-        values,
+        values_table(record.kind, record.values, reader),
         where_line(record, held, reader),
     ]
     if decided:
@@ -122,6 +116,16 @@ def record_page(
     if conflicts:
         parts += ["", conflicts_block(conflicts, record, reader)]
     return Group(*parts)
+
+
+def values_table(kind_name: str, values: Mapping[str, Value], reader: Reader) -> RenderableType:
+    """Return what a record, or a form, says: a line for each field that is filled in."""
+    kind, table = reader.kinds.get(kind_name), table_of(reader, "项目|Field", "内容|Value")
+    for name in _in_order(values, kind):
+        field = kind.fields.get(name) if kind else None
+        text = shown_value(field, values[name], reader.language, names=reader.names, is_whole=True)
+        table.add_row(escape(reader.field_label(kind_name, name)), escape(text))
+    return table
 
 
 def where_line(record: Record, held: Sequence[HeldNote], reader: Reader) -> RenderableType:
@@ -179,7 +183,7 @@ def conflicts_block(conflicts: Sequence[Conflict], record: Record, reader: Reade
 
 def pending_table(ops: Sequence[PendingOp], titles: Mapping[RecordId, str], reader: Reader) -> RenderableType:
     """Return the table of `pending`: what the server has not acknowledged, oldest first."""
-    table = _table(reader, "写于|Written", "标识|Id", "记录|Record", "项目|Fields")
+    table = table_of(reader, "写于|Written", "标识|Id", "记录|Record", "项目|Fields")
     for op in ops:
         labels = ", ".join(reader.field_label(op.kind, name) for name in op.fields)
         name = (
@@ -193,7 +197,7 @@ def pending_table(ops: Sequence[PendingOp], titles: Mapping[RecordId, str], read
 
 def held_table(notes: Sequence[HeldNote], records: Mapping[RecordId, Record], reader: Reader) -> RenderableType:
     """Return the table of `held`: what the server has but keeps aside, and why."""
-    table = _table(reader, "标识|Id", "记录|Record", "原因|Why")
+    table = table_of(reader, "标识|Id", "记录|Record", "原因|Why")
     for note in notes:
         record = records.get(note.record)
         title = f"{reader.kind_label(record.kind)} · {reader.title(record)}" if record else "—"
@@ -204,7 +208,7 @@ def held_table(notes: Sequence[HeldNote], records: Mapping[RecordId, Record], re
 
 def decided_table(notes: Sequence[DecidedNote], reader: Reader) -> RenderableType:
     """Return what was decided about held edits, newest first: by whom, why, and what they said."""
-    table = _table(reader, "标识|Id", "内容|What it said", "决定|Decision", "谁|By", "时间|When", "理由|Why")
+    table = table_of(reader, "标识|Id", "内容|What it said", "决定|Decision", "谁|By", "时间|When", "理由|Why")
     for note in notes:
         kind = reader.kinds.get(note.kind)
         said = []
@@ -253,8 +257,13 @@ def record_json(record: Record) -> dict[str, Any]:
         "receipt": record.receipt,
         "in_conflict": record.is_in_conflict,
         "author": shown(record.author) if record.author else None,
-        "values": {name: _json_value(value) for name, value in record.values.items()},
+        "values": values_json(record.values),
     }
+
+
+def values_json(values: Mapping[str, Value]) -> dict[str, Any]:
+    """Return values by field as plain JSON values; bytes as an id is written."""
+    return {name: _json_value(value) for name, value in values.items()}
 
 
 def conflicts_json(conflicts: Sequence[Conflict], kind: Kind | None) -> list[dict[str, Any]]:
@@ -333,7 +342,8 @@ def _in_order(values: Mapping[str, Value], kind: Kind | None) -> list[str]:
     return sorted(known, key=lambda name: name in shared) + [name for name in values if name not in known]
 
 
-def _table(reader: Reader, *columns: str) -> Table:
+def table_of(reader: Reader, *columns: str) -> Table:
+    """Return an empty table; a column is called `中文|English`."""
     table = Table()
     for column in columns:
         zh, en = column.split("|")

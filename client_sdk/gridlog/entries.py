@@ -125,7 +125,7 @@ def pack_written(written: WrittenOp) -> bytes:
 
 def read_written(raw: bytes) -> WrittenOp:
     """Read the entry of an op. Raises EntryError."""
-    with _entry(raw, "op") as row:
+    with reading_entry(raw, "op") as row:
         return WrittenOp(unpack_op(_bytes(row)), row.blob(16), row.blob(32))
 
 
@@ -153,7 +153,7 @@ def pack_enrolled(enrolled: Enrolled) -> bytes:
 
 def read_enrolled(raw: bytes) -> Enrolled:
     """Read the entry of an enrolment. Raises EntryError."""
-    with _entry(raw, "enrolment") as row:
+    with reading_entry(raw, "enrolment") as row:
         return Enrolled(
             row.text(_NAME_BYTES_MAX),
             row.blob(32),
@@ -196,7 +196,7 @@ def pack_answer(answer: TakenAnswer) -> bytes:
 
 def read_answer(raw: bytes, device: DeviceId, kinds: KindSet) -> TakenAnswer:
     """Read the entry of an answer to `device`. Raises EntryError."""
-    with _entry(raw, "answer") as row:
+    with reading_entry(raw, "answer") as row:
         standing = read_standing(row.value())
         counter, server_ms, contact_ms = row.whole(), row.whole(), row.whole()
         highest = Stamp(row.whole())
@@ -226,13 +226,13 @@ def pack_reincarnated(old: Incarnation) -> bytes:
 
 def read_reincarnated(raw: bytes) -> Incarnation:
     """Read that entry. Raises EntryError."""
-    with _entry(raw, "fact") as row:
+    with reading_entry(raw, "fact") as row:
         if row.text(_NAME_BYTES_MAX) != "reincarnated":
             raise row.malformed("unknown fact")
         return Incarnation(row.blob(8))
 
 
-class _entry:  # noqa: N801 - reads as the statement it is used in.
+class reading_entry:  # noqa: N801 - reads as the statement it is used in.
     """Open an entry: check its version, and turn whatever is wrong with it into an EntryError."""
 
     def __init__(self, raw: bytes, what: str) -> None:

@@ -212,6 +212,28 @@ class UnknownRecordError(GridlogError):
         super().__init__(Text("本机没有这条记录。", "This phone does not hold the record."))
 
 
+class UnknownDraftError(GridlogError):
+    """There is no draft with this id on this phone: it was finished, discarded, or never begun here."""
+
+    def __init__(self) -> None:
+        super().__init__(Text("本机没有这份草稿。", "This phone does not hold the draft."))
+
+
+class DraftTooLargeError(GridlogError):
+    """A draft holds no more than one entry may. This save was not kept; what was saved before it was.
+
+    Shorten the field that was filled in last, or finish this draft and write the rest in a second step.
+    """
+
+    def __init__(self, bytes_max: int) -> None:
+        text = Text(
+            "草稿内容太多（最多 {kib} KB），刚才这一项没有保存，之前的都在。",
+            "The draft is too large (at most {kib} KiB). This change was not saved; everything before it was.",
+        )
+        super().__init__(text.filled(kib=bytes_max >> 10))
+        self.bytes_max = bytes_max
+
+
 class NothingToUndoError(GridlogError):
     """This device has decided nothing about the record that can be put back, or it has been changed since.
 

@@ -50,6 +50,7 @@ class FrameType(IntEnum):
     ANSWER = 2
     ENROLMENT = 3
     FACT = 4
+    DRAFT = 5
     BASE = 6
 
 

@@ -23,6 +23,7 @@ from gridlog_protocol.ids import Incarnation, OpId, Position, RecordId, UserId
 from gridlog_protocol.op_codec import pack_op, unpack_op
 from gridlog_protocol.state import Head
 
+from .drafts import entries_of, pack_draft, read_draft
 from .entries import (
     DecidedOp,
     EntryError,
@@ -66,6 +67,7 @@ class _Tag(IntEnum):
     TAIL = 12
     ROOT = 13
     DIGEST = 14
+    DRAFT = 15
 
 
 _PAGES = _Tag.PAGES.value
@@ -150,6 +152,9 @@ def fact_rows(memory: Memory) -> Iterator[list[Value]]:
     yield from _rows_of_records(memory)
     for scope, digest_class, count, total in memory.projection.digests():
         yield [_Tag.DIGEST.value, scope, digest_class, count, total.to_bytes(32, "big")]
+    for draft in memory.drafts.values():
+        for entry in entries_of(draft):
+            yield [_Tag.DRAFT.value, pack_draft(entry)]
 
 
 def _rows_of_ops(memory: Memory) -> Iterator[list[Value]]:
@@ -217,6 +222,8 @@ def _take(memory: Memory, row: list[Any]) -> None:
             memory.salt_roots[(Incarnation(incarnation), block)] = root
         case [_Tag.DIGEST.value, scope, digest_class, count, total]:
             memory.projection.load_digest(scope, digest_class, count, int.from_bytes(total, "big"))
+        case [_Tag.DRAFT.value, entry]:
+            memory.take_draft(read_draft(entry))
         case _:
             _take_about_records(memory, row)
 

@@ -71,6 +71,8 @@ class Keeping:
         self._in_hand: Opened | None = Opened(vault, journal, memory, driver, composer)
         self._shut: Callable[[], Exception] | None = None
         self._contact_on_disk_ms, self._offset_on_disk = memory.contact_ms, memory.offset
+        # What was read from the journal is news to nobody.
+        memory.touched.clear()
 
     def _let_go(self, reason: Callable[[], Exception]) -> Vault | None:
         """Drop everything but the vault, which is for the caller to close; from now on `reason` is raised."""

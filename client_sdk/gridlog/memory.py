@@ -1,6 +1,6 @@
 """Everything an open store knows, and how each journal entry changes it.
 
-The rule it keeps: live writing and reading the journal again go through the same three methods, so that a store that
+The rule it keeps: live writing and reading the journal again go through the same few methods, so that a store that
 was killed comes back exactly as it was.
 """
 
@@ -22,6 +22,7 @@ from gridlog_sync.clocks import Offset
 from gridlog_sync.merge import overlay
 from gridlog_sync.session import Standing
 
+from .drafts import Draft, DraftEntry, read_draft, take_in
 from .entries import (
     DecidedOp,
     Enrolled,
@@ -62,6 +63,9 @@ class Memory:
         self.receipts: dict[Incarnation, ReceiptNote] = {}
         self.resolutions: dict[RecordId, Resolution] = {}
         self.overruled: dict[tuple[RecordId, str, str], Overruled] = {}
+        self.drafts: dict[RecordId, Draft] = {}
+        # For those who watch: records and their kinds, no kind if one is gone. Whoever tells them empties it.
+        self.touched: dict[RecordId, str] = {}
         self._by_record: dict[RecordId, list[OpId]] = {}
         self.held_ops: dict[OpId, Op] = {}
         self._held_by_record: dict[RecordId, set[OpId]] = {}
@@ -85,6 +89,8 @@ class Memory:
                     self.take_enrolment(read_enrolled(frame.payload))
                 case FrameType.FACT:
                     self._forget_pending(read_reincarnated(frame.payload))
+                case FrameType.DRAFT:
+                    self.take_draft(read_draft(frame.payload))
         self._show_stale()
 
     def take_op(self, written: WrittenOp) -> None:
@@ -104,6 +110,10 @@ class Memory:
         token = cursor_token(enrolled.epoch, log_start(enrolled.tenant, enrolled.epoch))
         self.standing = Standing.fresh(enrolled.epoch, token, enrolled.scopes, enrolled.generation)
         self.projection.hold_scopes(enrolled.scopes)
+
+    def take_draft(self, entry: DraftEntry) -> None:
+        """Take in what became of a form that is not finished."""
+        take_in(self.drafts, entry, self.kinds)
 
     def take_reincarnation(self, written: Iterable[WrittenOp]) -> None:
         """Take in that all pending ops follow again under a new incarnation."""
@@ -256,6 +266,7 @@ class Memory:
     def _confirm(self, record: Confirmed) -> None:
         self._note_overruled(record)
         self.projection.confirm(record)
+        self.touched[record.id] = record.state.kind
         # What was shown is replaced by what is confirmed: right as it is, unless there are own ops on top.
         if self._by_record.get(record.id) or self._held_by_record.get(record.id):
             self._stale.add(record.id)
@@ -308,5 +319,7 @@ class Memory:
 
     def _show_stale(self) -> None:
         for record in self._stale:
-            self.projection.show(record, self.shown(record))
+            state = self.shown(record)
+            self.projection.show(record, state)
+            self.touched[record] = state.kind if state else ""
         self._stale.clear()

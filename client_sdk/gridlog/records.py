@@ -134,7 +134,8 @@ class SyncStatus:
     """How the store stands: what waits, and the last word from the server (Unix milliseconds, 0 if never).
 
     `clock_offset_ms`, `clock_error_ms` and `clock_warning` as in SyncReport, as of the last contact.
-    `rejected` counts the records whose last edit by this device was rejected, and not written again.
+    `rejected` counts the records whose last edit by this device was rejected, and not written again, `drafts` the
+    forms that were begun and not finished.
     """
 
     pending: int
@@ -148,6 +149,7 @@ class SyncStatus:
     rejected: int = 0
     clock_offset_ms: int | None = None
     clock_error_ms: int = 0
+    drafts: int = 0
 
     @property
     def clock_warning(self) -> Text | None:

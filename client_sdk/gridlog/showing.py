@@ -52,6 +52,7 @@ def status_of(memory: Memory) -> SyncStatus:
         tuple(enrolled.scopes),
         memory.rejected,
         *offset_fields(memory.offset),
+        drafts=len(memory.drafts),
     )
 
 

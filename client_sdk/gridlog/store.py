@@ -33,10 +33,10 @@ from gridlog_sync.writing import Change
 from .clock_warning import offset_fields
 from .credentials import Credential
 from .device_clock import DeviceClock
+from .drafting import Drafting
 from .driver import Asked
 from .errors import AlreadyEnrolledError
 from .exchanging import Exchanging, Means, turns
-from .guarding import Guarding
 from .journal import JOURNAL_FILE, Journal
 from .looking import Query
 from .memory import Memory
@@ -45,6 +45,7 @@ from .records import DecidedNote, HeldNote, PendingOp, Record, SyncReport, SyncS
 from .resolutions import Overruled
 from .showing import conflicts, decided_notes, held_notes, pending_ops, record_of, status_of
 from .vault import KdfProfile, Vault, exists
+from .watching import Watching
 
 if TYPE_CHECKING:
     from .transport import HttpTransport
@@ -52,7 +53,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class FieldStore(Guarding):
+class FieldStore(Drafting, Watching):
     """One worker's records on one device. Made by `make` or `open`; use it in `async with`, or `close` it."""
 
     def __init__(

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.client.stores import make_store
+from tests.unit.client.stores import make_enrolled_store, make_store
 
 
 @pytest.fixture
@@ -18,3 +18,10 @@ def directory(tmp_path: Path) -> Path:
     """Return a store with nine entries."""
     make_store(tmp_path / "store", entries=9)
     return tmp_path / "store"
+
+
+@pytest.fixture
+def enrolled(tmp_path: Path) -> Path:
+    """Return a store that belongs to a worker."""
+    make_enrolled_store(tmp_path / "enrolled")
+    return tmp_path / "enrolled"

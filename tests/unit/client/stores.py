@@ -1,4 +1,4 @@
-"""A small store with nine entries, and hands to change its files behind its back."""
+"""A small store with nine entries, one that is enrolled, and hands to change their files behind their back."""
 
 from __future__ import annotations
 
@@ -7,10 +7,14 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+from gridlog.entries import Enrolled, pack_enrolled
 from gridlog.journal import JOURNAL_FILE, Frame, FrameType, Journal
 from gridlog.vault import KdfProfile, Vault
+from gridlog_protocol.ids import DeviceHandle, Epoch, ScopeId, TenantId, UserId
 
 PASSPHRASE = "grid-worker-7"
+GRID = "420106001001001"
+USER = UserId(b"\x07" * 16)
 
 
 def make_store(directory: Path, *, entries: int = 0) -> None:
@@ -19,6 +23,28 @@ def make_store(directory: Path, *, entries: int = 0) -> None:
         Journal.create(directory, vault) as journal,
     ):
         journal.append([(FrameType.OP, payload(seq)) for seq in range(1, entries + 1)])
+
+
+def make_enrolled_store(directory: Path) -> None:
+    """Make a store that was enrolled with a server which nobody can reach."""
+    enrolled = Enrolled(
+        "http://127.0.0.1:9",
+        bytes(32),
+        bytes(32),
+        DeviceHandle(bytes(8)),
+        TenantId("420106"),
+        "武昌区",
+        USER,
+        "张三",
+        Epoch(bytes(8)),
+        (ScopeId("tenant"), ScopeId(GRID)),
+        1,
+        0,
+        b"",
+    )
+    make_store(directory)
+    with opened(directory) as journal:
+        journal.append([(FrameType.ENROLMENT, pack_enrolled(enrolled))])
 
 
 def payload(seq: int) -> bytes:

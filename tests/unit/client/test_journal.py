@@ -60,7 +60,8 @@ except DiskFailedError:
 WRITING = (
     OPENED
     + """
-journal.append([(FrameType.OP, line) for line in sys.stdin.buffer.read().splitlines()])
+lines = sys.stdin.buffer.read().splitlines()
+journal.append([(kind, line) for kind in (FrameType.OP, FrameType.DRAFT) for line in lines])
 print("saved", flush=True)
 import time
 time.sleep(60)
@@ -231,4 +232,4 @@ def test_no_sentence_stands_in_any_file_after_a_kill(empty: Path, encoded: Calla
     # Short runs too: a compressor keeps the pieces that it could not shorten.
     pieces = [line[at : at + 12] for line in planted for at in range(len(line) - 12)]
     assert not [piece for piece in pieces for content in files if piece in content]
-    assert [frame.payload for frame in replayed(empty)] == planted
+    assert [frame.payload for frame in replayed(empty)] == [*planted, *planted]
