@@ -30,6 +30,8 @@ JOURNAL_FILES = tuple(JOURNAL_FILE + ending for ending in ("", "-wal", "-shm", "
 """It, and what SQLite may put beside it."""
 
 _APPLICATION_ID = int.from_bytes(b"GRLJ", "big")
+_APPLICATION_ID_AT = 68  # In SQLite's header, which has 100 bytes.
+_HEADER_BYTES = 100
 _FORMAT_VERSION = 1
 
 # Part of the format: `open_file` compares it to the letter. A changed comment is a changed format.
@@ -67,6 +69,24 @@ def make_file(directory: Path) -> sqlite3.Connection:
         connection.execute(f"PRAGMA user_version = {_FORMAT_VERSION}")
         connection.execute("COMMIT")
     return connection
+
+
+def is_made(directory: Path) -> bool:
+    """Tell whether there is a journal that `make_file` has finished. Raises DiskFailedError."""
+    with disk_errors():
+        try:
+            with (directory / JOURNAL_FILE).open("rb") as file:
+                header = file.read(_HEADER_BYTES)
+        except FileNotFoundError:
+            return False
+    if header[_APPLICATION_ID_AT:].startswith(_APPLICATION_ID.to_bytes(4, "big")):
+        return True
+    # Until the first checkpoint it stands in the log beside it. What cannot be read is for `open_file` to judge.
+    try:
+        with _connected(directory) as connection, contextlib.closing(connection):
+            return not _is_unfinished(connection)
+    except GridlogError:
+        return True
 
 
 def open_file(directory: Path) -> sqlite3.Connection:

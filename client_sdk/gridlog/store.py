@@ -37,7 +37,8 @@ from .driver import Asked
 from .errors import AlreadyEnrolledError
 from .exchanging import Exchanging, Means, turns
 from .guarding import Guarding, closing_on_error, open_files, read_store
-from .journal import JOURNAL_FILE, Journal
+from .journal import Journal
+from .journal_file import is_made
 from .memory import Memory
 from .projection import Query
 from .records import DecidedNote, HeldNote, PendingOp, Record, SyncReport, SyncStatus, SyncTurn
@@ -82,9 +83,9 @@ class FieldStore(Guarding):
         path = Path(directory)
 
         def made() -> tuple[Vault, Journal]:
-            if exists(path) and not (path / JOURNAL_FILE).exists():
-                # The process was killed between keys and journal. Nothing was written yet; should the journal have
-                # been lost instead, the new incarnation keeps its numbers apart.
+            if exists(path) and not is_made(path):
+                # The process was killed between keys and journal, or while it made the journal. Nothing was written
+                # yet; should the journal have been lost instead, the new incarnation keeps its numbers apart.
                 vault = Vault.unlock(path, passphrase)
                 closing_on_error(vault, lambda: vault.redraw_incarnation(first_seq=1))
             else:
@@ -108,7 +109,7 @@ class FieldStore(Guarding):
     def is_made(directory: Path | str) -> bool:
         """Tell whether `make` has finished here: then `open` it. An unfinished one is for `make` to finish."""
         path = Path(directory)
-        return exists(path) and (path / JOURNAL_FILE).exists()
+        return exists(path) and is_made(path)
 
     @classmethod
     async def _started(cls, begin: Callable[[], tuple[Vault, Journal]], clock: DeviceClock | None) -> Self:
