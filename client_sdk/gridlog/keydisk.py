@@ -15,6 +15,9 @@ from gridlog.keyfile import FILE_BYTES_MAX, WIPED, KeyFile, decode_file, encode_
 
 KEYS_FILE = "keys.gl"
 
+_SECTOR_BYTES = 512
+"""What a disk writes as a whole or not at all."""
+
 
 class KeysOnDisk:
     """The key file of one store. After an error of the disk nobody knows which content it has: it refuses to say."""
@@ -55,7 +58,7 @@ def read_file(directory: Path) -> KeyFile:
     raw = _content(directory)
     if raw is None:
         raise StoreMissingError(directory)
-    if raw.startswith(WIPED):
+    if _is_mark(raw):
         raise StoreWipedError(directory)
     return decode_file(raw)
 
@@ -63,13 +66,13 @@ def read_file(directory: Path) -> KeyFile:
 def has_keys(directory: Path) -> bool:
     """Tell whether there is a key file, good or damaged, that was not wiped."""
     raw = _content(directory)
-    return raw is not None and not raw.startswith(WIPED)
+    return raw is not None and not _is_mark(raw)
 
 
 def is_wiped(directory: Path) -> bool:
     """Tell whether a store was wiped here, or is being wiped, and none was made since."""
     raw = _content(directory)
-    return raw is not None and raw.startswith(WIPED)
+    return raw is not None and _is_mark(raw)
 
 
 def destroy(directory: Path) -> None:
@@ -80,7 +83,10 @@ def destroy(directory: Path) -> None:
     """
     keys = directory / KEYS_FILE
     overwrite(beside(keys), b"")
-    overwrite(keys, WIPED)
+    # Torn by a power cut, it has the mark in those sectors that are overwritten already.
+    with disk_errors():
+        sectors = -(-keys.stat().st_size // _SECTOR_BYTES) if keys.exists() else 0
+    overwrite(keys, WIPED.ljust(_SECTOR_BYTES, b"\0") * max(1, sectors))
     finish_destroying(directory)
     # The overwritten file gives way to another, so that a file system which knows how can discard its blocks too.
     write_durably(keys, WIPED)
@@ -89,6 +95,10 @@ def destroy(directory: Path) -> None:
 def finish_destroying(directory: Path) -> None:
     """Remove what an interrupted `destroy` left: files that nobody can read any more."""
     remove_durably(directory / name for name in JOURNAL_FILES)
+
+
+def _is_mark(raw: bytes) -> bool:
+    return any(raw.startswith(WIPED, start) for start in range(0, len(raw), _SECTOR_BYTES))
 
 
 def _content(directory: Path) -> bytes | None:

@@ -28,7 +28,7 @@ from gridlog.device_clock import DeviceClock
 from gridlog.disk import StoreLock, make_private_directory, write_durably
 from gridlog.errors import StoreDamagedError, StoreExistsError, StoreMissingError, StorePart
 from gridlog.kdf import KEY_BYTES, KdfProfile
-from gridlog.keydisk import KEYS_FILE, KeysOnDisk, destroy, finish_destroying, has_keys, is_wiped
+from gridlog.keydisk import KEYS_FILE, KeysOnDisk, destroy, has_keys, is_wiped
 from gridlog.keyfile import (
     KeyFile,
     RecoveryHeader,
@@ -349,7 +349,7 @@ def _kinds_in(file: KeyFile) -> frozenset[SlotKind]:
 def _write_first(directory: Path, file: KeyFile) -> None:
     if exists(directory):
         raise StoreExistsError(directory)
-    # Of a store that was wiped there may be files that nobody can read.
+    # Of a store that was being wiped there may be files that nobody can read, and some of its keys.
     if is_wiped(directory):
-        finish_destroying(directory)
+        destroy(directory)
     write_durably(directory / KEYS_FILE, encode_file(file))
