@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
-from gridlog.disk import disk_errors, make_empty_file
+from gridlog.disk import disk_errors, make_empty_file, sync_directory
 from gridlog.errors import (
     DiskFailedError,
     DiskFullError,
@@ -62,12 +62,16 @@ def make_file(directory: Path) -> sqlite3.Connection:
     with _connected(directory) as connection:
         if not _is_unfinished(connection):
             raise StoreExistsError(directory)
+        # Made here, because SQLite goes on as if nothing were wrong when the name of its journal cannot be synced.
+        make_empty_file(directory / f"{JOURNAL_FILE}-journal")
         _prepare(connection)
         connection.execute("BEGIN IMMEDIATE")
         connection.execute(_SCHEMA)
         connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
         connection.execute(f"PRAGMA user_version = {_FORMAT_VERSION}")
         connection.execute("COMMIT")
+        # The name of its log is another such case.
+        sync_directory(directory)
     return connection
 
 
@@ -102,6 +106,8 @@ def open_file(directory: Path) -> sqlite3.Connection:
             raise StoreMissingError(directory)
         _refuse_what_is_not_ours(connection)
         _prepare(connection)
+        # SQLite has made its log, but goes on as if nothing were wrong when the log's name cannot be synced.
+        sync_directory(directory)
     return connection
 
 

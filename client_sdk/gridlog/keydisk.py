@@ -83,10 +83,7 @@ def destroy(directory: Path) -> None:
     """
     keys = directory / KEYS_FILE
     overwrite(beside(keys), b"")
-    # Torn by a power cut, it has the mark in those sectors that are overwritten already.
-    with disk_errors():
-        sectors = -(-keys.stat().st_size // _SECTOR_BYTES) if keys.exists() else 0
-    overwrite(keys, WIPED.ljust(_SECTOR_BYTES, b"\0") * max(1, sectors))
+    overwrite(keys, _marks(keys))
     finish_destroying(directory)
     # The overwritten file gives way to another, so that a file system which knows how can discard its blocks too.
     write_durably(keys, WIPED)
@@ -95,6 +92,18 @@ def destroy(directory: Path) -> None:
 def finish_destroying(directory: Path) -> None:
     """Remove what an interrupted `destroy` left: files that nobody can read any more."""
     remove_durably(directory / name for name in JOURNAL_FILES)
+
+
+def _marks(keys: Path) -> bytes:
+    """Return the mark for each sector of a file, so that an overwriting which a power cut tore is known by any of it.
+
+    It is as large as the file is: one that had grown, and was not written yet, would be a damaged file. A last sector
+    of fewer bytes than the mark has is the one that tells nothing.
+    """
+    with disk_errors():
+        size = keys.stat().st_size if keys.exists() else 0
+    sectors = -(-size // _SECTOR_BYTES)
+    return (WIPED.ljust(_SECTOR_BYTES, b"\0") * sectors)[:size] or WIPED
 
 
 def _is_mark(raw: bytes) -> bool:

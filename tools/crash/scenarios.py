@@ -82,6 +82,17 @@ async def save(scene: Scene) -> None:
     await store.close()
 
 
+async def checkpoint(scene: Scene) -> None:
+    """Write while the log is taken over into the file and begun anew: as on a long day, but after every few pages."""
+    store = await scene.opened()
+    connection = store._journal._connection  # noqa: SLF001 - only the number of pages is changed.
+    await store._run(lambda: connection.execute("PRAGMA wal_autocheckpoint = 4"))  # noqa: SLF001
+    for number in range(1, 6):
+        await _patrol(store, f"第{number}个点位正常。")
+        scene.keeps(store)
+    await store.close()
+
+
 async def edit(scene: Scene) -> None:
     """Edit a record twice and withdraw it: each save is on what the form showed."""
     store = await scene.opened()
@@ -239,6 +250,7 @@ _TWO_PASSPHRASES: Mapping[str, Credential] = MappingProxyType(
 _ALL = (
     Scenario(make, nothing, _PASSPHRASE),
     Scenario(save, a_store, _PASSPHRASE),
+    Scenario(checkpoint, a_store, _PASSPHRASE),
     Scenario(edit, a_store, _PASSPHRASE),
     Scenario(save_in_two_ops, a_store, _PASSPHRASE),
     Scenario(long_entry, a_store, _PASSPHRASE),
