@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
 from pathlib import Path
 from typing import TypeVar
 
@@ -120,6 +121,7 @@ def _each(work: Callable[[T], R], tasks: Sequence[T], jobs: int) -> Iterator[R]:
     if jobs == 1:
         yield from map(work, tasks)
         return
-    with ProcessPoolExecutor(jobs) as pool:
+    # Spawned, not forked: the bar has a thread.
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
         for done in as_completed([pool.submit(work, task) for task in tasks]):
             yield done.result()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, pairwise, product
+from math import prod
 from random import Random
 from typing import TypeAlias
 
@@ -15,6 +16,7 @@ SUBSETS_OF_CHANGES_MAX = 6
 """Up to so many unsynced writes all their subsets are tried; of more, each alone and all without each."""
 
 _DENSITIES = (0.1, 0.5, 0.9)
+_TRIES = 4
 
 Image: TypeAlias = Mapping[str, bytes | None]
 """Every path below the root; None is a directory."""
@@ -91,34 +93,60 @@ def everything(cut: Cut) -> Choice:
 
 
 def room(cut: Cut) -> int:
-    """Return about how many choices a cut has, as a bound for how many to ask for."""
-    return (len(cut.namings) + 1) << min(len(cut.pieces) + (1 if cut.pieces else 0), 40)
+    """Return how many choices a cut has, not counting that files may have grown."""
+    return (len(cut.namings) + 1) * prod(len(chain) + 1 for chain in _chains(cut))
 
 
 def chosen(cut: Cut, limit: int, dice: Random) -> list[Choice]:
-    """Return at most `limit` different choices: the planned ones first, then others by chance."""
-    planned = [*dict.fromkeys(_planned(cut))]
+    """Return at most `limit` different choices: all if there are no more, else planned ones and others by chance."""
+    masks = _every_mask(cut) if room(cut) <= limit else _masks(cut)
+    planned = [*_with_these(cut, masks)]
     if len(planned) >= limit:
         return dice.sample(planned, limit)
     found = dict.fromkeys(planned)
     pieces, closed = len(cut.pieces), _Closure(cut)
-    for _ in range((limit - len(planned)) * 2 if pieces else 0):
+    for _ in range((limit - len(planned)) * _TRIES if room(cut) > limit else 0):
         if len(found) >= limit:
             break
         density = dice.choice(_DENSITIES)
-        kept = sum(1 << index for index in range(pieces) if dice.random() < density)
-        found[Choice(dice.randint(0, len(cut.namings)), closed(kept), dice.random() < 0.5)] = None
+        kept = closed(sum(1 << index for index in range(pieces) if dice.random() < density))
+        is_grown = dice.random() < 0.5 and _is_short(cut, kept)
+        found[Choice(dice.randint(0, len(cut.namings)), kept, is_grown)] = None
     return [*found]
 
 
-def _planned(cut: Cut) -> Iterator[Choice]:
-    masks, every = _masks(cut), (1 << len(cut.pieces)) - 1
-    grows = any(size > len(cut.contents[number]) for number, size in cut.sizes.items())
-    for names in range(len(cut.namings) + 1):
-        for kept in masks:
+def _with_these(cut: Cut, masks: Iterable[int]) -> Iterator[Choice]:
+    for kept in masks:
+        is_short = _is_short(cut, kept)
+        for names in range(len(cut.namings) + 1):
             yield Choice(names, kept)
-            if grows and kept != every:
+            if is_short:
                 yield Choice(names, kept, is_grown=True)
+
+
+def _is_short(cut: Cut, kept: int) -> bool:
+    """Tell whether a file is smaller with these pieces than it is for the running processes."""
+    sizes = {number: len(content) for number, content in cut.contents.items()}
+    for index, piece in enumerate(cut.pieces):
+        if kept >> index & 1:
+            end = piece.at + len(piece.content or b"")
+            sizes[piece.file] = end if piece.content is None else max(sizes[piece.file], end)
+    return any(size < cut.sizes[number] for number, size in sizes.items())
+
+
+def _chains(cut: Cut) -> list[list[int]]:
+    """Return the pieces that depend on each other: of each sector in order, and each change of size by itself."""
+    chains: dict[object, list[int]] = {}
+    for index, piece in enumerate(cut.pieces):
+        chains.setdefault(index if piece.content is None else piece.sector, []).append(index)
+    return [*chains.values()]
+
+
+def _every_mask(cut: Cut) -> Iterator[int]:
+    beginnings = [
+        [sum(1 << index for index in chain[:length]) for length in range(len(chain) + 1)] for chain in _chains(cut)
+    ]
+    return (sum(parts) for parts in product(*beginnings))
 
 
 def _masks(cut: Cut) -> list[int]:
@@ -147,14 +175,10 @@ class _Closure:
     """Adds to a choice the earlier pieces of each sector that it keeps a later piece of."""
 
     def __init__(self, cut: Cut) -> None:
-        self._earlier: list[int] = []
-        by_sector: dict[tuple[int, int], int] = {}
-        for index, piece in enumerate(cut.pieces):
-            before = 0
-            if piece.content is not None:
-                before = by_sector.get(piece.sector, 0)
-                by_sector[piece.sector] = before | 1 << index
-            self._earlier.append(before)
+        self._earlier = [0] * len(cut.pieces)
+        for chain in _chains(cut):
+            for before, index in pairwise(chain):
+                self._earlier[index] = self._earlier[before] | 1 << before
 
     def __call__(self, kept: int) -> int:
         closed = kept

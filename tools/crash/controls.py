@@ -121,6 +121,11 @@ def wiped_by_removal() -> AbstractContextManager[None]:
     return replaced(vault, "destroy", weak)
 
 
+def wiped_at_the_beginning() -> AbstractContextManager[None]:
+    """Put the mark of a wiped store at the beginning of its keys, and zeros over the rest."""
+    return replaced(keydisk, "_marks", lambda _: WIPED)
+
+
 @contextmanager
 def acknowledged_before_commit() -> Iterator[None]:
     """Say saved at once, and commit together with the next entries."""
@@ -162,6 +167,7 @@ _ALL = (
     Control(old_keys_erased_first, "passphrase"),
     Control(attempts_not_kept, "pin-destroyed"),
     Control(wiped_by_removal, "wipe"),
+    Control(wiped_at_the_beginning, "wipe"),
 )
 
 CONTROLS: Mapping[str, Control] = MappingProxyType(
