@@ -4,6 +4,7 @@ VENV ?= .venv
 PYTHON ?= python3
 SEED ?=
 SEEDS ?= 1000
+STATES ?= 200000
 ARGS ?=
 
 # The demo and the tests start hundreds of processes: what Python compiles is compiled once.
@@ -17,7 +18,7 @@ COMPILE := $(LOCK_VENV)/bin/uv --quiet pip compile --universal --generate-hashes
 	--no-annotate --no-header --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test worlds lint simulate mutants lock clean
+.PHONY: help demo test worlds lint simulate mutants crash lock clean
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,6 +43,9 @@ simulate: $(READY) ## Play seeded worlds full of faults: make simulate SEEDS=200
 
 mutants: $(READY) ## Show that the simulation finds every planted bug
 	$(BIN)/python -m tools.simulate --mutants $(ARGS)
+
+crash: $(READY) ## Cut the power of a real store anywhere, fail its disk: make crash STATES=5000; needs gcc
+	$(BIN)/python -m tools.crash --states $(STATES) $(ARGS)
 
 lock: ## Write requirements/*.lock from pyproject.toml: make lock ARGS=--upgrade
 	$(PYTHON) -m venv $(LOCK_VENV)

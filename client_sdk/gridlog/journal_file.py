@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
-from gridlog.disk import disk_errors, make_empty_file
+from gridlog.disk import disk_errors, make_empty_file, sync_directory
 from gridlog.errors import (
     DiskFailedError,
     DiskFullError,
@@ -30,6 +30,8 @@ JOURNAL_FILES = tuple(JOURNAL_FILE + ending for ending in ("", "-wal", "-shm", "
 """It, and what SQLite may put beside it."""
 
 _APPLICATION_ID = int.from_bytes(b"GRLJ", "big")
+_APPLICATION_ID_AT = 68  # In SQLite's header, which has 100 bytes.
+_HEADER_BYTES = 100
 _FORMAT_VERSION = 1
 
 # Part of the format: `open_file` compares it to the letter. A changed comment is a changed format.
@@ -60,13 +62,35 @@ def make_file(directory: Path) -> sqlite3.Connection:
     with _connected(directory) as connection:
         if not _is_unfinished(connection):
             raise StoreExistsError(directory)
+        # Made here, because SQLite goes on as if nothing were wrong when the name of its journal cannot be synced.
+        make_empty_file(directory / f"{JOURNAL_FILE}-journal")
         _prepare(connection)
         connection.execute("BEGIN IMMEDIATE")
         connection.execute(_SCHEMA)
         connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
         connection.execute(f"PRAGMA user_version = {_FORMAT_VERSION}")
         connection.execute("COMMIT")
+        # The name of its log is another such case.
+        sync_directory(directory)
     return connection
+
+
+def is_made(directory: Path) -> bool:
+    """Tell whether there is a journal that `make_file` has finished. Raises DiskFailedError."""
+    with disk_errors():
+        try:
+            with (directory / JOURNAL_FILE).open("rb") as file:
+                header = file.read(_HEADER_BYTES)
+        except FileNotFoundError:
+            return False
+    if header[_APPLICATION_ID_AT:].startswith(_APPLICATION_ID.to_bytes(4, "big")):
+        return True
+    # Until the first checkpoint it stands in the log beside it. What cannot be read is for `open_file` to judge.
+    try:
+        with _connected(directory) as connection, contextlib.closing(connection):
+            return not _is_unfinished(connection)
+    except GridlogError:
+        return True
 
 
 def open_file(directory: Path) -> sqlite3.Connection:
@@ -82,6 +106,8 @@ def open_file(directory: Path) -> sqlite3.Connection:
             raise StoreMissingError(directory)
         _refuse_what_is_not_ours(connection)
         _prepare(connection)
+        # SQLite has made its log, but goes on as if nothing were wrong when the log's name cannot be synced.
+        sync_directory(directory)
     return connection
 
 

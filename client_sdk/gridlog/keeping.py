@@ -133,7 +133,7 @@ class Keeping:
         try:
             size = write_snapshot(self._directory, self._vault, seq=seq, hash_=hash_, parts=parts)
         except (DiskFullError, DiskFailedError) as reason:
-            _log.warning("no snapshot was written: %s", reason)
+            _log.warning("no snapshot was written: %s", reason.__cause__)
             return
         self._tail = 0
         if journal.size_bytes() > _HISTORY_TIMES * size + _HISTORY_BYTES:

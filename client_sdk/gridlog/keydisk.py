@@ -16,6 +16,9 @@ from gridlog.keyfile import FILE_BYTES_MAX, WIPED, KeyFile, decode_file, encode_
 KEYS_FILE = "keys.gl"
 SNAPSHOT_FILE = "snapshot.gl"
 
+_SECTOR_BYTES = 512
+"""What a disk writes as a whole or not at all."""
+
 
 class KeysOnDisk:
     """The key file of one store. After an error of the disk nobody knows which content it has: it refuses to say."""
@@ -56,7 +59,7 @@ def read_file(directory: Path) -> KeyFile:
     raw = _content(directory)
     if raw is None:
         raise StoreMissingError(directory)
-    if raw.startswith(WIPED):
+    if _is_mark(raw):
         raise StoreWipedError(directory)
     return decode_file(raw)
 
@@ -64,13 +67,13 @@ def read_file(directory: Path) -> KeyFile:
 def has_keys(directory: Path) -> bool:
     """Tell whether there is a key file, good or damaged, that was not wiped."""
     raw = _content(directory)
-    return raw is not None and not raw.startswith(WIPED)
+    return raw is not None and not _is_mark(raw)
 
 
 def is_wiped(directory: Path) -> bool:
     """Tell whether a store was wiped here, or is being wiped, and none was made since."""
     raw = _content(directory)
-    return raw is not None and raw.startswith(WIPED)
+    return raw is not None and _is_mark(raw)
 
 
 def destroy(directory: Path) -> None:
@@ -81,7 +84,7 @@ def destroy(directory: Path) -> None:
     """
     keys = directory / KEYS_FILE
     overwrite(beside(keys), b"")
-    overwrite(keys, WIPED)
+    overwrite(keys, _marks(keys))
     finish_destroying(directory)
     # The overwritten file gives way to another, so that a file system which knows how can discard its blocks too.
     write_durably(keys, WIPED)
@@ -91,6 +94,22 @@ def finish_destroying(directory: Path) -> None:
     """Remove what an interrupted `destroy` left: files that nobody can read any more."""
     snapshot = directory / SNAPSHOT_FILE
     remove_durably([*(directory / name for name in JOURNAL_FILES), snapshot, beside(snapshot)])
+
+
+def _marks(keys: Path) -> bytes:
+    """Return the mark for each sector of a file, so that an overwriting which a power cut tore is known by any of it.
+
+    It is as large as the file is: one that had grown, and was not written yet, would be a damaged file. A last sector
+    of fewer bytes than the mark has is the one that tells nothing.
+    """
+    with disk_errors():
+        size = keys.stat().st_size if keys.exists() else 0
+    sectors = -(-size // _SECTOR_BYTES)
+    return (WIPED.ljust(_SECTOR_BYTES, b"\0") * sectors)[:size] or WIPED
+
+
+def _is_mark(raw: bytes) -> bool:
+    return any(raw.startswith(WIPED, start) for start in range(0, len(raw), _SECTOR_BYTES))
 
 
 def _content(directory: Path) -> bytes | None:

@@ -37,7 +37,8 @@ from .drafting import Drafting
 from .driver import Asked
 from .errors import AlreadyEnrolledError
 from .exchanging import Exchanging, Means, turns
-from .journal import JOURNAL_FILE, Journal
+from .journal import Journal
+from .journal_file import is_made
 from .looking import Query
 from .memory import Memory
 from .reading import Files, closing_on_error, open_files, read_store
@@ -84,9 +85,9 @@ class FieldStore(Drafting, Watching):
         path = Path(directory)
 
         def made() -> Files:
-            if exists(path) and not (path / JOURNAL_FILE).exists():
-                # The process was killed between keys and journal. Nothing was written yet; should the journal have
-                # been lost instead, the new incarnation keeps its numbers apart.
+            if exists(path) and not is_made(path):
+                # The process was killed between keys and journal, or while it made the journal. Nothing was written
+                # yet; should the journal have been lost instead, the new incarnation keeps its numbers apart.
                 vault = Vault.unlock(path, passphrase)
                 closing_on_error(vault, lambda: vault.redraw_incarnation(first_seq=1))
             else:
@@ -110,7 +111,7 @@ class FieldStore(Drafting, Watching):
     def is_made(directory: Path | str) -> bool:
         """Tell whether `make` has finished here: then `open` it. An unfinished one is for `make` to finish."""
         path = Path(directory)
-        return exists(path) and (path / JOURNAL_FILE).exists()
+        return exists(path) and is_made(path)
 
     @classmethod
     async def _started(cls, begin: Callable[[], Files], clock: DeviceClock | None) -> Self:

@@ -32,7 +32,7 @@ from gridlog.disk import StoreLock, make_private_directory, write_durably
 from gridlog.errors import StoreDamagedError, StoreExistsError, StoreMissingError, StorePart
 from gridlog.frames import first_hash
 from gridlog.kdf import KEY_BYTES, KdfProfile
-from gridlog.keydisk import KEYS_FILE, SNAPSHOT_FILE, KeysOnDisk, destroy, finish_destroying, has_keys, is_wiped
+from gridlog.keydisk import KEYS_FILE, SNAPSHOT_FILE, KeysOnDisk, destroy, has_keys, is_wiped
 from gridlog.keyfile import (
     Base,
     KeyFile,
@@ -392,7 +392,7 @@ def _kinds_in(file: KeyFile) -> frozenset[SlotKind]:
 def _write_first(directory: Path, file: KeyFile) -> None:
     if exists(directory):
         raise StoreExistsError(directory)
-    # Of a store that was wiped there may be files that nobody can read.
+    # Of a store that was being wiped there may be files that nobody can read, and some of its keys.
     if is_wiped(directory):
-        finish_destroying(directory)
+        destroy(directory)
     write_durably(directory / KEYS_FILE, encode_file(file))

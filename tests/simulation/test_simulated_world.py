@@ -38,7 +38,7 @@ SEEDS_OF_MUTANTS: dict[str, int] = {
     "release_untold": 3,
     "released_at_arrival": 3,
     "unclamped": 1,
-    "claimed_stamp_kept": 1,
+    "claimed_stamp_kept": 8,
     "counts_superseded": 3,
     "cursor_before_data": 2,
     "contexts_forgotten": 3,

@@ -122,7 +122,31 @@ def test_a_wipe_that_was_killed_leaves_a_store_that_opens_or_one_that_never_will
 def test_the_keys_are_overwritten_in_their_place(store: Path) -> None:
     kept = old_inode(store / KEYS_FILE)
     wipe(store)
-    assert kept.read_bytes().strip(b"\0") == b"GRIDLOGW"
+    overwritten = kept.read_bytes()
+    assert {sector.strip(b"\0") for sector in sectors_of(overwritten)} == {b"GRIDLOGW"}
+
+
+def sectors_of(content: bytes) -> list[bytes]:
+    return [content[start : start + 512] for start in range(0, len(content), 512)]
+
+
+def test_a_wipe_that_a_power_cut_tore_is_a_wipe_and_goes_on(store: Path, tmp_path: Path) -> None:
+    before = sectors_of((store / KEYS_FILE).read_bytes())
+    kept = old_inode(store / KEYS_FILE)
+    assert len(before) > 1
+    wipe(store)
+    after = sectors_of(kept.read_bytes())
+    for torn in range(1, 1 << len(after)):
+        left = tmp_path / str(torn)
+        left.mkdir()
+        sectors = [new if torn >> index & 1 else before[index] for index, new in enumerate(after)]
+        (left / KEYS_FILE).write_bytes(b"".join(sectors))
+        (left / JOURNAL_FILE).touch()
+        with pytest.raises(StoreWipedError):
+            Vault.unlock(left, PASSPHRASE)
+        torn_keys = old_inode(left / KEYS_FILE)
+        Vault.create(left, OTHER, profile=WEAK).close()
+        assert {sector.strip(b"\0") for sector in sectors_of(torn_keys.read_bytes())} == {b"GRIDLOGW"}
 
 
 def test_an_open_vault_wipes_its_own_store(store: Path) -> None:
