@@ -12,32 +12,26 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from gridlog_protocol.ids import Position, RecordId, record_id
-from gridlog_protocol.kinds import Violation
 from gridlog_protocol.ops import Seen
-from gridlog_protocol.texts import Text
-from gridlog_sync.writing import Change, InvalidRecordError
+from gridlog_sync.writing import Change
 
 from .drafts import (
-    DRAFT_BYTES_MAX,
     Draft,
     DraftBegun,
     DraftEnded,
     DraftEntry,
     DraftSaved,
+    check_changes,
     differing,
-    is_within_limits,
     pack_draft,
     read_draft,
-    unwritable,
 )
 from .entries import pack_written
-from .errors import DraftTooLargeError, UnknownDraftError, UnknownKindError
+from .errors import UnknownDraftError, UnknownKindError
 from .frames import FrameType
 from .guarding import Guarding
 from .records import Record, Whereabouts
 from .showing import record_of
-
-_UNWRITABLE = Text("的内容不是文字、数字或列表，无法保存。", "cannot be saved: it is no text, number or list.")
 
 
 class Drafting(Guarding):
@@ -53,7 +47,9 @@ class Drafting(Guarding):
         Raises UnknownKindError, NotEnrolledError, and as `save_draft`.
         """
         async with self._writing:
-            return await self._run(lambda: self._begin(of, changes or {}))
+            return await self._run_or(
+                lambda: self._begin(of, changes or {}), lambda locked: locked.begin_draft(of, changes or {})
+            )
 
     async def save_draft(
         self, draft: RecordId, changes: Mapping[str, Change], *, without: Collection[str] = ()
@@ -61,11 +57,14 @@ class Drafting(Guarding):
         """Save what was typed into fields of a draft, whether it is right or not. It is on the disk on return.
 
         `changes` are as `create` and `edit` take them; each replaces what was saved of its field before. The fields
-        in `without` are again as if nobody had touched them. Raises UnknownDraftError, DraftTooLargeError,
-        InvalidRecordError (naming the fields that are no values at all), DiskFullError, DiskFailedError.
+        in `without` are again as if nobody had touched them. While the store is locked, what comes back has no more
+        than these changes. Raises UnknownDraftError, DraftTooLargeError, InvalidRecordError (naming the fields that
+        are no values at all), DiskFullError, DiskFailedError.
         """
         async with self._writing:
-            return await self._run(lambda: self._save(draft, changes, without))
+            return await self._run_or(
+                lambda: self._save(draft, changes, without), lambda locked: locked.save_draft(draft, changes, without)
+            )
 
     async def draft(self, draft: RecordId) -> Draft:
         """Return a draft. Raises UnknownDraftError."""
@@ -101,7 +100,7 @@ class Drafting(Guarding):
             return self._save(opened.id, changes, ())
         now_ms = self._clock.wall_ms()
         draft = opened.id if opened else record_id(now_ms, os.urandom(10))
-        self._check(kind, changes, {})
+        check_changes(memory.kinds.get(kind), changes, {})
         entries: list[DraftEntry] = [DraftBegun(draft, kind, now_ms, opened)]
         if changes:
             entries.append(DraftSaved(draft, now_ms, changes))
@@ -110,26 +109,12 @@ class Drafting(Guarding):
 
     def _save(self, draft: RecordId, changes: Mapping[str, Change], without: Collection[str]) -> Draft:
         standing = self._draft(draft)
-        self._check(standing.kind, changes, standing.changes)
+        check_changes(self._memory.kinds.get(standing.kind), changes, standing.changes)
         new = differing(changes, standing.changes)
         gone = tuple(name for name in standing.changes if name in without and name not in changes)
         if new or gone:
             self._keep([DraftSaved(draft, self._clock.wall_ms(), new, gone)])
         return self._draft(draft)
-
-    def _check(self, kind_name: str, changes: Mapping[str, Change], before: Mapping[str, Change]) -> None:
-        wrong = unwritable(changes)
-        if wrong:
-            raise InvalidRecordError([self._unwritable(kind_name, name) for name in wrong])
-        if not is_within_limits({**before, **changes}):
-            raise DraftTooLargeError(DRAFT_BYTES_MAX)
-
-    def _unwritable(self, kind_name: str, name: str) -> Violation:
-        kind = self._memory.kinds.get(kind_name)
-        field = kind.fields.get(name) if kind else None
-        label = field.label if field else Text(name, name)
-        text = Text(f"“{label.zh}”{_UNWRITABLE.zh}", f"“{label.en}” {_UNWRITABLE.en}")
-        return Violation(name, "unwritable", text)
 
     def _finalise(self, draft: RecordId) -> Record:
         memory, standing = self._memory, self._draft(draft)

@@ -16,18 +16,21 @@ from typing import TypeAlias
 from gridlog_protocol.canonical import NotCanonicalError, Value, pack, unpack
 from gridlog_protocol.errors import ProtocolError
 from gridlog_protocol.ids import Epoch, Incarnation, Position, RecordId, UserId
-from gridlog_protocol.kinds import Field, KindSet, MapOf
+from gridlog_protocol.kinds import Field, Kind, KindSet, MapOf, Violation
 from gridlog_protocol.limits import EDITS_MAX, FIELD_NAME_CHARACTERS_MAX, OP_BYTES_MAX
 from gridlog_protocol.ops import Seen
 from gridlog_protocol.rows import Row, reading
-from gridlog_sync.writing import Add, Change, Count, Remove
+from gridlog_protocol.texts import Text
+from gridlog_sync.writing import Add, Change, Count, InvalidRecordError, Remove
 
 from .entries import reading_entry
+from .errors import DraftTooLargeError
 from .records import Record, Whereabouts
 
 DRAFT_BYTES_MAX = OP_BYTES_MAX
 """What a draft says, packed: as much as the op that it becomes may hold, and so little that no reader counts."""
 
+_UNWRITABLE = Text("的内容不是文字、数字或列表，无法保存。", "cannot be saved: it is no text, number or list.")
 _VERSION = 1
 _NAME_BYTES_MAX = 512
 _FIELD_BYTES_MAX = 4 * FIELD_NAME_CHARACTERS_MAX
@@ -292,3 +295,19 @@ def _read_receipt(value: Value) -> str | None:
 
 def _read_author(value: Value) -> UserId | None:
     return None if value is None else UserId(Row([value], "author").blob(16))
+
+
+def check_changes(kind: Kind | None, changes: Mapping[str, Change], before: Mapping[str, Change]) -> None:
+    """Refuse what no form can hold. Raises InvalidRecordError, DraftTooLargeError."""
+    wrong = unwritable(changes)
+    if wrong:
+        raise InvalidRecordError([_unwritable(kind, name) for name in wrong])
+    if not is_within_limits({**before, **changes}):
+        raise DraftTooLargeError(DRAFT_BYTES_MAX)
+
+
+def _unwritable(kind: Kind | None, name: str) -> Violation:
+    field = kind.fields.get(name) if kind else None
+    label = field.label if field else Text(name, name)
+    text = Text(f"“{label.zh}”{_UNWRITABLE.zh}", f"“{label.en}” {_UNWRITABLE.en}")
+    return Violation(name, "unwritable", text)

@@ -1,11 +1,12 @@
 """Seal one journal entry into a frame, and open it again in its own place only. Pure: no I/O, nonces are given.
 
-    type u8 | suite u8 | epoch u32 | seq u64 | nonce 12 | AES-256-GCM of: length u32, zstd(payload), zeros
+    type u8 | suite 1 u8 | epoch u32 | seq u64 | nonce 12 | AES-256-GCM of: length u32, zstd(payload), zeros
+    type u8 | suite 2 u8 | epoch u32 | seq u64 | HPKE of the same, with what the seal covers as `info`
 
-The seal covers the store, the incarnation, the place and the hash of all frames before, so a frame that was moved,
-repeated, changed or taken from another store does not open. The chain of hashes runs over the frames as they stand on
-the disk: it can be followed without a key, even after an epoch's key was destroyed. Zeros hide the exact length:
-buckets of 128 bytes, growing with the frame but never beyond 12 % of it.
+The second is what a locked store writes. The seal covers the store, the incarnation, the place and the hash of all
+frames before, so a frame that was moved, repeated, changed or taken from another store does not open. The chain of
+hashes runs over the frames as they stand on the disk: it can be followed without a key, even after an epoch's key was
+destroyed. Zeros hide the exact length: buckets of 128 bytes, growing with the frame but never beyond 12 % of it.
 
 Nonces are random rather than counted: a copy of the store put back would count the same numbers again.
 """
@@ -18,7 +19,9 @@ from enum import IntEnum
 
 import zstandard
 from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 
 from gridlog.keyfile import StoreId
 from gridlog_protocol.ids import Incarnation
@@ -33,14 +36,15 @@ NONCE_BYTES = 12
 BUCKET_BYTES = 128
 
 _SUITE = 1
-"""AES-256-GCM over zstd. Another suite would get another number and another version of the journal's format."""
+"""AES-256-GCM over zstd. Another suite gets another number."""
+_LOCKED_SUITE = 2
+"""HPKE (X25519, HKDF-SHA-256, AES-256-GCM) over zstd."""
+_HPKE = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
 
 _CHAIN_PURPOSE = b"gridlog journal v1"
 _FRAME_PURPOSE = b"gridlog journal frame v1"
 _HEADER_BYTES = 1 + 1 + 4 + 8
-_SEALED_FROM = _HEADER_BYTES + NONCE_BYTES
 _LENGTH_BYTES = 4
-_TAG_BYTES = 16
 
 
 class FrameType(IntEnum):
@@ -109,29 +113,42 @@ class FrameSealer:
 
     def seal(self, kind: FrameType, payload: bytes, *, place: Place, key: AESGCM, nonce: bytes) -> bytes:
         """Seal a payload for its place."""
-        assert len(payload) <= PAYLOAD_BYTES_MAX, "payloads are bounded before they come here"
-        compressed = self._compressor.compress(payload)
-        content = len(compressed).to_bytes(_LENGTH_BYTES, "big") + compressed
-        padded = content.ljust(padded_bytes(len(content)), b"\0")
         header = bytes((kind, _SUITE)) + _numbers(place)
-        return header + nonce + key.encrypt(nonce, padded, _associated(header, place))
+        return header + nonce + key.encrypt(nonce, self._padded(payload), _associated(header, place))
 
-    def open(self, frame: bytes, *, place: Place, key: AESGCM) -> Frame:
+    def seal_to(self, reader: X25519PublicKey, kind: FrameType, payload: bytes, *, place: Place) -> bytes:
+        """Seal a payload for its place, so that only the private half of `reader` opens it."""
+        header = bytes((kind, _LOCKED_SUITE)) + _numbers(place)
+        return header + _HPKE.encrypt(self._padded(payload), reader, _associated(header, place))
+
+    def open(self, frame: bytes, *, place: Place, key: AESGCM, inbox: X25519PrivateKey) -> Frame:
         """Open the frame that was sealed for this place. Raises FrameRefusedError or FrameTooNewError."""
-        header, nonce, sealed = frame[:_HEADER_BYTES], frame[_HEADER_BYTES:_SEALED_FROM], frame[_SEALED_FROM:]
-        if header[1:] != bytes((_SUITE,)) + _numbers(place):
+        header, sealed = frame[:_HEADER_BYTES], frame[_HEADER_BYTES:]
+        if header[2:] != _numbers(place):
             raise FrameRefusedError("not a frame of this place")
-        if len(sealed) < _TAG_BYTES:
-            raise FrameRefusedError("cut short")
+        associated = _associated(header, place)
         try:
-            padded = key.decrypt(nonce, sealed, _associated(header, place))
-        except InvalidTag:
+            match header[1]:
+                case 1:
+                    padded = key.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], associated)
+                case 2:
+                    padded = _HPKE.decrypt(sealed, inbox, associated)
+                case _:
+                    raise FrameRefusedError("not a frame of this place")
+        except (InvalidTag, ValueError):
+            # ValueError: too short for a seal at all.
             raise FrameRefusedError("the seal does not hold") from None
         if header[0] not in _TYPES:
             raise FrameTooNewError(f"frame type {header[0]}")
         length = int.from_bytes(padded[:_LENGTH_BYTES], "big")
         payload = self._decompressed(padded[_LENGTH_BYTES : _LENGTH_BYTES + length])
         return Frame(place.seq, FrameType(header[0]), payload)
+
+    def _padded(self, payload: bytes) -> bytes:
+        assert len(payload) <= PAYLOAD_BYTES_MAX, "payloads are bounded before they come here"
+        compressed = self._compressor.compress(payload)
+        content = len(compressed).to_bytes(_LENGTH_BYTES, "big") + compressed
+        return content.ljust(padded_bytes(len(content)), b"\0")
 
     def _decompressed(self, compressed: bytes) -> bytes:
         # The declared size is checked first: zstandard ignores `max_output_size` for a frame that declares its size.

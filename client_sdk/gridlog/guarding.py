@@ -1,7 +1,7 @@
 """Open, lock, unlock, close and wipe a store, and change what opens it: the half of a `FieldStore` about its keys.
 
-The rule it keeps: whatever is in memory is there because the store is unlocked. Locking drops all of it, keys,
-journal and records, and lets go of the files; nothing can be read, written or sent until it is unlocked again.
+The rule it keeps: whatever can be read from memory is there because the store is unlocked. Locking drops all of it,
+keys and records. What stays takes new notes and what is typed into forms, and gives nothing out.
 
                  make, open                    lock
     (directory) ───────────► [unlocked] ─────────────────► [locked]
@@ -24,6 +24,7 @@ from .credentials import Badge, Credential, Pin
 from .device_clock import DeviceClock
 from .errors import LockedError, StoreWipedError
 from .keeping import CLOSING_TAIL_MAX, Keeping
+from .locked import LockedWriter
 from .memory import Memory
 from .reading import Files, open_files, read_store
 from .vault import KdfProfile, SlotKind, Vault, slots_at, wipe
@@ -45,6 +46,7 @@ class Guarding(Keeping):
     ) -> None:
         super().__init__(files, memory, uncovered, clock or DeviceClock())
         self._thread = thread
+        self._locked: LockedWriter | None = None
         self._writing = asyncio.Lock()
         self._syncing = asyncio.Lock()
 
@@ -56,12 +58,14 @@ class Guarding(Keeping):
     async def lock(self) -> None:
         """Forget the keys and everything that was read. What was saved stays; what is pending stays pending.
 
+        `create`, `begin_draft` and `save_draft` go on: what they write is known again when the store is unlocked.
+
         It does not wait for a running `sync`: that one ends with LockedError, and loses one round trip at most.
         Locking twice is harmless.
         """
         async with self._writing:
             if self._shut is None:
-                await self._on_thread(lambda: self._release(LockedError, tail_max=0))
+                await self._on_thread(self._lock)
 
     async def unlock(self, credential: Credential) -> None:
         """Open a locked store again. Raises as `FieldStore.open`, and stays locked then. Harmless if it is open."""
@@ -74,6 +78,9 @@ class Guarding(Keeping):
         async with self._syncing, self._writing:
             if self._shut is None:
                 await self._on_thread(lambda: self._release(_closed, tail_max=CLOSING_TAIL_MAX))
+            elif self._locked is not None:
+                self._shut = _closed
+                await self._on_thread(self._leave_locked)
         self._thread.shutdown(wait=True)
 
     async def verify(self) -> Verified:
@@ -186,12 +193,38 @@ class Guarding(Keeping):
         if self._shut is not None:
             raise self._shut()
 
+    async def _run_or(self, work: Callable[[], T], locked: Callable[[LockedWriter], T]) -> T:
+        """Do `work` on the store's thread, or what a locked store does instead. Call it while `_writing` is held."""
+        writer = self._locked
+        return await (self._run(work) if writer is None else self._on_thread(lambda: locked(writer)))
+
+    def _lock(self) -> None:
+        self._put_by(0)
+        opened = self._opened
+        if opened.journal.has_failed:
+            self._release(LockedError, tail_max=0)
+            return
+        inbox = opened.journal.into_inbox()
+        self._let_go(LockedError, keeps_file=True)
+        self._locked = LockedWriter(inbox, opened.vault.leave_lock(), opened.memory, self._clock)
+
     def _unlock(self, credential: Credential) -> None:
-        files = open_files(self._directory, credential, self._clock)
+        try:
+            files = open_files(self._directory, credential, self._clock, locked=self._locked)
+        finally:
+            if self._locked is not None and self._locked.is_done:
+                self._locked = None
         self._admit(files, *read_store(files))
+
+    def _leave_locked(self) -> None:
+        locked, self._locked = self._locked, None
+        if locked is not None:
+            locked.close()
+            locked.lock.release()
 
     def _wipe(self) -> None:
         directory = self._directory
+        self._leave_locked()
         vault = self._let_go(lambda: StoreWipedError(directory))
         if vault is not None:
             vault.wipe()

@@ -21,15 +21,15 @@ journal.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import Self
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from gridlog.errors import DiskFailedError, GridlogError, StoreDamagedError, StorePart, StoreTooNewError
+from gridlog.errors import StoreDamagedError, StorePart, StoreTooNewError
+from gridlog.frame_writer import INSERT, ChainHead, FrameWriter
 from gridlog.frames import (
     NONCE_BYTES,
     PAYLOAD_BYTES_MAX,
@@ -40,9 +40,9 @@ from gridlog.frames import (
     FrameType,
     Place,
     epoch_of,
-    next_hash,
 )
-from gridlog.journal_file import JOURNAL_FILE, database_errors, make_file, open_file
+from gridlog.inbox import Inbox
+from gridlog.journal_file import JOURNAL_FILE, make_file, open_file
 from gridlog.keyfile import Base
 from gridlog.vault import Vault
 from gridlog_protocol.canonical import INTEGER_MAX, INTEGER_MIN
@@ -51,21 +51,19 @@ from gridlog_protocol.ids import Incarnation
 __all__ = ["JOURNAL_FILE", "PAYLOAD_BYTES_MAX", "Frame", "FrameType", "Journal"]
 
 _PAGE_FRAMES = 32
-_INSERT = "INSERT INTO log (seq, frame) VALUES (?, ?)"
 
 
-class Journal:
+class Journal(FrameWriter):
     """The open journal of an unlocked store. Made by `create` or `open`; use it in a `with` or close it."""
 
     def __init__(self, connection: sqlite3.Connection, vault: Vault) -> None:
-        self._connection = connection
+        self._base = vault.bases[0]
+        super().__init__(vault.directory, connection, _head_before(self._base))
         self._vault = vault
         self._sealer = FrameSealer()
         self._keys: dict[int, AESGCM] = {}
-        self._base = vault.bases[0]
-        self._head = _head_before(self._base)
+        self._inbox_key = vault.inbox_key
         self._marked = self._head
-        self._failure: GridlogError | None = None
 
     @classmethod
     def create(cls, directory: Path, vault: Vault) -> Self:
@@ -106,20 +104,6 @@ class Journal:
     ) -> None:
         self.close()
 
-    def close(self) -> None:
-        """Close the file. The vault stays open. Closing twice is harmless."""
-        self._connection.close()
-
-    @property
-    def last_seq(self) -> int:
-        """The number of the last entry that is saved; 0 when there is none."""
-        return self._head.seq
-
-    @property
-    def has_failed(self) -> bool:
-        """Whether the disk failed, so that nothing more can be written."""
-        return self._failure is not None
-
     @property
     def first_seq(self) -> int:
         """The number of the first frame, or of the one that will be."""
@@ -130,35 +114,19 @@ class Journal:
         """The number and the chained hash of the last frame, or of the one that `open` was asked to mark."""
         return self._marked
 
-    @property
-    def head(self) -> tuple[int, bytes]:
-        """The number of the last frame, and the hash over all of them."""
-        return self._head
-
     def size_bytes(self) -> int:
         """Return how large the frames are together. It reads the whole index, not the frames."""
         with self._closing_on_a_fault(position=self._base.first_seq):
             (size,) = self._connection.execute("SELECT coalesce(sum(length(frame)), 0) FROM log").fetchone()
         return int(size)
 
-    def append(self, frames: Sequence[tuple[FrameType, bytes]]) -> list[int]:
-        """Save entries in one transaction, and return their numbers once they are on the disk.
-
-        Raises DiskFullError or DiskFailedError: then none of them may be called saved, and the journal is closed.
-        """
+    def into_inbox(self) -> Inbox:
+        """Return the journal of the same store, locked: it goes on where this one ends, and this one is done with."""
         self._refuse_after_failure()
-        rows: list[tuple[int, bytes]] = []
-        head = self._head
-        for kind, payload in frames:
-            frame = self._sealed(kind, payload, after=head)
-            head = head.followed_by(frame)
-            rows.append((head.seq, frame))
-        if rows:
-            with self._transaction(position=rows[0][0]):
-                self._connection.executemany(_INSERT, rows)
-        # Only now: after a failed commit the chain must go on from what the disk has.
-        self._head = head
-        return [seq for seq, _ in rows]
+        vault = self._vault
+        place = self._place(vault.journal_epoch, self._head)
+        reader = self._inbox_key.public_key()
+        return Inbox(vault.directory, self._connection, self._head, place=place, reader=reader)
 
     def compact(self, payloads: Iterable[bytes]) -> None:
         """Put `payloads`, which say all that is still true, in the place of every frame so far; one at least.
@@ -174,7 +142,7 @@ class Journal:
             for payload in payloads:
                 frame = self._sealed(FrameType.BASE, payload, after=head)
                 head = head.followed_by(frame)
-                self._connection.execute(_INSERT, (head.seq, frame))
+                self._connection.execute(INSERT, (head.seq, frame))
             self._connection.execute("DELETE FROM log WHERE seq <= ?", (last_old.seq,))
         assert head.seq > last_old.seq, "a journal that begins anew begins with something"
         self._base, self._head = base, head
@@ -273,23 +241,21 @@ class Journal:
                 raise
         return page
 
-    def _sealed(self, kind: FrameType, payload: bytes, *, after: _Head) -> bytes:
-        if len(payload) > PAYLOAD_BYTES_MAX:
-            raise ValueError(f"an entry holds at most {PAYLOAD_BYTES_MAX} bytes")
+    def _sealed(self, kind: FrameType, payload: bytes, *, after: ChainHead) -> bytes:
         place = self._place(self._vault.journal_epoch, after)
         nonce = self._vault.entropy(NONCE_BYTES)
         return self._sealer.seal(kind, payload, place=place, key=self._key(place.epoch), nonce=nonce)
 
-    def _opened(self, frame: bytes, *, after: _Head) -> Frame:
+    def _opened(self, frame: bytes, *, after: ChainHead) -> Frame:
         place = self._place(epoch_of(frame), after)
         try:
-            return self._sealer.open(frame, place=place, key=self._key(place.epoch))
+            return self._sealer.open(frame, place=place, key=self._key(place.epoch), inbox=self._inbox_key)
         except (FrameRefusedError, KeyError):
             raise _damaged(place.seq) from None
         except FrameTooNewError:
             raise StoreTooNewError(StorePart.JOURNAL) from None
 
-    def _place(self, epoch: int, after: _Head) -> Place:
+    def _place(self, epoch: int, after: ChainHead) -> Place:
         seq = after.seq + 1
         return Place(self._vault.store_id, self._vault.incarnation_at(seq), epoch, seq, after.hash)
 
@@ -298,40 +264,9 @@ class Journal:
             self._keys[epoch] = AESGCM(self._vault.journal_key(epoch))
         return self._keys[epoch]
 
-    @contextmanager
-    def _transaction(self, *, position: int) -> Iterator[None]:
-        with self._closing_on_a_fault(position=position):
-            self._connection.execute("BEGIN IMMEDIATE")
-            yield
-            self._connection.execute("COMMIT")
 
-    @contextmanager
-    def _closing_on_a_fault(self, *, position: int) -> Iterator[None]:
-        try:
-            with database_errors(self._vault.directory, position=position):
-                yield
-        except BaseException as error:
-            self._failure = error if isinstance(error, GridlogError) else DiskFailedError()
-            self._connection.close()
-            raise
-
-    def _refuse_after_failure(self) -> None:
-        if self._failure is not None:
-            raise self._failure
-
-
-def _head_before(base: Base) -> _Head:
-    return _Head(base.first_seq - 1, base.hash_before)
-
-
-class _Head(NamedTuple):
-    """The end of the chain: the number of its last frame, and the hash over all of them."""
-
-    seq: int
-    hash: bytes
-
-    def followed_by(self, frame: bytes) -> _Head:
-        return _Head(self.seq + 1, next_hash(self.hash, frame))
+def _head_before(base: Base) -> ChainHead:
+    return ChainHead(base.first_seq - 1, base.hash_before)
 
 
 def _damaged(position: int) -> StoreDamagedError:

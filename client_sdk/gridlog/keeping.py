@@ -74,12 +74,16 @@ class Keeping:
         # What was read from the journal is news to nobody.
         memory.touched.clear()
 
-    def _let_go(self, reason: Callable[[], Exception]) -> Vault | None:
-        """Drop everything but the vault, which is for the caller to close; from now on `reason` is raised."""
+    def _let_go(self, reason: Callable[[], Exception], *, keeps_file: bool = False) -> Vault | None:
+        """Drop everything but the vault, which is for the caller to close; from now on `reason` is raised.
+
+        `keeps_file` leaves the journal's file open: an inbox goes on with it.
+        """
         opened, self._in_hand, self._shut = self._in_hand, None, reason
         if opened is None:
             return None
-        opened.journal.close()
+        if not keeps_file:
+            opened.journal.close()
         opened.memory.projection.close()
         return opened.vault
 
@@ -132,12 +136,11 @@ class Keeping:
         seq, hash_ = journal.head
         try:
             size = write_snapshot(self._directory, self._vault, seq=seq, hash_=hash_, parts=parts)
+            self._tail = 0
+            if journal.size_bytes() > _HISTORY_TIMES * size + _HISTORY_BYTES:
+                self._compact()
         except (DiskFullError, DiskFailedError) as reason:
-            _log.warning("no snapshot was written: %s", reason.__cause__)
-            return
-        self._tail = 0
-        if journal.size_bytes() > _HISTORY_TIMES * size + _HISTORY_BYTES:
-            self._compact()
+            _log.warning("no snapshot was written, or the journal not compacted: %s", reason.__cause__)
 
     def _compact(self) -> None:
         """Put what is still true in the place of the journal's history. Raises DiskFullError, DiskFailedError."""

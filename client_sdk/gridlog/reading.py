@@ -22,6 +22,7 @@ from .errors import StoreDamagedError, StorePart
 from .frames import Frame, FrameType
 from .image import load_image
 from .journal import Journal
+from .locked import LockedWriter
 from .memory import Memory
 from .snapshot import Snapshot, SnapshotRefusedError, find_snapshot
 from .vault import Vault
@@ -40,9 +41,16 @@ class Files:
     snapshot: Snapshot | None = None
 
 
-def open_files(directory: Path, credential: Credential, clock: DeviceClock | None) -> Files:
-    """Open the keys and the journal of a store, and look for its snapshot. Raises as `FieldStore.open`."""
-    vault = Vault.unlock(directory, credential, clock=clock)
+def open_files(
+    directory: Path, credential: Credential, clock: DeviceClock | None, *, locked: LockedWriter | None = None
+) -> Files:
+    """Open the keys and the journal of a store, and look for its snapshot. Raises as `FieldStore.open`.
+
+    `locked` holds the store till then, and is done with as soon as the credential proved right.
+    """
+    vault = Vault.unlock(directory, credential, clock=clock, lock=locked.lock if locked else None)
+    if locked is not None:
+        locked.close()
 
     def opened() -> Files:
         snapshot = find_snapshot(directory, vault)

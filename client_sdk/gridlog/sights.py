@@ -133,7 +133,8 @@ def read_confirmed(value: Value, kinds: KindSet) -> Iterator[Confirmed]:
 
 def shown_text(values: Mapping[str, Value]) -> str:
     """Write values as JSON that SQL can look into: bytes become `{"#": hex}`."""
-    return json.dumps(_plain(dict(values)), ensure_ascii=False, separators=(",", ":"))
+    plain = {name: _plain(value) for name, value in values.items()}
+    return json.dumps(plain, ensure_ascii=False, separators=(",", ":"))
 
 
 def shown_values(text: str) -> dict[str, Value]:
@@ -161,7 +162,10 @@ def _plain(value: Value) -> object:
         case list():
             return [_plain(each) for each in value]
         case dict():
-            return {_BYTES + key if key.startswith(_BYTES) else key: _plain(each) for key, each in value.items()}
+            # In their order, as they come back from the disk: the same text whether or not they have been there.
+            return {
+                _BYTES + key if key.startswith(_BYTES) else key: _plain(each) for key, each in sorted(value.items())
+            }
         case _:
             return value
 

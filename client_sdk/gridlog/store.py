@@ -170,7 +170,9 @@ class FieldStore(Drafting, Watching):
         """
         async with self._writing:
             record = record_id(self._clock.wall_ms(), os.urandom(10))
-            return await self._run(lambda: self._write(record, kind, values, None))
+            return await self._run_or(
+                lambda: self._write(record, kind, values, None), lambda locked: locked.create(kind, values)
+            )
 
     async def edit(self, record: Record | RecordId, changes: Mapping[str, Change]) -> Record:
         """Change a record. Hand in the `Record` that the form was opened with: what it showed counts as seen.

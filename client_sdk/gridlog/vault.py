@@ -136,24 +136,27 @@ class Vault:
         *,
         entropy: Entropy = os.urandom,
         clock: DeviceClock | None = None,
+        lock: StoreLock | None = None,
     ) -> Self:
         """Open the keys of a store that is there. A `str` is a passphrase; `clock` times the pauses between PINs.
 
-        Raises StoreMissingError, StoreWipedError, StoreInUseError, StoreDamagedError, StoreTooNewError,
-        DiskFailedError, and as `open_master_key` does when the credential does not open.
+        `lock` is the store's lock if the caller has it; it stays the caller's if this fails. Raises
+        StoreMissingError, StoreWipedError, StoreInUseError, StoreDamagedError, StoreTooNewError, DiskFailedError, and
+        as `open_master_key` does when the credential does not open.
         """
         clock = clock or DeviceClock()
         # Before the lock: looking for a store must not make one's lock file.
         KeysOnDisk.read(directory)
-        lock = StoreLock(directory)
+        own = lock or StoreLock(directory)
         try:
             disk = KeysOnDisk.read(directory)
             master_key = open_master_key(disk, credential, now_ms=clock.wall_ms())
             keys = _Keys(master=master_key, secrets=open_secrets(disk.file, master_key))
         except BaseException:
-            lock.release()
+            if lock is None:
+                own.release()
             raise
-        return cls(directory, lock, disk, keys, entropy, clock)
+        return cls(directory, own, disk, keys, entropy, clock)
 
     def __enter__(self) -> Self:
         return self
@@ -170,6 +173,11 @@ class Vault:
         """Forget the keys and let go of the store. Close the journal first. Closing twice is harmless."""
         self._keys = None
         self._lock.release()
+
+    def leave_lock(self) -> StoreLock:
+        """Forget the keys, but keep the store: its lock is the caller's from now on. Close the journal first."""
+        self._keys = None
+        return self._lock
 
     @property
     def store_id(self) -> StoreId:

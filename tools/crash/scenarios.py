@@ -198,13 +198,15 @@ async def a_snapshot(scene: Scene) -> None:
 
 
 async def snapshot(scene: Scene) -> None:
-    """Lock, which leaves a snapshot; unlock, write, lock again, which leaves another; write behind it."""
+    """Lock, which leaves a snapshot, write while locked, unlock; once more; write behind it."""
     store = await scene.opened()
     for summary in ("一。", "二。"):
         await _patrol(store, summary)
         scene.keeps(store)
         await store.lock()
+        await store.create("patrol", {**_PATROL, "leader": bytes(range(16)), "summary": summary})
         await store.unlock(PASSPHRASE)
+        scene.keeps(store)
     await _patrol(store, _LONG_TEXT[:400])
     scene.keeps(store)
     await store.close()

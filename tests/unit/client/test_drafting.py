@@ -174,8 +174,6 @@ async def test_drafts_are_gone_from_a_locked_store_and_there_when_it_is_unlocked
         draft = await store.begin_draft("patrol", {"summary": "先记着"})
         await store.lock()
         for refused in (
-            lambda: store.begin_draft("patrol"),
-            lambda: store.save_draft(draft.id, {"summary": "再记"}),
             lambda: store.draft(draft.id),
             store.drafts,
             lambda: store.finalise(draft.id),
