@@ -73,6 +73,10 @@ class _Tag(IntEnum):
 _PAGES = _Tag.PAGES.value
 
 
+class ForeignImageError(EntryError):
+    """Another version made the image: it is right, and of no use."""
+
+
 def image_parts(memory: Memory) -> Iterator[bytes]:
     """Yield the parts of the image of what is in memory. Nothing may change before the last one."""
     portion: list[bytes] = []
@@ -195,7 +199,7 @@ def _take_head(memory: Memory, row: list[Any]) -> None:
         ):
             enrolled, standing, hlc, memory.counter, server_ms, contact_ms, offset, memory.repaired = rest
         case _:
-            raise EntryError("an image of another version")
+            raise ForeignImageError("an image of another version")
     if enrolled is not None:
         memory.take_enrolment(read_enrolled(enrolled))
     memory.standing = read_standing(standing) if standing is not None else None

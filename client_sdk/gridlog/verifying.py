@@ -12,7 +12,7 @@ from gridlog_protocol.texts import Text
 
 from .entries import EntryError
 from .errors import DiskFailedError, StoreDamagedError, StorePart
-from .image import fact_rows, load_image
+from .image import ForeignImageError, fact_rows, load_image
 from .journal import Journal
 from .memory import Memory
 from .reading import empty_memory, replay_into
@@ -99,6 +99,8 @@ def _in_snapshot(directory: Path, vault: Vault, journal: Journal) -> Iterator[Fi
     try:
         load_image(from_snapshot, snapshot.parts())
         replay_into(from_journal, (frame for frame in journal.replay() if frame.seq <= snapshot.seq))
+    except ForeignImageError:
+        return
     except (SnapshotRefusedError, EntryError):
         yield Finding(StorePart.SNAPSHOT, 0)
         return
