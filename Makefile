@@ -18,7 +18,7 @@ COMPILE := $(LOCK_VENV)/bin/uv --quiet pip compile --universal --generate-hashes
 	--no-annotate --no-header --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test worlds lint simulate mutants crash lock clean
+.PHONY: help demo test worlds lint bench simulate mutants crash lock clean
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ mutants: $(READY) ## Show that the simulation finds every planted bug
 
 crash: $(READY) ## Cut the power of a real store anywhere, fail its disk: make crash STATES=5000; needs gcc
 	$(BIN)/python -m tools.crash --states $(STATES) $(ARGS)
+
+bench: $(READY) ## Measure a handheld's store: make bench ARGS="--json figures.json"
+	$(BIN)/python -m tools.bench $(ARGS)
 
 lock: ## Write requirements/*.lock from pyproject.toml: make lock ARGS=--upgrade
 	$(PYTHON) -m venv $(LOCK_VENV)

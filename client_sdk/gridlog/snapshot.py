@@ -26,7 +26,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from gridlog.disk import disk_errors, remove_durably, replace_durably
 from gridlog.frames import NONCE_BYTES, PAYLOAD_BYTES_MAX
 from gridlog.kdf import KEY_BYTES
-from gridlog.vault import SNAPSHOT_FILE, Vault
+from gridlog.keydisk import SNAPSHOT_FILE
+from gridlog.vault import Vault
 
 _log = logging.getLogger("gridlog.store")
 

@@ -32,7 +32,7 @@ from gridlog.disk import StoreLock, make_private_directory, write_durably
 from gridlog.errors import StoreDamagedError, StoreExistsError, StoreMissingError, StorePart
 from gridlog.frames import first_hash
 from gridlog.kdf import KEY_BYTES, KdfProfile
-from gridlog.keydisk import KEYS_FILE, SNAPSHOT_FILE, KeysOnDisk, destroy, has_keys, is_wiped
+from gridlog.keydisk import KEYS_FILE, KeysOnDisk, destroy, has_keys, is_wiped
 from gridlog.keyfile import (
     Base,
     KeyFile,
@@ -49,18 +49,7 @@ from gridlog.keyslots import Entropy, draw_keys, open_secrets, seal_secrets, wra
 from gridlog.unlocking import open_master_key
 from gridlog_protocol.ids import SHORT_ID_BYTES, DeviceId, Incarnation
 
-__all__ = [
-    "KEYS_FILE",
-    "SNAPSHOT_FILE",
-    "Credential",
-    "Entropy",
-    "KdfProfile",
-    "SlotKind",
-    "Vault",
-    "exists",
-    "slots_at",
-    "wipe",
-]
+__all__ = ["KEYS_FILE", "Credential", "Entropy", "KdfProfile", "SlotKind", "Vault", "exists", "slots_at", "wipe"]
 
 
 _SNAPSHOT_PURPOSE = b"gridlog snapshot key v1"

@@ -14,10 +14,11 @@ from .entries import EntryError
 from .errors import DiskFailedError, StoreDamagedError, StorePart
 from .image import ForeignImageError, fact_rows, load_image
 from .journal import Journal
+from .keydisk import SNAPSHOT_FILE
 from .memory import Memory
 from .reading import empty_memory, replay_into
 from .snapshot import SnapshotRefusedError, find_snapshot
-from .vault import SNAPSHOT_FILE, Vault
+from .vault import Vault
 
 _SAYS = {
     StorePart.JOURNAL: Text("记录日志已损坏", "The journal is damaged"),

@@ -20,8 +20,9 @@ from gridlog import FieldStore, KdfProfile
 from gridlog.entries import Enrolled, TakenAnswer, pack_answer, pack_enrolled
 from gridlog.frames import FrameType
 from gridlog.journal import Journal
+from gridlog.keydisk import SNAPSHOT_FILE
 from gridlog.sights import confirmed_of
-from gridlog.vault import SNAPSHOT_FILE, Vault
+from gridlog.vault import Vault
 from gridlog_protocol.clock import Stamp
 from gridlog_protocol.ids import DeviceHandle, Position, ScopeId, TenantId, UserId
 from gridlog_protocol.kinds import shipped_kinds

@@ -10,7 +10,7 @@ import pytest
 from gridlog import keeping
 from gridlog.errors import StoreDamagedError
 from gridlog.journal import JOURNAL_FILE
-from gridlog.vault import KEYS_FILE, SNAPSHOT_FILE
+from gridlog.keydisk import KEYS_FILE, SNAPSHOT_FILE
 from tests.unit.client.dying import cut_everywhere
 from tests.unit.client.filled import PATROL, known, make_filled, opened, read
 from tests.unit.client.stores import change_log

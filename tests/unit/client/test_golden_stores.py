@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from gridlog import FieldStore
+from gridlog_protocol.canonical import Value
 from tests.unit.client.filled import PASSPHRASE, PATROL, make_filled, opened
 
 STORES = Path(__file__).parents[2] / "data" / "stores"

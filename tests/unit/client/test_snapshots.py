@@ -9,7 +9,7 @@ import pytest
 
 from gridlog import keeping
 from gridlog.errors import StoreDamagedError, StorePart
-from gridlog.vault import SNAPSHOT_FILE
+from gridlog.keydisk import SNAPSHOT_FILE
 from tests.unit.client.dying import cut_everywhere
 from tests.unit.client.filled import PATROL, known, make_filled, opened, read
 from tests.unit.client.stores import change_log

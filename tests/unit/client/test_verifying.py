@@ -8,7 +8,7 @@ import pytest
 
 from gridlog import FieldStore
 from gridlog.errors import StorePart
-from gridlog.vault import SNAPSHOT_FILE
+from gridlog.keydisk import SNAPSHOT_FILE
 from tests.unit.client.filled import PASSPHRASE, PATROL, make_filled, opened
 
 RECORDS = 30
