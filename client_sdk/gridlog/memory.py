@@ -266,7 +266,7 @@ class Memory:
     def _confirm(self, record: Confirmed) -> None:
         self._note_overruled(record)
         self.projection.confirm(record)
-        self.touched[record.id] = record.state.kind
+        self.touched[record.id] = record.kind
         # What was shown is replaced by what is confirmed: right as it is, unless there are own ops on top.
         if self._by_record.get(record.id) or self._held_by_record.get(record.id):
             self._stale.add(record.id)
