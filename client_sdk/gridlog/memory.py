@@ -79,19 +79,20 @@ class Memory:
 
     def replay(self, frames: Iterable[Frame]) -> None:
         """Take in a whole journal, then show every record once. Raises EntryError."""
-        for frame in frames:
-            match frame.type:
-                case FrameType.OP:
-                    self._take_op(read_written(frame.payload))
-                case FrameType.ANSWER:
-                    self._take_answer(read_answer(frame.payload, self.device, self.kinds))
-                case FrameType.ENROLMENT:
-                    self.take_enrolment(read_enrolled(frame.payload))
-                case FrameType.FACT:
-                    self._forget_pending(read_reincarnated(frame.payload))
-                case FrameType.DRAFT:
-                    self.take_draft(read_draft(frame.payload))
-        self._show_stale()
+        with self.projection.in_bulk():
+            for frame in frames:
+                match frame.type:
+                    case FrameType.OP:
+                        self._take_op(read_written(frame.payload))
+                    case FrameType.ANSWER:
+                        self._take_answer(read_answer(frame.payload, self.device, self.kinds))
+                    case FrameType.ENROLMENT:
+                        self.take_enrolment(read_enrolled(frame.payload))
+                    case FrameType.FACT:
+                        self._forget_pending(read_reincarnated(frame.payload))
+                    case FrameType.DRAFT:
+                        self.take_draft(read_draft(frame.payload))
+            self._show_stale()
 
     def take_op(self, written: WrittenOp) -> None:
         """Take in an op that this device wrote."""
@@ -280,8 +281,8 @@ class Memory:
 
     def _note_overruled(self, after: Confirmed) -> None:
         assert self.enrolled is not None
-        found = self.projection.sight(after.id)
-        if found is None or (not found[1].conflicts and not self.own.get(after.id)):
+        conflicts = self.projection.conflicts(after.id)
+        if conflicts is None or (not conflicts and after.id not in self.own):
             return
         before, kind = self.projection.confirmed(after.id), self.kinds.get(after.kind)
         for each in overruled_by(before, after.state, kind, self.enrolled.user):
