@@ -4,6 +4,7 @@
 """
 
 from gridlog_protocol.invitation import InvitationError
+from gridlog_protocol.texts import Text
 from gridlog_sync.view import Conflict
 from gridlog_sync.writing import Add, Count, InvalidRecordError, Remove
 
@@ -33,7 +34,7 @@ from .errors import (
     WeakPassphraseError,
     WrongPassphraseError,
 )
-from .records import HeldNote, PendingOp, Record, SyncReport, SyncStatus, SyncTurn, Whereabouts
+from .records import DecidedNote, HeldNote, PendingOp, Record, SyncReport, SyncStatus, SyncTurn, Whereabouts
 from .resolutions import Overruled
 from .store import FieldStore
 from .vault import KdfProfile, SlotKind
@@ -58,6 +59,7 @@ __all__ = [
     "Conflict",
     "Count",
     "Credential",
+    "DecidedNote",
     "DeviceSecretMissingError",
     "DiskFailedError",
     "DiskFullError",
@@ -95,6 +97,7 @@ __all__ = [
     "SyncReport",
     "SyncStatus",
     "SyncTurn",
+    "Text",
     "UnknownDraftError",
     "UnknownKindError",
     "UnknownRecordError",

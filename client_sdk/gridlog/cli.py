@@ -36,6 +36,7 @@ from .cli_store import (
     reader_of,
     records_of,
     say,
+    say_json,
     warn,
 )
 from .cli_tables import Reader
@@ -150,7 +151,7 @@ def list_(
 
     records, reader = in_store(store, work)
     if as_json:
-        out.print_json(json.dumps([cli_tables.record_json(each) for each in records]))
+        say_json([cli_tables.record_json(each) for each in records])
     elif records:
         out.print(cli_tables.records_table(records, reader))
     else:
@@ -173,7 +174,7 @@ def show(record: IdPrefix, store: Store = DEFAULT_STORE, as_json: AsJson = False
     found, contrary, held_here, decided_here, reader = in_store(store, work)
     if as_json:
         said = cli_tables.conflicts_json(contrary, reader.kinds.get(found.kind))
-        out.print_json(json.dumps(cli_tables.record_json(found) | {"conflicts": said}))
+        say_json(cli_tables.record_json(found) | {"conflicts": said})
     else:
         out.print(cli_tables.record_page(found, contrary, held_here, decided_here, reader))
 
@@ -209,7 +210,7 @@ def sync(
 
     report, standing = in_store(store, work)
     if as_json:
-        out.print_json(json.dumps(asdict(report) | {"conflicts": standing.conflicts, "pending": standing.pending}))
+        say_json(asdict(report) | {"conflicts": standing.conflicts, "pending": standing.pending})
     else:
         out.print(cli_status.sync_page(report, standing, LANGUAGE))
 
@@ -221,7 +222,7 @@ def status(store: Store = DEFAULT_STORE, as_json: AsJson = False) -> None:  # no
     """Reassure."""
     standing = in_store(store, lambda opened: opened.status())
     if as_json:
-        out.print_json(json.dumps(asdict(standing)))
+        say_json(asdict(standing))
     else:
         out.print(cli_status.status_page(standing, now_ms(), LANGUAGE))
 

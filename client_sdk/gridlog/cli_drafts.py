@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Annotated, Any
@@ -20,7 +19,7 @@ from gridlog_sync.writing import Change
 from . import cli_tables
 from .assignments import changes_of, kind_named
 from .cli_options import DEFAULT_STORE, AsJson, IdPrefix, Store
-from .cli_store import filled_in, found_draft, found_record, in_store, now, out, reader_of, say
+from .cli_store import filled_in, found_draft, found_record, in_store, now, out, reader_of, say, say_json
 from .cli_tables import Reader
 from .cli_times import written
 from .drafts import Draft, laid_over
@@ -55,7 +54,7 @@ def draft(
 
     saved, reader = in_store(store, work)
     if as_json:
-        out.print_json(json.dumps(_draft_json(saved)))
+        say_json(_draft_json(saved))
         return
     out.print(
         say("已存为草稿，还没有提交：", "Saved as a draft, not written yet: ") + _title(saved, reader), markup=False
@@ -73,7 +72,7 @@ def drafts(store: Store = DEFAULT_STORE, as_json: AsJson = False) -> None:  # no
 
     found, reader = in_store(store, work)
     if as_json:
-        out.print_json(json.dumps([_draft_json(each) for each in found]))
+        say_json([_draft_json(each) for each in found])
     else:
         out.print(_drafts_table(found, reader) if found else say("没有草稿。", "There are no drafts."))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import time
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterator, Sequence
@@ -41,6 +42,11 @@ err = Console(stderr=True, highlight=False)
 def say(zh: str, en: str) -> str:
     """Return a sentence in the language of whoever runs the command."""
     return Text(zh, en).spoken(LANGUAGE)
+
+
+def say_json(value: Any) -> None:
+    """Print for a script: never coloured, whatever the terminal or its environment wants."""
+    typer.echo(json.dumps(value, ensure_ascii=False, indent=2))
 
 
 def in_store(directory: Path, work: Callable[[FieldStore], Awaitable[T]]) -> T:

@@ -102,7 +102,10 @@ def run(data: Data = DEFAULT_DATA) -> None:
 def status(data: Data = DEFAULT_DATA, as_json: AsJson = False) -> None:  # noqa: FBT002
     """Count."""
     counts = _look(data, lambda inspection: inspection.counts())
-    out.print_json(json.dumps(counts)) if as_json else out.print(listing.counts_table(counts, LANGUAGE))
+    if as_json:
+        _say_json(counts)
+    else:
+        out.print(listing.counts_table(counts, LANGUAGE))
 
 
 @cli.command(help=_say("最近变动的记录。", "Records, changed last first."))
@@ -115,7 +118,7 @@ def records(
     """List."""
     lines = _look(data, lambda inspection: inspection.records(kind=kind, limit=limit))
     if as_json:
-        out.print_json(json.dumps([listing.as_json(line) for line in lines]))
+        _say_json([listing.as_json(line) for line in lines])
     else:
         out.print(listing.records_table(lines, LANGUAGE))
 
@@ -142,7 +145,7 @@ def conflicts(data: Data = DEFAULT_DATA, limit: Limit = 30, as_json: AsJson = Fa
     lines = _look(data, lambda inspection: inspection.records(in_conflict=True, limit=limit))
     names = _look(data, lambda inspection: inspection.names())
     if as_json:
-        out.print_json(json.dumps([row for line in lines for row in listing.conflict_rows(line, names)]))
+        _say_json([row for line in lines for row in listing.conflict_rows(line, names)])
     else:
         out.print(listing.conflicts_table(lines, names, LANGUAGE))
 
@@ -153,7 +156,7 @@ def held(data: Data = DEFAULT_DATA, limit: Limit = 30, as_json: AsJson = False) 
     ops = _look(data, lambda inspection: inspection.held(limit))
     names = _look(data, lambda inspection: inspection.names())
     if as_json:
-        out.print_json(json.dumps(listing.held_rows(ops, names)))
+        _say_json(listing.held_rows(ops, names))
     else:
         out.print(listing.held_table(ops, names, LANGUAGE))
         waiting = _look(data, lambda inspection: inspection.waiting(limit))
@@ -193,7 +196,7 @@ def devices(data: Data = DEFAULT_DATA, as_json: AsJson = False) -> None:  # noqa
     """List devices."""
     lines = _look(data, lambda inspection: inspection.devices())
     if as_json:
-        out.print_json(json.dumps([listing_clocks.device_json(line) for line in lines]))
+        _say_json([listing_clocks.device_json(line) for line in lines])
     else:
         out.print(listing_clocks.devices_table(lines, LANGUAGE))
 
@@ -209,7 +212,7 @@ def enroll(
     """Invite."""
     answer = _command(data, "enroll", {"staff_no": staff_no, "name": name, "grids": grid})
     if as_json:
-        out.print_json(json.dumps(answer))
+        _say_json(answer)
         return
     grids = "、".join(answer["grids"])
     out.print(_say(f"{answer['name']}（{grids}）的登记码，24 小时内有效，只能用一次：", "Valid for 24 hours, once:"))
@@ -229,7 +232,7 @@ def close_gap(
     facts = {"device": device, "incarnation": incarnation, "by": by, "reason": reason}
     answer = _command(data, "close_gap", facts)
     if as_json:
-        out.print_json(json.dumps(answer))
+        _say_json(answer)
         return
     first, last, number = answer["first_seq"], answer["last_seq"], answer["held"]
     out.print(
@@ -257,7 +260,7 @@ def import_(
 
 def _say_decided(answer: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
-        out.print_json(json.dumps(answer))
+        _say_json(answer)
     else:
         out.print("\n".join(listing.decided_lines(answer, LANGUAGE)), markup=False, highlight=False)
 
@@ -265,6 +268,11 @@ def _say_decided(answer: dict[str, Any], *, as_json: bool) -> None:
 def main() -> None:
     """Run the command."""
     cli()
+
+
+def _say_json(value: Any) -> None:
+    """Print for a script: never coloured, whatever the terminal or its environment wants."""
+    typer.echo(json.dumps(value, ensure_ascii=False, indent=2))
 
 
 def _settings(data: Path) -> Settings:
