@@ -141,3 +141,9 @@ def test_a_wiped_directory_takes_a_new_store(mine: DeviceCommands, tmp_path: Pat
         done = mine.run("enrol", server.admin_enroll("W1", "张三", GRID))
         assert (done.code, done.err) == (0, "")
     assert "on this phone only" not in mine.run("list", "patrol").out
+
+
+def test_a_command_verifies_the_store(mine: DeviceCommands) -> None:
+    done = mine.run("verify")
+    assert (done.code, done.err) == (0, "")
+    assert done.out.startswith("Sound: ")
