@@ -38,12 +38,15 @@ EDITED = SENTENCES[130:160]
 DRAFTED = SENTENCES[160:180]
 REASONS = SENTENCES[180:190]
 OVERWRITTEN = SENTENCES[190:]
+LONG = [" ".join(SENTENCES[at : at + 38]) for at in range(0, 160, 2)] * 14
+"""So much to sort that a database without our settings would put some of it into a file."""
 
 
 def make_planted(directory: Path) -> None:
     """Make a store into which answers brought sentences, some of them in conflict."""
     states = [_state(number, [text]) for number, text in enumerate(CONFIRMED)]
     states += [_state(len(CONFIRMED) + number, texts) for number, texts in enumerate(CONTRADICTING)]
+    states += [_state(len(states) + number, [text]) for number, text in enumerate(LONG)]
     with (
         Vault.create(directory, PASSPHRASE, profile=KdfProfile.WEAK_FOR_TESTS) as vault,
         Journal.create(directory, vault) as journal,
@@ -93,7 +96,7 @@ async def write_everywhere(store: FieldStore) -> None:
 async def look_everywhere(store: FieldStore) -> None:
     """Show, sort and search everything: what a screen asks for."""
     sorted_ = await store.query("patrol", order="summary", limit=1000, with_withdrawn=True)
-    assert len(sorted_) >= len(CONFIRMED) + len(CREATED)
+    assert len(sorted_) >= len(CONFIRMED) + len(CREATED) + len(LONG)
     for text in (CONFIRMED[0], EDITED[0]):
         assert text in {record.values["summary"] for record in await store.search(text[4:12])}
     assert len(await store.conflicts()) == len(CONTRADICTING) - len(RESOLVED)
@@ -103,7 +106,7 @@ async def look_everywhere(store: FieldStore) -> None:
 
 
 async def _confirmed(store: FieldStore) -> list[Record]:
-    shown = await store.query("patrol", limit=1000)
+    shown = await store.query("patrol", limit=2000)
     return [record for record in shown if record.values.get("summary") in CONFIRMED]
 
 
