@@ -95,7 +95,7 @@ async def write_everywhere(store: FieldStore) -> None:
 
 async def look_everywhere(store: FieldStore) -> None:
     """Show, sort and search everything: what a screen asks for."""
-    sorted_ = await store.query("patrol", order="summary", limit=1000, with_withdrawn=True)
+    sorted_ = await store.query("patrol", order="summary", limit=2000, with_withdrawn=True)
     assert len(sorted_) >= len(CONFIRMED) + len(CREATED) + len(LONG)
     for text in (CONFIRMED[0], EDITED[0]):
         assert text in {record.values["summary"] for record in await store.search(text[4:12])}

@@ -93,13 +93,13 @@ class Searcher:
     def found_in(self, content: bytes) -> set[Found]:
         """Return what stands in `content`, at any place, with at least sixteen bytes in a row."""
         whole = len(content) - len(content) % _WORD_BYTES
-        words = memoryview(content)[:whole].cast("Q")
-        return {
-            Found(form.of, form.encoding)
-            for word in self._known.intersection(words)
-            for form, at in self._words[word]
-            if any(run in content for run in _runs(form.content, at))
-        }
+        found: set[Found] = set()
+        for word in self._known.intersection(memoryview(content)[:whole].cast("Q")):
+            for form, at in self._words[word]:
+                one = Found(form.of, form.encoding)
+                if one not in found and any(run in content for run in _runs(form.content, at)):
+                    found.add(one)
+        return found
 
     def found_in_files(self, paths: Iterable[Path]) -> dict[Path, set[Found]]:
         """Return what stands in files, by file; files with nothing in them are left out."""
