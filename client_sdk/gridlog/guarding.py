@@ -26,6 +26,7 @@ from .errors import LockedError, StoreWipedError
 from .keeping import CLOSING_TAIL_MAX, Keeping
 from .memory import Memory
 from .reading import Files, open_files, read_store
+from .scrubbing import scrub, scrub_heap
 from .vault import KdfProfile, SlotKind, Vault, slots_at, wipe
 from .verifying import Verified, verify
 
@@ -62,6 +63,9 @@ class Guarding(Keeping):
         async with self._writing:
             if self._shut is None:
                 await self._on_thread(lambda: self._release(LockedError, tail_max=0))
+                await self._on_thread(scrub)
+                # Here too: the app had its records on this thread.
+                scrub_heap()
 
     async def unlock(self, credential: Credential) -> None:
         """Open a locked store again. Raises as `FieldStore.open`, and stays locked then. Harmless if it is open."""
