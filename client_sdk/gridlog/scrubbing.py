@@ -5,8 +5,8 @@ there: it takes the free blocks from both allocators, Python's own and the C lib
 back. It reaches what was freed; what somebody still refers to (a record that the app keeps, the passphrase in a text
 field) it does not, nor what the system copied to swap before.
 
-Without glibc 2.33 or newer it does the half that Python can do by itself. It takes a tenth of a second, and 56 MiB of
-memory for that long, at most.
+Without glibc 2.33 or newer it does the half that Python can do by itself. It takes a fifth of a second, and 56 MiB of
+memory for that long.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _POOLS_BYTES_MAX = 56 << 20
 _HEAP_SIZES = (*(1 << shift for shift in range(16, 10, -1)), *range(1032, 8, -16))
 """What is asked of the C library, largest first; below 1 KiB exactly its own sizes."""
 _HEAP_BYTES_MAX = 48 << 20
-_BATCH_BYTES = 16 << 10
+_BATCH_BYTES = 8 << 10
 _EDGE_BYTES = 8 << 10
 
 
@@ -88,7 +88,7 @@ def _filled(libc: ctypes.PyDLL, size: int) -> int:
     address: int | None = libc.malloc(size)
     if address is None:
         raise MemoryError
-    edge = min(size, _EDGE_BYTES)
-    ctypes.memset(address, 0, edge)
-    ctypes.memset(address + size - edge, 0, edge)
+    ctypes.memset(address, 0, min(size, _EDGE_BYTES))
+    if size > _EDGE_BYTES:
+        ctypes.memset(address + size - _EDGE_BYTES, 0, _EDGE_BYTES)
     return address
