@@ -31,11 +31,12 @@ class ChainHead(NamedTuple):
 
 
 class FrameWriter(ABC):
-    """Appends to one open file. Whoever inherits says how a frame is sealed."""
+    """Appends to one file. Whoever inherits opens it, and says how a frame is sealed."""
 
-    def __init__(self, directory: Path, connection: sqlite3.Connection, head: ChainHead) -> None:
+    _connection: sqlite3.Connection
+
+    def __init__(self, directory: Path, head: ChainHead) -> None:
         self._directory = directory
-        self._connection = connection
         self._head = head
         self._failure: GridlogError | None = None
 

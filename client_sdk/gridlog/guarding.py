@@ -27,6 +27,7 @@ from .keeping import CLOSING_TAIL_MAX, Keeping
 from .locked import LockedWriter
 from .memory import Memory
 from .reading import Files, open_files, read_store
+from .scrubbing import scrub, scrub_heap
 from .vault import KdfProfile, SlotKind, Vault, slots_at, wipe
 from .verifying import Verified, verify
 
@@ -66,6 +67,9 @@ class Guarding(Keeping):
         async with self._writing:
             if self._shut is None:
                 await self._on_thread(self._lock)
+                await self._on_thread(scrub)
+                # Here too: the app had its records on this thread.
+                scrub_heap()
 
     async def unlock(self, credential: Credential) -> None:
         """Open a locked store again. Raises as `FieldStore.open`, and stays locked then. Harmless if it is open."""
@@ -205,7 +209,7 @@ class Guarding(Keeping):
             self._release(LockedError, tail_max=0)
             return
         inbox = opened.journal.into_inbox()
-        self._let_go(LockedError, keeps_file=True)
+        self._let_go(LockedError)
         self._locked = LockedWriter(inbox, opened.vault.leave_lock(), opened.memory, self._clock)
 
     def _unlock(self, credential: Credential) -> None:

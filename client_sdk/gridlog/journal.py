@@ -58,7 +58,8 @@ class Journal(FrameWriter):
 
     def __init__(self, connection: sqlite3.Connection, vault: Vault) -> None:
         self._base = vault.bases[0]
-        super().__init__(vault.directory, connection, _head_before(self._base))
+        super().__init__(vault.directory, _head_before(self._base))
+        self._connection = connection
         self._vault = vault
         self._sealer = FrameSealer()
         self._keys: dict[int, AESGCM] = {}
@@ -121,12 +122,12 @@ class Journal(FrameWriter):
         return int(size)
 
     def into_inbox(self) -> Inbox:
-        """Return the journal of the same store, locked: it goes on where this one ends, and this one is done with."""
+        """Return the journal of the same store, locked. It goes on where this one ends: close this one first."""
         self._refuse_after_failure()
         vault = self._vault
         place = self._place(vault.journal_epoch, self._head)
         reader = self._inbox_key.public_key()
-        return Inbox(vault.directory, self._connection, self._head, place=place, reader=reader)
+        return Inbox(vault.directory, self._head, place=place, reader=reader)
 
     def compact(self, payloads: Iterable[bytes]) -> None:
         """Put `payloads`, which say all that is still true, in the place of every frame so far; one at least.

@@ -74,16 +74,12 @@ class Keeping:
         # What was read from the journal is news to nobody.
         memory.touched.clear()
 
-    def _let_go(self, reason: Callable[[], Exception], *, keeps_file: bool = False) -> Vault | None:
-        """Drop everything but the vault, which is for the caller to close; from now on `reason` is raised.
-
-        `keeps_file` leaves the journal's file open: an inbox goes on with it.
-        """
+    def _let_go(self, reason: Callable[[], Exception]) -> Vault | None:
+        """Drop everything but the vault, which is for the caller to close; from now on `reason` is raised."""
         opened, self._in_hand, self._shut = self._in_hand, None, reason
         if opened is None:
             return None
-        if not keeps_file:
-            opened.journal.close()
+        opened.journal.close()
         opened.memory.projection.close()
         return opened.vault
 

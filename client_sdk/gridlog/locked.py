@@ -9,16 +9,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 
-from gridlog_protocol.ids import RecordId, record_id
+from gridlog_protocol.clock import Hlc
+from gridlog_protocol.ids import DeviceId, Incarnation, RecordId, record_id
+from gridlog_protocol.kinds import KindSet
 from gridlog_protocol.segment import salt_block
+from gridlog_sync.clocks import Offset
+from gridlog_sync.session import Standing
 from gridlog_sync.writing import Change
 
 from .composer import Composer
 from .device_clock import DeviceClock
 from .disk import StoreLock
 from .drafts import Draft, DraftBegun, DraftEntry, DraftSaved, check_changes, pack_draft, read_draft, take_in
-from .entries import pack_written
+from .entries import Enrolled, pack_written
 from .errors import NotEnrolledError, UnknownDraftError, UnknownKindError
 from .frames import FrameType
 from .inbox import Inbox
@@ -34,7 +39,8 @@ class LockedWriter:
         self.lock = lock
         self._inbox = inbox
         self._clock = clock
-        self._memory = _bare(memory)
+        self._kinds = memory.kinds
+        self._thread = _Thread.of(memory)
         self.is_done = False
         self._drafts = {draft.id: draft.kind for draft in memory.drafts.values()}
 
@@ -45,34 +51,35 @@ class LockedWriter:
 
     def create(self, kind: str, values: Mapping[str, Change]) -> Record:
         """Write a new record. Raises as `FieldStore.create`."""
-        memory = self._memory
-        if memory.enrolled is None:
+        if self._thread.enrolled is None:
             raise NotEnrolledError
+        # Made anew each time, and dropped with what was written.
+        memory = self._thread.memory(self._kinds)
         record = record_id(self._clock.wall_ms(), os.urandom(10))
         composer = Composer(memory, self._clock, os.urandom)
-        written = composer.compose(record, kind, values, opened=None, author=memory.enrolled.user)
+        written = composer.compose(record, kind, values, opened=None, author=self._thread.enrolled.user)
         self._inbox.append([(FrameType.OP, pack_written(each)) for each in written])
         try:
             for each in written:
                 memory.take_op(each)
             return record_of(memory, record)
         finally:
-            self._memory = _bare(memory)
+            self._thread = _Thread.of(memory)
             memory.projection.close()
 
     def begin_draft(self, of: str | Record, changes: Mapping[str, Change]) -> Draft:
         """Begin a form, or go on with the one of this record. Raises as `FieldStore.begin_draft`."""
         opened = of if isinstance(of, Record) else None
         kind = opened.kind if opened else str(of)
-        if self._memory.enrolled is None:
+        if self._thread.enrolled is None:
             raise NotEnrolledError
-        if self._memory.kinds.get(kind) is None:
+        if self._kinds.get(kind) is None:
             raise UnknownKindError(kind)
         if opened is not None and opened.id in self._drafts:
             return self.save_draft(opened.id, changes, ())
         now_ms = self._clock.wall_ms()
         draft = opened.id if opened else record_id(now_ms, os.urandom(10))
-        check_changes(self._memory.kinds.get(kind), changes, {})
+        check_changes(self._kinds.get(kind), changes, {})
         entries: list[DraftEntry] = [DraftBegun(draft, kind, now_ms, opened)]
         if changes:
             entries.append(DraftSaved(draft, now_ms, changes))
@@ -84,7 +91,7 @@ class LockedWriter:
         kind = self._drafts.get(draft)
         if kind is None:
             raise UnknownDraftError
-        check_changes(self._memory.kinds.get(kind), changes, {})
+        check_changes(self._kinds.get(kind), changes, {})
         now_ms = self._clock.wall_ms()
         saved = DraftSaved(draft, now_ms, changes, tuple(name for name in without if name not in changes))
         return self._kept([saved], [DraftBegun(draft, kind, now_ms, None), saved])
@@ -97,18 +104,39 @@ class LockedWriter:
         self._inbox.append([(FrameType.DRAFT, each) for each in packed])
         drafts: dict[RecordId, Draft] = {}
         for entry in told:
-            take_in(drafts, read_draft(pack_draft(entry)), self._memory.kinds)
+            take_in(drafts, read_draft(pack_draft(entry)), self._kinds)
         (draft,) = drafts.values()
         return draft
 
 
-def _bare(memory: Memory) -> Memory:
-    """Return what the next op must follow, and no record."""
-    bare = Memory(memory.device, memory.incarnation, memory.kinds)
-    bare.enrolled, bare.standing = memory.enrolled, memory.standing
-    bare.hlc, bare.server_ms, bare.offset = memory.hlc, memory.server_ms, memory.offset
-    if memory.incarnation in memory.tails:
-        seq, _ = bare.tails[memory.incarnation] = memory.tails[memory.incarnation]
-        place = memory.incarnation, salt_block(seq)
-        bare.salt_roots = {place: memory.salt_roots[place]}
-    return bare
+@dataclass(frozen=True, slots=True)
+class _Thread:
+    """What the next op takes up: numbers, hashes, clocks, and who the worker is; no record."""
+
+    device: DeviceId
+    incarnation: Incarnation
+    enrolled: Enrolled | None
+    standing: Standing | None
+    hlc: Hlc
+    server_ms: int
+    offset: Offset | None
+    tail: tuple[int, bytes] | None
+    root: bytes | None
+
+    @classmethod
+    def of(cls, memory: Memory) -> _Thread:
+        """Return the thread that ends in a memory."""
+        tail = memory.tails.get(memory.incarnation)
+        root = memory.root(memory.incarnation, tail[0]) if tail else None
+        who = memory.device, memory.incarnation, memory.enrolled, memory.standing
+        return cls(*who, memory.hlc, memory.server_ms, memory.offset, tail, root)
+
+    def memory(self, kinds: KindSet) -> Memory:
+        """Return a memory without records that goes on from here."""
+        memory = Memory(self.device, self.incarnation, kinds)
+        memory.enrolled, memory.standing = self.enrolled, self.standing
+        memory.hlc, memory.server_ms, memory.offset = self.hlc, self.server_ms, self.offset
+        if self.tail is not None and self.root is not None:
+            memory.tails[self.incarnation] = self.tail
+            memory.salt_roots[(self.incarnation, salt_block(self.tail[0]))] = self.root
+        return memory

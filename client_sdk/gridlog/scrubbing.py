@@ -1,0 +1,92 @@
+"""Overwrite what a locked store left in memory that nobody uses any more. Best effort, and bounded.
+
+Python never wipes memory: what was dropped stands there until something else is put in its place. So this puts zeros
+there: it takes the free blocks from both allocators, Python's own and the C library's, fills them, and gives them
+back. It reaches what was freed; what somebody still refers to (a record that the app keeps, the passphrase in a text
+field) it does not, nor what the system copied to swap before.
+
+Without glibc 2.33 or newer it does the half that Python can do by itself. It takes a quarter of a second, and 56 MiB
+of memory for that long.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+
+_BLOCK_HEADER_BYTES = 33
+_BLOCK_SIZES = range(48, 513, 16)
+_BYTES_OF_EACH_SIZE = 1 << 20
+_POOLS_FILLED_BY = 272
+"""Of the sizes of blocks the one that leaves least of a pool unused: 16 bytes of 16 KiB."""
+_POOLS_BYTES_MAX = 56 << 20
+
+_HEAP_SIZES = (*(1 << shift for shift in range(16, 10, -1)), *range(1032, 8, -16))
+"""What is asked of the C library, largest first; below 1 KiB exactly its own sizes."""
+_HEAP_BYTES_MAX = 256 << 20
+"""A bound in case the library does not count as expected: it takes what was free already, and then stops."""
+_BATCH_BYTES = 8 << 10
+
+
+class _HeapUse(ctypes.Structure):
+    """What glibc's `mallinfo2` returns, of which the first number is enough: bytes taken from the system."""
+
+    _fields_ = (("taken", ctypes.c_size_t), ("others", ctypes.c_size_t * 9))
+
+
+def scrub() -> None:
+    """Overwrite free memory, once the last reference to what was secret is gone.
+
+    The C library keeps memory for each thread: call it on the one that worked with the secrets.
+    """
+    gc.collect()
+    _fill_pools()
+    scrub_heap()
+
+
+def scrub_heap() -> None:
+    """Overwrite only what the C library keeps for this thread: call it on a second one that had secrets in hand."""
+    libc = ctypes.PyDLL(None)
+    if hasattr(libc, "mallinfo2") and hasattr(libc, "malloc_trim"):
+        _fill_heap(libc)
+
+
+def _fill_pools() -> None:
+    """Fill the free blocks of objects up to 512 bytes: those in pools of each size, then pools that are empty."""
+    for size in _BLOCK_SIZES:
+        _fill(size, _BYTES_OF_EACH_SIZE)
+    _fill(_POOLS_FILLED_BY, _POOLS_BYTES_MAX)
+
+
+def _fill(block_bytes: int, total_bytes: int) -> None:
+    content_bytes = block_bytes - _BLOCK_HEADER_BYTES
+    held = [bytes(content_bytes) for _ in range(total_bytes // block_bytes)]
+    del held
+
+
+def _fill_heap(libc: ctypes.PyDLL) -> None:
+    """Take free chunks of each size from the C library until it has to ask the system for more."""
+    libc.mallinfo2.restype = _HeapUse
+    libc.malloc.restype, libc.malloc.argtypes = ctypes.c_void_p, [ctypes.c_size_t]
+    libc.free.argtypes = [ctypes.c_void_p]
+    # Whole free pages go back to the system, but not those at the end of what a thread other than the first has.
+    libc.malloc_trim(0)
+    held: list[int] = []
+    left = _HEAP_BYTES_MAX
+    for size in _HEAP_SIZES:
+        taken_before = libc.mallinfo2().taken
+        while left > 0 and libc.mallinfo2().taken == taken_before:
+            count = max(1, _BATCH_BYTES // size)
+            held += [_filled(libc, size) for _ in range(count)]
+            left -= count * size
+    for address in held:
+        libc.free(address)
+    libc.malloc_trim(0)
+
+
+def _filled(libc: ctypes.PyDLL, size: int) -> int:
+    address: int | None = libc.malloc(size)
+    if address is None:
+        raise MemoryError
+    ctypes.memset(address, 0, size)
+    return address
