@@ -15,6 +15,7 @@ keys and records. What stays takes new notes and what is typed into forms, and g
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -22,7 +23,7 @@ from typing import TypeVar
 
 from .credentials import Badge, Credential, Pin
 from .device_clock import DeviceClock
-from .errors import LockedError, StoreWipedError
+from .errors import GridlogError, LockedError, StoreWipedError
 from .keeping import CLOSING_TAIL_MAX, Keeping
 from .locked import LockedWriter
 from .memory import Memory
@@ -32,6 +33,8 @@ from .vault import KdfProfile, SlotKind, Vault, slots_at, wipe
 from .verifying import Verified, verify
 
 T = TypeVar("T")
+
+_log = logging.getLogger("gridlog.store")
 
 
 class Guarding(Keeping):
@@ -203,14 +206,19 @@ class Guarding(Keeping):
         return await (self._run(work) if writer is None else self._on_thread(lambda: locked(writer)))
 
     def _lock(self) -> None:
-        self._put_by(0)
-        opened = self._opened
-        if opened.journal.has_failed:
-            self._release(LockedError, tail_max=0)
-            return
-        inbox = opened.journal.into_inbox()
-        self._let_go(LockedError)
-        self._locked = LockedWriter(inbox, opened.vault.leave_lock(), opened.memory, self._clock)
+        opened, inbox = self._opened, None
+        try:
+            self._put_by(0)
+            inbox = opened.journal.into_inbox()
+        except GridlogError as failure:
+            # The disk failed: nothing can be written while it is locked, but locked it is.
+            _log.warning("nothing is written while locked: %r", failure)
+        finally:
+            self._let_go(LockedError)
+            if inbox is None:
+                opened.vault.close()
+            else:
+                self._locked = LockedWriter(inbox, opened.vault.leave_lock(), opened.memory, self._clock)
 
     def _unlock(self, credential: Credential) -> None:
         try:
@@ -236,10 +244,12 @@ class Guarding(Keeping):
             wipe(directory)
 
     def _release(self, reason: Callable[[], Exception], *, tail_max: int) -> None:
-        self._put_by(tail_max)
-        vault = self._let_go(reason)
-        if vault is not None:
-            vault.close()
+        try:
+            self._put_by(tail_max)
+        finally:
+            vault = self._let_go(reason)
+            if vault is not None:
+                vault.close()
 
 
 def _closed() -> RuntimeError:

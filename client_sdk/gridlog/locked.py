@@ -33,7 +33,7 @@ from .showing import record_of
 
 
 class LockedWriter:
-    """Writes for one locked store, on its thread. It holds the store's lock and its open file until `close`."""
+    """Writes for one locked store, on its thread. It holds the store's lock, and its file once it wrote."""
 
     def __init__(self, inbox: Inbox, lock: StoreLock, memory: Memory, clock: DeviceClock) -> None:
         self.lock = lock

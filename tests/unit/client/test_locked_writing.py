@@ -8,9 +8,16 @@ from types import CodeType, FunctionType, ModuleType
 
 import pytest
 
-from gridlog import FieldStore, LockedError, WrongPassphraseError
+from gridlog import FieldStore, LockedError, WrongPassphraseError, keeping
 from gridlog.drafts import Draft
-from gridlog.errors import NotEnrolledError, StoreDamagedError, StoreInUseError, UnknownDraftError, UnknownKindError
+from gridlog.errors import (
+    DiskFailedError,
+    NotEnrolledError,
+    StoreDamagedError,
+    StoreInUseError,
+    UnknownDraftError,
+    UnknownKindError,
+)
 from gridlog.journal import JOURNAL_FILE
 from gridlog.vault import KdfProfile
 from gridlog_sync.writing import InvalidRecordError
@@ -159,6 +166,27 @@ async def test_a_journal_that_was_changed_behind_a_locked_store_takes_nothing(
     with pytest.raises(StoreDamagedError):
         await store.unlock(PASSPHRASE)
     assert store.is_locked
+    await store.close()
+
+
+async def test_a_disk_that_fails_while_it_is_being_locked_keeps_nothing_open(
+    store: FieldStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*_: object) -> None:
+        store._vault._disk._is_in_doubt = True
+        raise DiskFailedError
+
+    monkeypatch.setattr(keeping, "_HISTORY_TIMES", 0)
+    monkeypatch.setattr(keeping, "_HISTORY_BYTES", 0)
+    monkeypatch.setattr(store._vault, "begin_epoch", failing)
+    await store.create("patrol", PATROL)
+    await store.lock()
+
+    for refused in (store.pending(), store.create("patrol", PATROL)):
+        with pytest.raises(LockedError):
+            await refused
+    await store.unlock(PASSPHRASE)
+    assert len(await store.pending()) == 1
     await store.close()
 
 
