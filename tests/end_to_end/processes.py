@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from tests.end_to_end.nursery import run_forked
+
 START_SECONDS_MAX = 30
 COMMAND_SECONDS_MAX = 60
 PASSPHRASE = "correct horse battery"
@@ -48,23 +50,19 @@ def run_command(
     name: str, *arguments: str, environment: Mapping[str, str] | None = None, typed: str | None = None
 ) -> Finished:
     """Run one of the product's commands to its end. `typed` goes to its standard input."""
-    done = subprocess.run(
-        [str(_COMMANDS / name), *arguments],
-        env=clean_environment(environment or {}),
-        input=typed,
-        stdin=subprocess.DEVNULL if typed is None else None,
-        capture_output=True,
-        encoding="utf-8",
-        timeout=COMMAND_SECONDS_MAX,
-        check=False,
-    )
-    return Finished(done.returncode, done.stdout, done.stderr)
+    env = clean_environment(environment or {})
+    return Finished(*run_forked(name, arguments, env, typed, seconds_max=COMMAND_SECONDS_MAX))
 
 
 def clean_environment(extra: Mapping[str, str]) -> dict[str, str]:
     """Return this process's environment without the developer's own settings: English, wide, colourless."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("GRIDLOG")}
     return kept | {"GRIDLOG_LANG": "en", "COLUMNS": "160", "NO_COLOR": "1", "TERM": "dumb"} | dict(extra)
+
+
+def hear_ctrl_c() -> None:
+    """Let a process that is being started end at SIGINT, though tests that run in the background ignore it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def free_port() -> int:
@@ -190,6 +188,7 @@ class DeviceCommands:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             encoding="utf-8",
+            preexec_fn=hear_ctrl_c,  # noqa: PLW1509 - it does nothing that a thread could hold.
         )
 
     def run(self, *arguments: str, **environment: str) -> Finished:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from gridlog import FieldStore
 from gridlog.testing import PASSPHRASE, ThrowAwayServer, throw_away_server
-from tests.end_to_end.processes import clean_environment
+from tests.end_to_end.processes import clean_environment, hear_ctrl_c
 
 EXAMPLE = Path(__file__).parents[2] / "client_sdk/examples/patrol_book.py"
 PATIENCE_S = 30
@@ -23,7 +23,14 @@ MENU = "q 退出 > "
 async def opened(store: Path) -> AsyncIterator[Process]:
     environment = clean_environment({"GRIDLOG_PASSPHRASE": PASSPHRASE, "GRIDLOG_LANG": "zh", "PYTHONUTF8": "1"})
     app = await asyncio.create_subprocess_exec(
-        sys.executable, str(EXAMPLE), str(store), "0.1", env=environment, stdin=PIPE, stdout=PIPE
+        sys.executable,
+        str(EXAMPLE),
+        str(store),
+        "0.1",
+        env=environment,
+        stdin=PIPE,
+        stdout=PIPE,
+        preexec_fn=hear_ctrl_c,
     )
     try:
         yield app
