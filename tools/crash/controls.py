@@ -16,8 +16,8 @@ from typing import Any
 
 from gridlog import disk, journal_file, keydisk, unlocking, vault
 from gridlog.entries import pack_written
+from gridlog.frame_writer import FrameWriter
 from gridlog.frames import FrameType
-from gridlog.journal import Journal
 from gridlog.keeping import Keeping
 from gridlog.keyfile import WIPED
 from gridlog.showing import record_of
@@ -129,15 +129,15 @@ def wiped_at_the_beginning() -> AbstractContextManager[None]:
 @contextmanager
 def acknowledged_before_commit() -> Iterator[None]:
     """Say saved at once, and commit together with the next entries."""
-    original = Journal.append
+    original = FrameWriter.append
     waiting: list[tuple[FrameType, bytes]] = []
 
-    def weak(self: Journal, frames: Sequence[tuple[FrameType, bytes]]) -> list[int]:
+    def weak(self: FrameWriter, frames: Sequence[tuple[FrameType, bytes]]) -> list[int]:
         saved = original(self, waiting)
         waiting[:] = frames
         return saved
 
-    with replaced(Journal, "append", weak):
+    with replaced(FrameWriter, "append", weak):
         yield
 
 
