@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import json
+import logging
 import os
 import signal
 import sys
@@ -31,6 +32,8 @@ _SECONDS_MAX = 60
 def main() -> None:
     """Play what is asked for until the input ends."""
     shipped_kinds()
+    # A store that cannot write a snapshot says so: here it is what was asked for.
+    logging.getLogger("gridlog.store").setLevel(logging.ERROR)
     shim = ctypes.CDLL(os.environ["LD_PRELOAD"])
     for line in sys.stdin:
         child = os.fork()
