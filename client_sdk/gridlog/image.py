@@ -40,7 +40,7 @@ from .entries import (
     standing_row,
 )
 from .memory import Memory
-from .projection import LAYOUT, Projection
+from .projection import LAYOUT, Projection, confirmed_in
 from .resolutions import Overruled, Resolution
 from .sights import derivation
 
@@ -93,19 +93,31 @@ def image_parts(memory: Memory) -> Iterator[bytes]:
     yield from _pages(memory.projection)
 
 
-def load_image(memory: Memory, parts: Iterable[bytes]) -> None:
-    """Take an image into an empty memory. Raises EntryError: the version that wrote it worked differently."""
+def load_image(memory: Memory, parts: Iterable[bytes], *, is_truth: bool = False) -> None:
+    """Take an image into an empty memory. Raises EntryError.
+
+    ForeignImageError says that another version worked out what it shows. `is_truth` tells that nothing else knows what
+    the image knows, as at the beginning of a compacted journal: then it is worked out again from what is confirmed.
+    """
     rest = iter(parts)
     rows = _rows(rest)
     head = next(rows, None)
     if head is None:
         raise EntryError("an image without a head")
-    _take_head(memory, head)
+    is_foreign = _take_head(memory, head)
+    if is_foreign and not is_truth:
+        raise ForeignImageError("an image of another version")
     for row in rows:
         if row[0] == _PAGES:
-            memory.projection.deserialize(_joined(rest, row[1]))
+            pages = _joined(rest, row[1])
+            if is_foreign:
+                memory.rebuild(confirmed_in(pages))
+            else:
+                memory.projection.deserialize(pages)
             return
-        _take(memory, row)
+        # What the digests count follows from the records, if these are worked out again.
+        if not (is_foreign and row[0] == _Tag.DIGEST.value):
+            _take(memory, row)
     raise EntryError("an image without records")
 
 
@@ -192,19 +204,19 @@ def _marks(memory: Memory) -> tuple[tuple[_Tag, set[RecordId]], ...]:
     return (_Tag.SETTLED, memory.settled), (_Tag.PARTIAL, memory.partial), (_Tag.RELEASED, memory.released)
 
 
-def _take_head(memory: Memory, row: list[Any]) -> None:
+def _take_head(memory: Memory, row: list[Any]) -> bool:
+    """Take the first row, and tell whether another version worked out what is shown."""
     match row:
-        case [_Tag.HEAD.value, version, made_with, *rest] if (
-            version == _VERSION and made_with == derivation() + LAYOUT
-        ):
+        case [_Tag.HEAD.value, version, made_with, *rest] if version == _VERSION:
             enrolled, standing, hlc, memory.counter, server_ms, contact_ms, offset, memory.repaired = rest
         case _:
-            raise ForeignImageError("an image of another version")
+            raise EntryError("an image of a version that nobody knows")
     if enrolled is not None:
         memory.take_enrolment(read_enrolled(enrolled))
     memory.standing = read_standing(standing) if standing is not None else None
     memory.hlc, memory.offset = Hlc(hlc), read_offset(offset)
     memory.server_ms, memory.contact_ms = server_ms, contact_ms
+    return bool(made_with != derivation() + LAYOUT)
 
 
 def _take(memory: Memory, row: list[Any]) -> None:

@@ -204,6 +204,14 @@ class Memory:
     def _held_of(self, record: RecordId) -> list[Op]:
         return [self.held_ops[op] for op in self.held if op in self._held_by_record.get(record, ())]
 
+    def rebuild(self, confirmed: Iterable[RecordState]) -> None:
+        """Work out anew what is shown of records, own ops on top; everything else is here already."""
+        with self.projection.in_bulk():
+            for state in confirmed:
+                self.projection.confirm(state)
+            self._stale |= {*self._by_record, *self._held_by_record}
+            self._show_stale()
+
     def restore_pending(self, written: WrittenOp) -> None:
         """Put back an op that waits: what it once changed besides is restored apart."""
         self.pending[written.op.id] = written

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any, NamedTuple
 
 from gridlog_protocol.ids import RecordId, ScopeId
@@ -61,6 +61,14 @@ class Row(NamedTuple):
     shown: str
     leaves: bytes
     confirmed: bytes | None
+
+
+def confirmed_in(pages: bytes | bytearray) -> Iterator[RecordState]:
+    """Yield the confirmed records in what some version's `serialized` returned: their columns keep their names."""
+    with closing(sqlite3.connect(":memory:")) as older:
+        older.deserialize(pages)
+        for (packed,) in older.execute("SELECT confirmed FROM record WHERE confirmed IS NOT NULL"):
+            yield unpack_record(packed)
 
 
 class Projection:

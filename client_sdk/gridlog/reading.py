@@ -89,7 +89,7 @@ def replay_into(memory: Memory, frames: Iterator[Frame]) -> None:
     if first is None:
         return
     if first.type is FrameType.BASE:
-        load_image(memory, chain((first.payload,), bases()))
+        load_image(memory, chain((first.payload,), bases()), is_truth=True)
     else:
         following.append(first)
     memory.replay(chain(following, frames))

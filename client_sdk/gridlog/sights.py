@@ -27,7 +27,7 @@ from gridlog_sync.digest import leaves
 from gridlog_sync.scope import scopes_of_record
 from gridlog_sync.view import conflicts_of, rounds_of, values_of
 
-_SIGHTS = 1
+_SIGHTS = 2
 """Raised when a sight says something else than before of the same record."""
 
 _BYTES = "#"
@@ -132,8 +132,8 @@ def read_confirmed(value: Value, kinds: KindSet) -> Iterator[Confirmed]:
 
 
 def shown_text(values: Mapping[str, Value]) -> str:
-    """Write values as JSON that SQL can look into: bytes become `{"#": hex}`."""
-    plain = {name: _plain(value) for name, value in values.items()}
+    """Write values as JSON that SQL can look into: bytes become `{"#": hex}`. The same values are the same text."""
+    plain = {name: _plain(value) for name, value in sorted(values.items())}
     return json.dumps(plain, ensure_ascii=False, separators=(",", ":"))
 
 
