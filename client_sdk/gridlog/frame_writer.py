@@ -16,7 +16,8 @@ from gridlog.errors import DiskFailedError, GridlogError
 from gridlog.frames import PAYLOAD_BYTES_MAX, FrameType, next_hash
 from gridlog.journal_file import database_errors
 
-INSERT = "INSERT INTO log (seq, frame) VALUES (?, ?)"
+PUT = "REPLACE INTO log (seq, frame) VALUES (?, ?)"
+"""The first of what is appended takes the place of the end that was there."""
 
 
 class ChainHead(NamedTuple):
@@ -74,8 +75,9 @@ class FrameWriter(ABC):
             head = head.followed_by(frame)
             rows.append((head.seq, frame))
         if rows:
+            end = (head.seq + 1, self._sealed(FrameType.END, b"", after=head))
             with self._transaction(position=rows[0][0]):
-                self._connection.executemany(INSERT, rows)
+                self._connection.executemany(PUT, (*rows, end))
         # Only now: after a failed commit the chain must go on from what the disk has.
         self._head = head
         return [seq for seq, _ in rows]

@@ -8,6 +8,9 @@ frames before, so a frame that was moved, repeated, changed or taken from anothe
 hashes runs over the frames as they stand on the disk: it can be followed without a key, even after an epoch's key was
 destroyed. Zeros hide the exact length: buckets of 128 bytes, growing with the frame but never beyond 12 % of it.
 
+Behind the last entry stands an END without content, which the next entry replaces: a journal without one was cut off.
+It is of the incarnation of the entry before it (zeros before the first), since nobody knows which one writes next.
+
 Nonces are random rather than counted: a copy of the store put back would count the same numbers again.
 """
 
@@ -56,6 +59,7 @@ class FrameType(IntEnum):
     FACT = 4
     DRAFT = 5
     BASE = 6
+    END = 7
 
 
 _TYPES = frozenset(FrameType)

@@ -96,8 +96,8 @@ def image_parts(memory: Memory) -> Iterator[bytes]:
 def load_image(memory: Memory, parts: Iterable[bytes], *, is_truth: bool = False) -> None:
     """Take an image into an empty memory. Raises EntryError.
 
-    ForeignImageError says that another version worked out what it shows. `is_truth` tells that nothing else knows what
-    the image knows, as at the beginning of a compacted journal: then it is worked out again from what is confirmed.
+    ForeignImageError says that another version worked out what it shows. `is_truth` tells that nothing else knows
+    what the image knows, as at the beginning of a compacted journal: it is worked out again then.
     """
     rest = iter(parts)
     rows = _rows(rest)

@@ -38,9 +38,9 @@ class Inbox(FrameWriter):
             self._connection = open_file(self._directory)
             self._is_open = True
             with self._closing_on_a_fault(position=self._head.seq):
-                (last_seq,) = self._connection.execute("SELECT coalesce(max(seq), 0) FROM log").fetchone()
-                if last_seq != self._head.seq:
-                    raise StoreDamagedError(StorePart.JOURNAL, min(last_seq, self._head.seq) + 1)
+                (end_seq,) = self._connection.execute("SELECT coalesce(max(seq), 0) FROM log").fetchone()
+                if end_seq != self._head.seq + 1:
+                    raise StoreDamagedError(StorePart.JOURNAL, min(end_seq, self._head.seq) + 1)
         return super().append(frames)
 
     def close(self) -> None:

@@ -2,9 +2,10 @@
 
 `append` returns after the entries are on the disk, all or none of them: only then may a screen say "saved". Each
 frame is bound to its place and to all frames before it, so a frame that was changed, moved, repeated or dropped from
-the middle is refused with its number, at `open` already. What the chain alone cannot show is that the *last* frames
-are gone, as after an old copy of the file was put back: only something kept elsewhere can say how long the journal
-was. (The key file and the snapshot do: no journal is shorter than at the last new incarnation or the last snapshot.)
+the middle is refused with its number, at `open` already. So is one that lost its last frames: behind the last entry
+stands an end, bound to all of them in the same way, and replaced by each append. What no chain can show is that an
+old copy of the whole file was put back: only something kept elsewhere can say how long the journal was. (The key file
+and the snapshot do: no journal is shorter than at the last new incarnation or the last snapshot.)
 
 `compact` puts what is still true in the place of all frames so far. The chain goes on from where it stood, so a
 journal has one sequence of numbers for ever; the key file says at which of them it may begin, and the key of the
@@ -24,26 +25,15 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
-from gridlog.errors import StoreDamagedError, StorePart, StoreTooNewError
-from gridlog.frame_writer import INSERT, ChainHead, FrameWriter
-from gridlog.frames import (
-    NONCE_BYTES,
-    PAYLOAD_BYTES_MAX,
-    Frame,
-    FrameRefusedError,
-    FrameSealer,
-    FrameTooNewError,
-    FrameType,
-    Place,
-    epoch_of,
-)
+from gridlog.errors import StoreDamagedError, StorePart
+from gridlog.frame_writer import PUT, ChainHead, FrameWriter
+from gridlog.frames import PAYLOAD_BYTES_MAX, Frame, FrameType
 from gridlog.inbox import Inbox
-from gridlog.journal_file import JOURNAL_FILE, make_file, open_file
+from gridlog.journal_file import JOURNAL_FILE, VERSION, make_file, open_file, set_version, version_of
 from gridlog.keyfile import Base
+from gridlog.seals import Seals
 from gridlog.vault import Vault
 from gridlog_protocol.canonical import INTEGER_MAX, INTEGER_MIN
 from gridlog_protocol.ids import Incarnation
@@ -56,21 +46,21 @@ _PAGE_FRAMES = 32
 class Journal(FrameWriter):
     """The open journal of an unlocked store. Made by `create` or `open`; use it in a `with` or close it."""
 
-    def __init__(self, connection: sqlite3.Connection, vault: Vault) -> None:
+    def __init__(self, connection: sqlite3.Connection, vault: Vault, seals: Seals) -> None:
         self._base = vault.bases[0]
         super().__init__(vault.directory, _head_before(self._base))
         self._connection = connection
         self._vault = vault
-        self._sealer = FrameSealer()
-        self._keys: dict[int, AESGCM] = {}
-        self._inbox_key = vault.inbox_key
+        self._seals = seals
         self._marked = self._head
 
     @classmethod
     def create(cls, directory: Path, vault: Vault) -> Self:
         """Make the empty journal of a new store. Raises StoreExistsError and what `open` raises."""
         assert directory == vault.directory, "the vault holds the lock of its own directory"
-        return cls._followed(make_file(directory), vault)
+        seals = Seals(vault)
+        end = seals.sealed(FrameType.END, b"", after=_head_before(vault.bases[0]))
+        return cls._followed(make_file(directory, end), vault, seals)
 
     @classmethod
     def open(cls, directory: Path, vault: Vault, *, mark: int = 0) -> Self:
@@ -80,15 +70,20 @@ class Journal(FrameWriter):
         DiskFailedError.
         """
         assert directory == vault.directory, "the vault holds the lock of its own directory"
-        return cls._followed(open_file(directory), vault, mark)
+        return cls._followed(open_file(directory), vault, Seals(vault), mark)
 
     @classmethod
-    def _followed(cls, connection: sqlite3.Connection, vault: Vault, mark: int = 0) -> Self:
-        journal = cls(connection, vault)
+    def _followed(cls, connection: sqlite3.Connection, vault: Vault, seals: Seals, mark: int = 0) -> Self:
+        journal = cls(connection, vault, seals)
         try:
             journal._find_base()
-            journal._follow_chain(mark)
+            has_end = journal._has_end()
+            last = journal._follow_chain(mark)
+            if has_end:
+                journal._step_before_end(last)
+            journal._verify_last(last)
             journal._settle_base()
+            journal._settle_end(has_end=has_end)
         except BaseException:
             journal.close()
             raise
@@ -125,9 +120,8 @@ class Journal(FrameWriter):
         """Return the journal of the same store, locked. It goes on where this one ends: close this one first."""
         self._refuse_after_failure()
         vault = self._vault
-        place = self._place(vault.journal_epoch, self._head)
-        reader = self._inbox_key.public_key()
-        return Inbox(vault.directory, self._head, place=place, reader=reader)
+        place = self._seals.place(FrameType.OP, vault.journal_epoch, self._head)
+        return Inbox(vault.directory, self._head, place=place, reader=vault.inbox_key.public_key())
 
     def compact(self, payloads: Iterable[bytes]) -> None:
         """Put `payloads`, which say all that is still true, in the place of every frame so far; one at least.
@@ -143,7 +137,8 @@ class Journal(FrameWriter):
             for payload in payloads:
                 frame = self._sealed(FrameType.BASE, payload, after=head)
                 head = head.followed_by(frame)
-                self._connection.execute(INSERT, (head.seq, frame))
+                self._connection.execute(PUT, (head.seq, frame))
+            self._put_end(head)
             self._connection.execute("DELETE FROM log WHERE seq <= ?", (last_old.seq,))
         assert head.seq > last_old.seq, "a journal that begins anew begins with something"
         self._base, self._head = base, head
@@ -162,7 +157,7 @@ class Journal(FrameWriter):
         head = _head_before(self._base)
         for frame in self._rows(last_seq):
             if head.seq >= after:
-                yield self._opened(frame, after=head)
+                yield self._seals.opened(frame, after=head)
             head = head.followed_by(frame)
         if head.seq != last_seq:
             raise _damaged(head.seq + 1)
@@ -184,17 +179,16 @@ class Journal(FrameWriter):
         self._base = next((base for base in bases if base.first_seq == first_seq), bases[0])
         self._head = _head_before(self._base)
 
-    def _settle_base(self) -> None:
-        # Only now that all was verified: what is given up here cannot be read any more.
-        if len(self._vault.bases) > 1:
-            self._vault.settle_base(self._base)
+    def _has_end(self) -> bool:
+        """Tell whether the journal has an end. Raises StoreDamagedError if it had one once."""
+        with self._closing_on_a_fault(position=self._base.first_seq):
+            has_end = version_of(self._connection) >= VERSION
+        if self._vault.expects_end and not has_end:
+            raise StoreDamagedError(StorePart.JOURNAL)
+        return has_end
 
-    def _follow_chain(self, mark: int) -> None:
-        """Find the head, and prove all that leads to it.
-
-        The seal of the last frame covers the hash of all the others, so opening this one verifies every frame. Only
-        when it does not open is each frame tried, to say which is the first that fails.
-        """
+    def _follow_chain(self, mark: int) -> _Last:
+        """Go to the end of the chain, and return the last frame with all that leads to it."""
         before, last_frame = self._head, b""
         for frame in self._rows(INTEGER_MAX):
             if not last_frame and self._is_compacted and frame[0] != FrameType.BASE:
@@ -203,18 +197,52 @@ class Journal(FrameWriter):
             self._head = before.followed_by(frame)
             if self._head.seq <= mark:
                 self._marked = self._head
+        if not last_frame and self._is_compacted:
+            raise _damaged(self._base.first_seq)
+        return _Last(before, last_frame)
+
+    def _step_before_end(self, last: _Last) -> None:
+        """Let the chain end where the entries do."""
+        if last.frame[:1] != bytes((FrameType.END,)):
+            self._try_each()
+            raise _damaged(self._head.seq + 1)
+        self._head = last.before
+
+    def _verify_last(self, last: _Last) -> None:
+        """Prove every frame: the seal of the last one covers the hash of all the others.
+
+        Only when it does not open is each frame tried, to say which is the first that fails.
+        """
         if self._head.seq + 1 < self._vault.incarnation_first_seq:
             raise _damaged(self._head.seq + 1)
-        if not last_frame:
-            if self._is_compacted:
-                raise _damaged(self._base.first_seq)
+        if not last.frame:
             return
         try:
-            self._opened(last_frame, after=before)
+            self._seals.opened(last.frame, after=last.before)
         except StoreDamagedError:
-            for _ in self.replay():
-                pass
+            self._try_each()
             raise
+
+    def _try_each(self) -> None:
+        for _ in self.replay():
+            pass
+
+    def _settle_base(self) -> None:
+        # Only now that all was verified: what is given up here cannot be read any more.
+        if len(self._vault.bases) > 1:
+            self._vault.settle_base(self._base)
+
+    def _settle_end(self, *, has_end: bool) -> None:
+        if not has_end:
+            with self._transaction(position=self._head.seq + 1):
+                self._put_end(self._head)
+                set_version(self._connection)
+        if not self._vault.expects_end:
+            self._vault.expect_end()
+
+    def _put_end(self, head: ChainHead) -> None:
+        """Put the end behind `head`, in a transaction."""
+        self._connection.execute(PUT, (head.seq + 1, self._sealed(FrameType.END, b"", after=head)))
 
     @property
     def _is_compacted(self) -> bool:
@@ -243,27 +271,14 @@ class Journal(FrameWriter):
         return page
 
     def _sealed(self, kind: FrameType, payload: bytes, *, after: ChainHead) -> bytes:
-        place = self._place(self._vault.journal_epoch, after)
-        nonce = self._vault.entropy(NONCE_BYTES)
-        return self._sealer.seal(kind, payload, place=place, key=self._key(place.epoch), nonce=nonce)
+        return self._seals.sealed(kind, payload, after=after)
 
-    def _opened(self, frame: bytes, *, after: ChainHead) -> Frame:
-        place = self._place(epoch_of(frame), after)
-        try:
-            return self._sealer.open(frame, place=place, key=self._key(place.epoch), inbox=self._inbox_key)
-        except (FrameRefusedError, KeyError):
-            raise _damaged(place.seq) from None
-        except FrameTooNewError:
-            raise StoreTooNewError(StorePart.JOURNAL) from None
 
-    def _place(self, epoch: int, after: ChainHead) -> Place:
-        seq = after.seq + 1
-        return Place(self._vault.store_id, self._vault.incarnation_at(seq), epoch, seq, after.hash)
+class _Last(NamedTuple):
+    """The last frame of the file, empty if there is none, and the chain before it."""
 
-    def _key(self, epoch: int) -> AESGCM:
-        if epoch not in self._keys:
-            self._keys[epoch] = AESGCM(self._vault.journal_key(epoch))
-        return self._keys[epoch]
+    before: ChainHead
+    frame: bytes
 
 
 def _head_before(base: Base) -> ChainHead:

@@ -32,7 +32,8 @@ JOURNAL_FILES = tuple(JOURNAL_FILE + ending for ending in ("", "-wal", "-shm", "
 _APPLICATION_ID = int.from_bytes(b"GRLJ", "big")
 _APPLICATION_ID_AT = 68  # In SQLite's header, which has 100 bytes.
 _HEADER_BYTES = 100
-_FORMAT_VERSION = 1
+VERSION_WITHOUT_END, VERSION = 1, 2
+"""Formats of the journal: the first did not show whether its last entries are there."""
 
 # Part of the format: `open_file` compares it to the letter. A changed comment is a changed format.
 _SCHEMA = """CREATE TABLE log (
@@ -53,8 +54,8 @@ _DAMAGE_CODES = frozenset(
 _IN_USE_CODES = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 
 
-def make_file(directory: Path) -> sqlite3.Connection:
-    """Make the empty journal, durably, or finish making one that a crash left without its table.
+def make_file(directory: Path, end: bytes) -> sqlite3.Connection:
+    """Make the journal with nothing but its end, durably, or finish making one that a crash left without its table.
 
     Raises StoreExistsError when there is a journal, and what `open_file` raises.
     """
@@ -67,8 +68,9 @@ def make_file(directory: Path) -> sqlite3.Connection:
         _prepare(connection)
         connection.execute("BEGIN IMMEDIATE")
         connection.execute(_SCHEMA)
+        connection.execute("INSERT INTO log (seq, frame) VALUES (1, ?)", (end,))
         connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
-        connection.execute(f"PRAGMA user_version = {_FORMAT_VERSION}")
+        set_version(connection)
         connection.execute("COMMIT")
         # The name of its log is another such case.
         sync_directory(directory)
@@ -109,6 +111,17 @@ def open_file(directory: Path) -> sqlite3.Connection:
         # SQLite has made its log, but goes on as if nothing were wrong when the log's name cannot be synced.
         sync_directory(directory)
     return connection
+
+
+def version_of(connection: sqlite3.Connection) -> int:
+    """Return the format of an open journal."""
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    return int(version)
+
+
+def set_version(connection: sqlite3.Connection) -> None:
+    """Say, in a transaction, that the journal has the present format."""
+    connection.execute(f"PRAGMA user_version = {VERSION}")
 
 
 @contextlib.contextmanager
@@ -154,10 +167,10 @@ def _prepare(connection: sqlite3.Connection) -> None:
 
 
 def _refuse_what_is_not_ours(connection: sqlite3.Connection) -> None:
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if _pragma(connection, "application_id") != _APPLICATION_ID or version < _FORMAT_VERSION:
+    version = version_of(connection)
+    if _pragma(connection, "application_id") != _APPLICATION_ID or version < VERSION_WITHOUT_END:
         raise StoreDamagedError(StorePart.JOURNAL)
-    if version > _FORMAT_VERSION:
+    if version > VERSION:
         raise StoreTooNewError(StorePart.JOURNAL)
     # A trigger or a view slipped in could drop what is inserted while SQLite reports success.
     if connection.execute("SELECT sql FROM sqlite_schema").fetchall() != [(_SCHEMA,)]:

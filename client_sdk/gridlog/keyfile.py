@@ -10,13 +10,15 @@ The body is canonical msgpack, read by position:
             packed [4, 3, X25519 public key 32] of the recovery slot: sealed with HPKE, in the envelopes' suite
     secrets [device id 16, [[first seq, incarnation 8], ...], Ed25519 seed 32, X25519 key 32, [[epoch, key 32], ...]]
             and since the journal was compacted also: [[first seq, hash before 32], ...]
+            and since it has an end also: 2; the list before it is empty then if it was never compacted
 
 "Sealed" is nonce 12 | AES-256-GCM. The digest at the end is no defence against a person; it tells a damaged file from
 a wrong passphrase, and it stays the last 32 bytes in every version, so that a damaged version number is not taken for
 a newer program's. A version, slot kind or KDF that this program does not know is refused, never guessed.
 
-Version 1 has the passphrase's slot alone; version 2 others too; version 3 belongs to a journal that was compacted. A
-file has the lowest version that will do, so that an older program says that it is newer, and not that it is damaged.
+Version 1 has the passphrase's slot alone; version 2 others too; version 3 belongs to a journal that was compacted,
+version 4 to one that has an end. A file has the lowest version that will do, so that an older program says that it is
+newer, and not that it is damaged.
 """
 
 from __future__ import annotations
@@ -41,7 +43,9 @@ FILE_BYTES_MAX = 1 << 20
 _MAGIC = b"GRIDLOGK"
 _VERSION_OF_PASSPHRASES = 1
 _VERSION_OF_SLOTS = 2
-_VERSION = 3
+_VERSION_OF_BASES = 3
+_VERSION = 4
+_WITH_END = 2
 _CLEAR_BYTES = len(_MAGIC) + 2 + ID_BYTES
 _DIGEST_BYTES = 32
 HASH_BYTES = 32
@@ -104,7 +108,7 @@ class KeyFile:
     store_id: StoreId
     slots: tuple[Slot, ...]
     sealed_secrets: bytes
-    is_compacted: bool = False
+    secrets_version: int = 1
 
     def slot(self, kind: SlotKind) -> Slot | None:
         """Return the slot of a kind, if there is one."""
@@ -145,14 +149,19 @@ class Secrets:
     exchange_private: bytes
     journal_keys: tuple[tuple[int, bytes], ...]
     bases: tuple[Base, ...] = ()
+    has_end: bool = False
+
+    @property
+    def version(self) -> int:
+        """The lowest version of the file that can say all this."""
+        return _VERSION if self.has_end else _VERSION_OF_BASES if self.bases else _VERSION_OF_PASSPHRASES
 
 
 def encode_file(file: KeyFile) -> bytes:
     """Write the whole file."""
     body = pack([[_slot_row(slot) for slot in file.slots], file.sealed_secrets])
     is_plain = all(slot.kind is SlotKind.PASSPHRASE for slot in file.slots)
-    version = _VERSION_OF_PASSPHRASES if is_plain else _VERSION_OF_SLOTS
-    version = _VERSION if file.is_compacted else version
+    version = max(file.secrets_version, _VERSION_OF_PASSPHRASES if is_plain else _VERSION_OF_SLOTS)
     content = _MAGIC + version.to_bytes(2, "big") + file.store_id + body
     return content + hashlib.sha256(content).digest()
 
@@ -172,7 +181,8 @@ def decode_file(raw: bytes) -> KeyFile:
             slots = tuple(_slot(row) for row in rows)
             if len({slot.kind for slot in slots}) == len(slots):
                 store_id = StoreId(content[_CLEAR_BYTES - ID_BYTES : _CLEAR_BYTES])
-                return KeyFile(store_id, slots, sealed, version == _VERSION)
+                secrets_version = _VERSION_OF_PASSPHRASES if version == _VERSION_OF_SLOTS else version
+                return KeyFile(store_id, slots, sealed, secrets_version)
     raise _damaged()
 
 
@@ -223,8 +233,10 @@ def encode_secrets(secrets: Secrets) -> bytes:
         secrets.exchange_private,
         [[epoch, key] for epoch, key in secrets.journal_keys],
     ]
-    if secrets.bases:
+    if secrets.bases or secrets.has_end:
         row.append([[base.first_seq, base.hash_before] for base in secrets.bases])
+    if secrets.has_end:
+        row.append(_WITH_END)
     return pack(row)
 
 
@@ -239,7 +251,7 @@ def decode_secrets(raw: bytes) -> Secrets:
             [_, *_] as keys,
             *rest,
         ]:
-            bases = _bases(rest)
+            bases, has_end = _about_journal(rest)
         case _:
             raise _damaged()
     is_sized = len(device) == ID_BYTES and all(len(key) == KEY_BYTES for key in (seed, exchange))
@@ -250,6 +262,7 @@ def decode_secrets(raw: bytes) -> Secrets:
         exchange_private=exchange,
         journal_keys=tuple(_journal_key(key) for key in keys),
         bases=bases,
+        has_end=has_end,
     )
     starts = [tenure.first_seq for tenure in secrets.tenures]
     epochs = [epoch for epoch, _ in secrets.journal_keys]
@@ -291,12 +304,14 @@ def _tenure(value: Value) -> Tenure:
     raise _damaged()
 
 
-def _bases(rest: list[Value]) -> tuple[Base, ...]:
+def _about_journal(rest: list[Value]) -> tuple[tuple[Base, ...], bool]:
     match rest:
         case []:
-            return ()
+            return (), False
         case [[_, *_] as bases]:
-            return tuple(_base(base) for base in bases)
+            return tuple(_base(base) for base in bases), False
+        case [[*bases], int(end)] if end == _WITH_END:
+            return tuple(_base(base) for base in bases), True
     raise _damaged()
 
 

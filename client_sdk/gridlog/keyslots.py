@@ -74,10 +74,11 @@ def draw_keys(passphrase: str, *, cost: KdfCost, entropy: Entropy) -> tuple[KeyF
         signing_seed=entropy(KEY_BYTES),
         exchange_private=entropy(KEY_BYTES),
         journal_keys=((1, entropy(KEY_BYTES)),),
+        has_end=True,
     )
     slot = wrap_master_key(master_key, passphrase, store_id=store_id, cost=cost, entropy=entropy)
     sealed = seal_secrets(secrets, master_key, store_id=store_id, entropy=entropy)
-    return KeyFile(store_id, (slot,), sealed), master_key, secrets
+    return KeyFile(store_id, (slot,), sealed, secrets.version), master_key, secrets
 
 
 def unwrap_master_key(slot: Slot, credential: Credential, *, store_id: StoreId) -> bytes | None:
@@ -120,7 +121,7 @@ def open_secrets(file: KeyFile, master_key: bytes) -> Secrets:
     except InvalidTag:
         raise StoreDamagedError(StorePart.KEYS) from None
     secrets = decode_secrets(raw)
-    if bool(secrets.bases) != file.is_compacted:
+    if secrets.version != file.secrets_version:
         raise StoreDamagedError(StorePart.KEYS)
     return secrets
 

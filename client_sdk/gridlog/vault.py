@@ -255,6 +255,15 @@ class Vault:
         keys = secrets.journal_keys[-1:] if is_newest else secrets.journal_keys
         self._rewrite(replace(secrets, bases=(base,), journal_keys=keys), retires=is_newest)
 
+    @property
+    def expects_end(self) -> bool:
+        """Whether the journal is known to have an end: one without it was cut off."""
+        return self._known().has_end
+
+    def expect_end(self) -> None:
+        """Note, durably, that the journal has an end. Raises DiskFullError, DiskFailedError."""
+        self._rewrite(replace(self._known(), has_end=True))
+
     def incarnation_at(self, seq: int) -> Incarnation:
         """Return the incarnation in force when the journal's frame `seq` was, or will be, written."""
         tenures = self._known().tenures
@@ -360,7 +369,7 @@ class Vault:
     def _rewrite(self, secrets: Secrets, *, retires: bool = False) -> None:
         master_key = self._opened().master
         sealed = seal_secrets(secrets, master_key, store_id=self.store_id, entropy=self.entropy)
-        file = replace(self._disk.file, sealed_secrets=sealed, is_compacted=bool(secrets.bases))
+        file = replace(self._disk.file, sealed_secrets=sealed, secrets_version=secrets.version)
         self._disk.replace(file, retires=retires)
         self._keys = _Keys(master_key, secrets)
 

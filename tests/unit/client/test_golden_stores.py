@@ -15,10 +15,21 @@ from typing import Any
 import pytest
 
 from gridlog import FieldStore
+from gridlog.errors import StoreDamagedError
+from gridlog.keydisk import SNAPSHOT_FILE
 from gridlog_protocol.canonical import Value
+from tests.unit.client.dying import cut_everywhere
 from tests.unit.client.filled import PASSPHRASE, PATROL, make_filled, opened
+from tests.unit.client.stores import change_log
 
 STORES = Path(__file__).parents[2] / "data" / "stores"
+OPEN = """
+import asyncio
+from gridlog import FieldStore
+async def main():
+    await (await FieldStore.open(directory, "grid-worker-7")).close()
+asyncio.run(main())
+"""
 NAMES = sorted(path.name for path in STORES.iterdir()) if STORES.exists() else []
 
 
@@ -50,6 +61,30 @@ async def test_a_store_of_an_earlier_version_opens_with_everything_in_it(name: s
     await store.unlock(PASSPHRASE)
     assert (await store.get(record.id)).values == record.values
     await store.close()
+
+
+async def test_the_first_opening_that_was_cut_off_leaves_a_store_that_opens(tmp_path: Path) -> None:
+    directory = shutil.copytree(STORES / "0.1", tmp_path / "store")
+    expected = json.loads((directory / "expected.json").read_text(encoding="utf-8"))
+
+    copies = cut_everywhere(directory, OPEN, tmp_path / "copies")
+
+    assert len(copies) > 4
+    for copy in copies:
+        store = await opened(copy)
+        assert await told(store) == expected
+        await store.close()
+
+
+async def test_once_it_was_opened_its_journal_has_an_end(tmp_path: Path) -> None:
+    directory = shutil.copytree(STORES / "0.1", tmp_path / "store")
+    await (await opened(directory)).close()
+    (directory / SNAPSHOT_FILE).unlink()
+
+    change_log(directory, "DELETE FROM log WHERE seq >= (SELECT max(seq) FROM log) - 1")
+
+    with pytest.raises(StoreDamagedError):
+        await opened(directory)
 
 
 def test_there_are_such_stores() -> None:

@@ -121,9 +121,40 @@ def test_a_replay_verifies_again_what_was_verified_at_opening(directory: Path) -
         assert refused.value.position == 3
 
 
-def test_last_frames_cut_off_are_beyond_what_the_chain_alone_can_show(directory: Path) -> None:
+@pytest.mark.parametrize("kept", range(10))
+def test_last_frames_cut_off_are_refused(directory: Path, kept: int) -> None:
+    end = stored_frame(directory, 10)
+    change_log(directory, "DELETE FROM log WHERE seq > ?", kept)
+    assert refused_at(directory) == kept + 1
+    # Nor does the end belong behind any other entry.
+    if kept < 9:
+        store_frame(directory, kept + 1, end)
+        assert refused_at(directory) == kept + 1
+
+
+def test_an_end_of_an_earlier_moment_is_refused(directory: Path) -> None:
+    earlier = stored_frame(directory, 10)
+    with opened(directory) as journal:
+        journal.append([(FrameType.OP, payload(10))])
+    store_frame(directory, 11, earlier)
+    assert refused_at(directory) == 11
+    store_frame(directory, 10, earlier)
+    change_log(directory, "DELETE FROM log WHERE seq = 11")
+    # An old copy of all that the journal had: no chain can tell.
+    assert len(replayed(directory)) == 9
+
+
+def test_a_changed_end_is_refused(directory: Path) -> None:
+    end = stored_frame(directory, 10)
+    for at in range(len(end)):
+        store_frame(directory, 10, end[:at] + bytes([end[at] ^ 1 << at % 8]) + end[at + 1 :])
+        assert refused_at(directory) == 10
+
+
+def test_a_journal_with_an_end_is_not_taken_for_one_of_the_format_before(directory: Path) -> None:
     change_log(directory, "DELETE FROM log WHERE seq > 7")
-    assert [frame.seq for frame in replayed(directory)] == [1, 2, 3, 4, 5, 6, 7]
+    change_log(directory, "PRAGMA user_version = 1")
+    assert refused_at(directory) is None
 
 
 def test_entries_of_every_incarnation_stay_readable(directory: Path) -> None:
@@ -170,7 +201,7 @@ def test_a_file_whose_plan_was_changed_is_refused(directory: Path, statement: st
 
 
 def test_a_journal_of_a_newer_version_is_not_guessed_at(directory: Path) -> None:
-    change_log(directory, "PRAGMA user_version = 2")
+    change_log(directory, "PRAGMA user_version = 3")
     with pytest.raises(StoreTooNewError):
         replayed(directory)
 
@@ -192,4 +223,4 @@ def test_no_flipped_bit_anywhere_in_the_file_changes_an_entry(directory: Path) -
             continue
         finally:
             path.with_name(f"{JOURNAL_FILE}-wal").unlink(missing_ok=True)
-        assert found == written[: len(found)]
+        assert found == written

@@ -116,7 +116,7 @@ def test_a_slot_that_only_a_newer_program_knows_is_not_guessed_at(directory: Pat
 def test_a_file_of_a_newer_version_is_not_guessed_at(directory: Path) -> None:
     path = directory / KEYS_FILE
     raw = path.read_bytes()[:-32]
-    path.write_bytes(with_digest(raw[:8] + b"\x00\x04" + raw[10:]))
+    path.write_bytes(with_digest(raw[:8] + b"\x00\x05" + raw[10:]))
     with pytest.raises(StoreTooNewError):
         Vault.unlock(directory, PASSPHRASE)
 
