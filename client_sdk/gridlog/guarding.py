@@ -26,8 +26,7 @@ from .device_clock import DeviceClock
 from .errors import GridlogError, LockedError, StoreWipedError
 from .keeping import CLOSING_TAIL_MAX, Keeping
 from .locked import LockedWriter
-from .memory import Memory
-from .reading import Files, open_files, read_store
+from .reading import Loaded, open_files, read_store
 from .scrubbing import scrub, scrub_heap
 from .vault import KdfProfile, SlotKind, Vault, slots_at, wipe
 from .verifying import Verified, verify
@@ -40,15 +39,8 @@ _log = logging.getLogger("gridlog.store")
 class Guarding(Keeping):
     """The doors of one store. Its thread does everything that blocks, one thing after another."""
 
-    def __init__(
-        self,
-        files: Files,
-        memory: Memory,
-        uncovered: int,
-        thread: ThreadPoolExecutor,
-        clock: DeviceClock | None = None,
-    ) -> None:
-        super().__init__(files, memory, uncovered, clock or DeviceClock())
+    def __init__(self, loaded: Loaded, thread: ThreadPoolExecutor, clock: DeviceClock | None = None) -> None:
+        super().__init__(loaded, clock or DeviceClock())
         self._thread = thread
         self._locked: LockedWriter | None = None
         self._writing = asyncio.Lock()
@@ -226,7 +218,7 @@ class Guarding(Keeping):
         finally:
             if self._locked is not None and self._locked.is_done:
                 self._locked = None
-        self._admit(files, *read_store(files))
+        self._admit(read_store(files))
 
     def _leave_locked(self) -> None:
         locked, self._locked = self._locked, None

@@ -26,10 +26,10 @@ from .frames import FrameType
 from .image import image_parts
 from .journal import Journal
 from .memory import Memory
-from .reading import Files
+from .reading import Loaded
 from .records import Record, Whereabouts
 from .showing import record_of
-from .snapshot import remove_snapshot, write_snapshot
+from .snapshot import remove_snapshot, snapshot_bytes, write_snapshot
 from .vault import Vault
 
 SNAPSHOT_EVERY = 2000
@@ -39,7 +39,7 @@ CLOSING_TAIL_MAX = 200
 
 _CONTACT_EVERY_MS = 600_000
 _HISTORY_TIMES, _HISTORY_BYTES = 2, 1 << 20
-"""A journal that is larger than so many snapshots and so many bytes is mostly history."""
+"""A journal that is larger than so many times the last snapshot, and so many bytes more, is mostly history."""
 
 _log = logging.getLogger("gridlog.store")
 
@@ -58,15 +58,15 @@ class Opened:
 class Keeping:
     """The half of a `FieldStore` that blocks: nothing here may be called beside anything else of it."""
 
-    def __init__(self, files: Files, memory: Memory, uncovered: int, clock: DeviceClock) -> None:
+    def __init__(self, loaded: Loaded, clock: DeviceClock) -> None:
         self._clock = clock
-        self._admit(files, memory, uncovered)
+        self._admit(loaded)
 
-    def _admit(self, files: Files, memory: Memory, uncovered: int) -> None:
-        """Begin to serve what was unlocked. No snapshot covers the last `uncovered` entries."""
-        vault, journal = files.vault, files.journal
+    def _admit(self, loaded: Loaded) -> None:
+        """Begin to serve what was unlocked."""
+        vault, journal, memory = loaded.files.vault, loaded.files.journal, loaded.memory
         self._directory = vault.directory
-        self._tail = uncovered
+        self._tail = loaded.uncovered
         driver, composer = Driver(memory, vault, self._clock), Composer(memory, self._clock, os.urandom)
         self._in_hand: Opened | None = Opened(vault, journal, memory, driver, composer)
         self._shut: Callable[[], Exception] | None = None
@@ -128,13 +128,15 @@ class Keeping:
         """
         if self._in_hand is None or self._tail <= tail_max or self._journal.has_failed:
             return
-        journal, parts = self._journal, image_parts(self._memory)
-        seq, hash_ = journal.head
         try:
-            size = write_snapshot(self._directory, self._vault, seq=seq, hash_=hash_, parts=parts)
-            self._tail = 0
-            if journal.size_bytes() > _HISTORY_TIMES * size + _HISTORY_BYTES:
+            size = snapshot_bytes(self._directory)
+            if size and self._journal.size_bytes() > _HISTORY_TIMES * size + _HISTORY_BYTES:
                 self._compact()
+            else:
+                seq, hash_ = self._journal.head
+                parts = image_parts(self._memory)
+                write_snapshot(self._directory, self._vault, seq=seq, hash_=hash_, parts=parts)
+                self._tail = 0
         except (DiskFullError, DiskFailedError) as reason:
             _log.warning("no snapshot was written, or the journal not compacted: %s", reason.__cause__)
 

@@ -40,7 +40,7 @@ class LockedWriter:
         self._inbox = inbox
         self._clock = clock
         self._kinds = memory.kinds
-        self._thread = _Thread.of(memory)
+        self._continuation = _Continuation.of(memory)
         self.is_done = False
         self._drafts = {draft.id: draft.kind for draft in memory.drafts.values()}
 
@@ -51,27 +51,27 @@ class LockedWriter:
 
     def create(self, kind: str, values: Mapping[str, Change]) -> Record:
         """Write a new record. Raises as `FieldStore.create`."""
-        if self._thread.enrolled is None:
+        if self._continuation.enrolled is None:
             raise NotEnrolledError
         # Made anew each time, and dropped with what was written.
-        memory = self._thread.memory(self._kinds)
+        memory = self._continuation.memory(self._kinds)
         record = record_id(self._clock.wall_ms(), os.urandom(10))
         composer = Composer(memory, self._clock, os.urandom)
-        written = composer.compose(record, kind, values, opened=None, author=self._thread.enrolled.user)
+        written = composer.compose(record, kind, values, opened=None, author=self._continuation.enrolled.user)
         self._inbox.append([(FrameType.OP, pack_written(each)) for each in written])
         try:
             for each in written:
                 memory.take_op(each)
             return record_of(memory, record)
         finally:
-            self._thread = _Thread.of(memory)
+            self._continuation = _Continuation.of(memory)
             memory.projection.close()
 
     def begin_draft(self, of: str | Record, changes: Mapping[str, Change]) -> Draft:
         """Begin a form, or go on with the one of this record. Raises as `FieldStore.begin_draft`."""
         opened = of if isinstance(of, Record) else None
         kind = opened.kind if opened else str(of)
-        if self._thread.enrolled is None:
+        if self._continuation.enrolled is None:
             raise NotEnrolledError
         if self._kinds.get(kind) is None:
             raise UnknownKindError(kind)
@@ -110,7 +110,7 @@ class LockedWriter:
 
 
 @dataclass(frozen=True, slots=True)
-class _Thread:
+class _Continuation:
     """What the next op takes up: numbers, hashes, clocks, and who the worker is; no record."""
 
     device: DeviceId
@@ -124,8 +124,8 @@ class _Thread:
     root: bytes | None
 
     @classmethod
-    def of(cls, memory: Memory) -> _Thread:
-        """Return the thread that ends in a memory."""
+    def of(cls, memory: Memory) -> _Continuation:
+        """Return what goes on where a memory ends."""
         tail = memory.tails.get(memory.incarnation)
         root = memory.root(memory.incarnation, tail[0]) if tail else None
         who = memory.device, memory.incarnation, memory.enrolled, memory.standing

@@ -34,7 +34,8 @@ CREATE TABLE lookup.value_of (
 _EACH = "CASE e.key WHEN '#' THEN json_object('#', e.value) ELSE e.value END"
 _CONTAINED = f"SELECT r.kind, ?1, {_EACH}, r.id FROM record r, json_each(r.shown, ?2) e WHERE e.value IS NOT NULL"
 _SORTED = "SELECT r.kind, ?1, coalesce(json_extract(r.shown, ?2), ?3), r.id FROM record r WHERE 1"
-_HAS = "EXISTS (SELECT 1 FROM value_of v WHERE v.kind = ? AND v.field = ? AND v.value = ? AND v.id = r.id)"
+# Asked of the index that leads, before the record itself is looked at.
+_HAS = "EXISTS (SELECT 1 FROM value_of v WHERE v.kind = ? AND v.field = ? AND v.value = ? AND v.id = o.id)"
 _ABSENT = -math.inf
 
 

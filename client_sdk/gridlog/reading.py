@@ -41,6 +41,15 @@ class Files:
     snapshot: Snapshot | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """The opened files of a store, and what they say. No snapshot covers the last `uncovered` entries."""
+
+    files: Files
+    memory: Memory
+    uncovered: int
+
+
 def open_files(
     directory: Path, credential: Credential, clock: DeviceClock | None, *, locked: LockedWriter | None = None
 ) -> Files:
@@ -59,8 +68,8 @@ def open_files(
     return closing_on_error(vault, opened)
 
 
-def read_store(files: Files) -> tuple[Memory, int]:
-    """Read everything that a store knows, and return it with the number of entries that no snapshot covers.
+def read_store(files: Files) -> Loaded:
+    """Read everything that a store knows.
 
     Raises StoreDamagedError, StoreTooNewError, DiskFailedError; the files are closed then.
     """
@@ -71,7 +80,7 @@ def read_store(files: Files) -> tuple[Memory, int]:
         files.journal.close()
         files.vault.close()
         raise
-    return memory, files.journal.head[0] - covered
+    return Loaded(files, memory, files.journal.last_seq - covered)
 
 
 def replay_into(memory: Memory, frames: Iterator[Frame]) -> None:

@@ -5,8 +5,8 @@ there: it takes the free blocks from both allocators, Python's own and the C lib
 back. It reaches what was freed; what somebody still refers to (a record that the app keeps, the passphrase in a text
 field) it does not, nor what the system copied to swap before.
 
-Without glibc 2.33 or newer it does the half that Python can do by itself. It takes a quarter of a second, and 56 MiB
-of memory for that long.
+Without glibc 2.33 or newer it does the half that Python can do by itself. After 50,000 records it takes some 0.3 s, a
+third of that on the app's own thread; of new memory it asks for at most what both bounds below say.
 """
 
 from __future__ import annotations

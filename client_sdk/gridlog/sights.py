@@ -139,7 +139,7 @@ def shown_text(values: Mapping[str, Value]) -> str:
 
 def shown_values(text: str) -> dict[str, Value]:
     """Read what `shown_text` wrote."""
-    values: dict[str, Value] = json.loads(text, object_hook=_meant)
+    values: dict[str, Value] = _MEANING.decode(text)
     return values
 
 
@@ -174,3 +174,7 @@ def _meant(read: dict[str, Any]) -> Value:
     if len(read) == 1 and _BYTES in read:
         return bytes.fromhex(read[_BYTES])
     return {key[1:] if key.startswith(_BYTES) else key: each for key, each in read.items()}
+
+
+_MEANING = json.JSONDecoder(object_hook=_meant)
+"""Made once: a list reads one record after another."""

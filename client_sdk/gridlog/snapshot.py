@@ -96,6 +96,13 @@ def write_snapshot(directory: Path, vault: Vault, *, seq: int, hash_: bytes, par
     return replace_durably(directory / SNAPSHOT_FILE, chain((header + nonce + wrapped,), _chunks(AESGCM(key), parts)))
 
 
+def snapshot_bytes(directory: Path) -> int:
+    """Return the size of the snapshot, in bytes; 0 if there is none. Raises DiskFailedError."""
+    path = directory / SNAPSHOT_FILE
+    with disk_errors():
+        return path.stat().st_size if path.exists() else 0
+
+
 def remove_snapshot(directory: Path) -> None:
     """Remove the snapshot, if there is one. Raises DiskFailedError."""
     remove_durably([directory / SNAPSHOT_FILE])

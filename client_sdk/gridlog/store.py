@@ -15,6 +15,7 @@ import platform
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, Self, TypeVar
 
@@ -40,7 +41,6 @@ from .exchanging import Exchanging, Means, turns
 from .journal import Journal
 from .journal_file import is_made
 from .looking import Query
-from .memory import Memory
 from .reading import Files, closing_on_error, open_files, read_store
 from .records import DecidedNote, HeldNote, PendingOp, Record, SyncReport, SyncStatus, SyncTurn
 from .resolutions import Overruled
@@ -57,17 +57,10 @@ T = TypeVar("T")
 class FieldStore(Drafting, Watching):
     """One worker's records on one device. Made by `make` or `open`; use it in `async with`, or `close` it."""
 
-    def __init__(
-        self,
-        files: Files,
-        memory: Memory,
-        uncovered: int,
-        thread: ThreadPoolExecutor,
-        clock: DeviceClock | None = None,
-    ) -> None:
-        super().__init__(files, memory, uncovered, thread, clock)
-        # Asked for anew each time: whoever drives a store otherwise may put another in its place.
-        self._exchanging = Exchanging(Means(lambda: self._driver, self._run, self._take_in, self._renumber))
+    @cached_property
+    def _exchanging(self) -> Exchanging:
+        # The driver is asked for anew each time: unlocking puts another in its place.
+        return Exchanging(Means(lambda: self._driver, self._run, self._take_in, self._renumber))
 
     @classmethod
     async def make(
@@ -117,16 +110,12 @@ class FieldStore(Drafting, Watching):
     async def _started(cls, begin: Callable[[], Files], clock: DeviceClock | None) -> Self:
         thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="gridlog-store")
 
-        def read() -> tuple[Files, Memory, int]:
-            files = begin()
-            return files, *read_store(files)
-
         try:
-            files, memory, uncovered = await asyncio.get_running_loop().run_in_executor(thread, read)
+            loaded = await asyncio.get_running_loop().run_in_executor(thread, lambda: read_store(begin()))
         except BaseException:
             thread.shutdown(wait=True)
             raise
-        return cls(files, memory, uncovered, thread, clock)
+        return cls(loaded, thread, clock)
 
     async def __aenter__(self) -> Self:
         return self

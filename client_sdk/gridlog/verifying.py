@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import zip_longest
+from itertools import islice, zip_longest
 from pathlib import Path
 
 from gridlog_protocol.canonical import Value
@@ -62,52 +62,48 @@ class Verified:
 def verify(directory: Path, vault: Vault, journal: Journal, memory: Memory) -> Verified:
     """Read everything of an open store again, from the disk. It changes nothing."""
     again = empty_memory(vault)
-    findings = [*_in_journal(journal, again)]
-    if not findings:
-        findings += _in_memory(memory, again)
-        findings += _in_snapshot(directory, vault, journal)
-    last = journal.head[0]
+    findings: list[Finding] = []
+    try:
+        findings += _in_snapshot(directory, vault, journal, again)
+    except StoreDamagedError as damage:
+        findings.append(Finding(damage.where, damage.position or 0))
+    except (EntryError, DiskFailedError):
+        findings.append(Finding(StorePart.JOURNAL, 0))
+    else:
+        if _differ(memory, again):
+            findings.append(Finding(StorePart.MEMORY, 0))
     records = again.projection.counts()[0]
     again.projection.close()
-    return Verified(last - journal.first_seq + 1, last, records, tuple(findings))
+    return Verified(journal.last_seq - journal.first_seq + 1, journal.last_seq, records, tuple(findings))
 
 
-def _in_journal(journal: Journal, again: Memory) -> Iterator[Finding]:
-    try:
-        replay_into(again, journal.replay())
-    except StoreDamagedError as damage:
-        yield Finding(damage.where, damage.position or 0)
-    except (EntryError, DiskFailedError):
-        yield Finding(StorePart.JOURNAL, 0)
-
-
-def _in_memory(memory: Memory, again: Memory) -> Iterator[Finding]:
-    rows = zip_longest(memory.projection.rows(), again.projection.rows())
-    if any(one != other for one, other in rows) or _facts(memory) != _facts(again):
-        yield Finding(StorePart.MEMORY, 0)
-
-
-def _in_snapshot(directory: Path, vault: Vault, journal: Journal) -> Iterator[Finding]:
-    if not (directory / SNAPSHOT_FILE).exists():
-        return
+def _in_snapshot(directory: Path, vault: Vault, journal: Journal, again: Memory) -> Iterator[Finding]:
+    """Read the journal once, and compare where the snapshot stands."""
     snapshot = find_snapshot(directory, vault)
-    if snapshot is None:
+    if snapshot is None and (directory / SNAPSHOT_FILE).exists():
         yield Finding(StorePart.SNAPSHOT, 0)
+    frames = journal.replay()
+    if snapshot is None or snapshot.seq < journal.first_seq:
+        replay_into(again, frames)
         return
-    if snapshot.seq < journal.first_seq:
-        return
-    from_snapshot, from_journal = empty_memory(vault), empty_memory(vault)
+    replay_into(again, islice(frames, snapshot.seq - journal.first_seq + 1))
+    from_snapshot = empty_memory(vault)
     try:
         load_image(from_snapshot, snapshot.parts())
-        replay_into(from_journal, (frame for frame in journal.replay() if frame.seq <= snapshot.seq))
+        if _differ(from_snapshot, again):
+            yield Finding(StorePart.SNAPSHOT, snapshot.seq)
     except ForeignImageError:
-        return
+        pass
     except (SnapshotRefusedError, EntryError):
         yield Finding(StorePart.SNAPSHOT, 0)
-        return
-    rows = zip_longest(from_snapshot.projection.rows(), from_journal.projection.rows())
-    if any(one != other for one, other in rows) or _facts(from_snapshot) != _facts(from_journal):
-        yield Finding(StorePart.SNAPSHOT, snapshot.seq)
+    finally:
+        from_snapshot.projection.close()
+    again.replay(frames)
+
+
+def _differ(one: Memory, other: Memory) -> bool:
+    rows = zip_longest(one.projection.rows(), other.projection.rows())
+    return any(row != another for row, another in rows) or _facts(one) != _facts(other)
 
 
 def _facts(memory: Memory) -> list[list[Value]]:

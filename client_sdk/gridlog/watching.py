@@ -11,18 +11,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import cached_property
 from typing import Self, TypeVar
 from weakref import WeakSet
 
 from gridlog_protocol.ids import RecordId
 
-from .device_clock import DeviceClock
 from .errors import UnknownKindError
 from .guarding import Guarding
-from .memory import Memory
-from .reading import Files
 
 T = TypeVar("T")
 
@@ -91,16 +88,9 @@ class Watches:
 class Watching(Guarding):
     """The part of a `FieldStore` that tells what changed, once it is on the disk and in memory."""
 
-    def __init__(
-        self,
-        files: Files,
-        memory: Memory,
-        uncovered: int,
-        thread: ThreadPoolExecutor,
-        clock: DeviceClock | None = None,
-    ) -> None:
-        super().__init__(files, memory, uncovered, thread, clock)
-        self._watches = Watches()
+    @cached_property
+    def _watches(self) -> Watches:
+        return Watches()
 
     def watch(self, kind: str | None = None) -> Watch:
         """Return what yields, from now on, the ids of the records that were written here or came with an exchange.

@@ -124,7 +124,7 @@ def _opened_by(directory: Path, opening: Mapping[str, Credential], file: KeyFile
     pin = file.slot(SlotKind.PIN)
     credential = next(iter(opening.values()))
     files = open_files(directory, credential, SteppingClock(_LONG_AFTER_MS))
-    memory, _ = read_store(files)
+    memory = read_store(files).memory
     try:
         if files.snapshot is not None:
             found = verify(directory, files.vault, files.journal, memory)

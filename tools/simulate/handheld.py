@@ -25,7 +25,7 @@ from gridlog.image import image_parts, load_image
 from gridlog.journal import Journal
 from gridlog.looking import Query
 from gridlog.memory import Memory
-from gridlog.reading import Files
+from gridlog.reading import Files, Loaded
 from gridlog.records import Record
 from gridlog.resolutions import Resolution
 from gridlog.store import FieldStore
@@ -247,7 +247,7 @@ class ModelledStore(FieldStore):
         vault = cast("Vault", modelled)
         journal = ModelledJournal(disk, modelled, entropy)
         memory = _read(journal, lambda: (LyingMemory if is_liar else Memory)(keys.id, incarnation, kinds))
-        super().__init__(Files(vault, journal), memory, 0, ThreadPoolExecutor(max_workers=1))
+        super().__init__(Loaded(Files(vault, journal), memory, 0), ThreadPoolExecutor(max_workers=1))
         self._clock = clock
         self.driver = RememberingDriver(memory, vault, clock)
         self._opened.driver = self.driver

@@ -70,8 +70,8 @@ def read(directory: Path) -> tuple[Memory, int, int]:
     """Read a store: what it knows, how many entries no snapshot covers, and the number of the last one."""
     files = open_files(directory, PASSPHRASE, None)
     try:
-        memory, uncovered = read_store(files)
-        return memory, uncovered, files.journal.head[0]
+        loaded = read_store(files)
+        return loaded.memory, loaded.uncovered, files.journal.last_seq
     finally:
         files.journal.close()
         files.vault.close()
