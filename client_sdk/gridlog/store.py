@@ -45,7 +45,7 @@ from .reading import Files, closing_on_error, open_files, read_store
 from .records import DecidedNote, HeldNote, PendingOp, Record, SyncReport, SyncStatus, SyncTurn
 from .resolutions import Overruled
 from .showing import conflicts, decided_notes, held_notes, pending_ops, record_of, status_of
-from .vault import KdfProfile, Vault, exists
+from .vault import KdfProfile, Vault, has_keys
 from .watching import Watching
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ class FieldStore(Drafting, Watching):
         path = Path(directory)
 
         def made() -> Files:
-            if exists(path) and not is_made(path):
+            if has_keys(path) and not is_made(path):
                 # The process was killed between keys and journal, or while it made the journal. Nothing was written
                 # yet; should the journal have been lost instead, the new incarnation keeps its numbers apart.
                 vault = Vault.unlock(path, passphrase)
@@ -104,7 +104,7 @@ class FieldStore(Drafting, Watching):
     def is_made(directory: Path | str) -> bool:
         """Tell whether `make` has finished here: then `open` it. An unfinished one is for `make` to finish."""
         path = Path(directory)
-        return exists(path) and is_made(path)
+        return has_keys(path) and is_made(path)
 
     @classmethod
     async def _started(cls, begin: Callable[[], Files], clock: DeviceClock | None) -> Self:

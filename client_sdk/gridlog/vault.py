@@ -49,16 +49,11 @@ from gridlog.keyslots import Entropy, draw_keys, open_secrets, seal_secrets, wra
 from gridlog.unlocking import open_master_key
 from gridlog_protocol.ids import SHORT_ID_BYTES, DeviceId, Incarnation
 
-__all__ = ["KEYS_FILE", "Credential", "Entropy", "KdfProfile", "SlotKind", "Vault", "exists", "slots_at", "wipe"]
+__all__ = ["KEYS_FILE", "Credential", "Entropy", "KdfProfile", "SlotKind", "Vault", "has_keys", "slots_at", "wipe"]
 
 
 _SNAPSHOT_PURPOSE = b"gridlog snapshot key v1"
 _INBOX_PURPOSE = b"gridlog inbox key v1"
-
-
-def exists(directory: Path) -> bool:
-    """Tell whether the directory has a store's keys."""
-    return has_keys(directory)
 
 
 def slots_at(directory: Path) -> frozenset[SlotKind]:
@@ -396,7 +391,7 @@ def _kinds_in(file: KeyFile) -> frozenset[SlotKind]:
 
 
 def _write_first(directory: Path, file: KeyFile) -> None:
-    if exists(directory):
+    if has_keys(directory):
         raise StoreExistsError(directory)
     # Of a store that was being wiped there may be files that nobody can read, and some of its keys.
     if is_wiped(directory):

@@ -21,7 +21,7 @@ from gridlog.errors import (
     WeakPassphraseError,
     WrongPassphraseError,
 )
-from gridlog.vault import KEYS_FILE, KdfProfile, Vault, exists
+from gridlog.vault import KEYS_FILE, KdfProfile, Vault, has_keys
 
 PASSPHRASE = "桂花树下的第三块砖"
 WEAK = KdfProfile.WEAK_FOR_TESTS
@@ -155,7 +155,7 @@ def test_a_store_is_never_overwritten(directory: Path) -> None:
 
 
 def test_a_missing_store_is_missing_and_nothing_is_made(tmp_path: Path) -> None:
-    assert not exists(tmp_path / "store")
+    assert not has_keys(tmp_path / "store")
     with pytest.raises(StoreMissingError):
         Vault.unlock(tmp_path / "store", PASSPHRASE)
     assert not (tmp_path / "store").exists()
@@ -275,4 +275,4 @@ def test_a_folder_that_another_store_makes_at_the_same_moment_serves_both(
 
     monkeypatch.setattr(Path, "exists", seen_before_the_other_made_it)
     with Vault.create(shared / "mine", PASSPHRASE, profile=WEAK):
-        assert exists(shared / "mine")
+        assert has_keys(shared / "mine")

@@ -9,7 +9,7 @@ import pytest
 from gridlog.credentials import Badge, Credential, Pin
 from gridlog.errors import GridlogError, StoreInUseError, StoreMissingError, StoreWipedError
 from gridlog.journal import JOURNAL_FILE, Journal
-from gridlog.vault import KEYS_FILE, SlotKind, Vault, exists, wipe
+from gridlog.vault import KEYS_FILE, SlotKind, Vault, has_keys, wipe
 from tests.unit.client.credentials_of import (
     ALL,
     BADGE,
@@ -101,8 +101,8 @@ def test_a_wipe_that_was_killed_leaves_a_store_that_opens_or_one_that_never_will
     (store / f"{KEYS_FILE}.new").write_bytes(keys)
     opened = []
     for left in cut_everywhere(store, "wipe(directory)", tmp_path / "cut"):
-        opened.append(exists(left))
-        if exists(left):
+        opened.append(has_keys(left))
+        if has_keys(left):
             assert len({identity(left, each) for each in ALL}) == 1
         else:
             sealed = keys[100:132]
@@ -176,7 +176,7 @@ def test_where_no_store_is_nothing_is_wiped(tmp_path: Path) -> None:
 def test_a_new_store_can_be_made_where_one_was_wiped_even_if_that_was_cut_off(store: Path, tmp_path: Path) -> None:
     first = identity(store, PASSPHRASE)
     for left in cut_everywhere(store, "wipe(directory)", tmp_path / "cut"):
-        if exists(left):
+        if has_keys(left):
             continue
         with Vault.create(left, OTHER, profile=WEAK) as vault, Journal.create(left, vault) as journal:
             assert journal.last_seq == 0
