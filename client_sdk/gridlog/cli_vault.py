@@ -2,16 +2,33 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Annotated
 
 import typer
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from gridlog_protocol.texts import Text
 
 from .cli_options import DEFAULT_STORE, Store, Weak
-from .cli_store import carried_out, device_secret, fail, in_store, in_store_of, new_secret, out, say, warn
-from .credentials import Credential, Pin
+from .cli_store import (
+    asked,
+    carried_out,
+    device_secret,
+    fail,
+    in_store,
+    in_store_of,
+    new_passphrase,
+    new_secret,
+    out,
+    say,
+    warn,
+)
+from .credentials import Credential, Pin, Recovery
 from .store import FieldStore
 from .vault import KdfProfile, SlotKind
 
@@ -84,6 +101,28 @@ def passphrase(store: Store = DEFAULT_STORE, weak: Weak = False) -> None:  # noq
     out.print(say("口令已更换，旧口令作废。", "The passphrase is changed; the old one does not open it any more."))
 
 
+@keeping_shut.command(
+    help=say("用单位的恢复密钥设置新口令。", "Set a new passphrase with the organisation's recovery key.")
+)
+def recover(
+    key_file: Annotated[
+        Path, typer.Argument(metavar="KEYFILE", help=say("恢复私钥（PEM 文件）。", "The private key, a PEM file."))
+    ],
+    store: Store = DEFAULT_STORE,
+    weak: Weak = False,  # noqa: FBT002
+) -> None:
+    """Recover."""
+    typed = Recovery(_recovery_key(key_file))
+    new = new_passphrase()
+
+    async def work() -> None:
+        async with await FieldStore.open(store, typed) as opened:
+            await opened.change_passphrase(new, current=typed, profile=_profile(weak=weak))
+
+    carried_out(work())
+    out.print(say("已打开，新口令已设好。", "It opened, and the new passphrase is set."))
+
+
 @keeping_shut.command(help=say("重新读取全部数据，查找损坏。", "Read everything again, and look for damage."))
 def verify(store: Store = DEFAULT_STORE) -> None:
     """Verify."""
@@ -114,6 +153,25 @@ _PLAIN = Text(
     "这个 PIN 没有本机密钥：数据文件一旦被复制，几分钟就能猜出。",
     "This PIN has no device secret: a copy of the files gives it away in minutes.",
 )
+
+
+def _recovery_key(path: Path) -> X25519PrivateKey:
+    """Read the private key; whoever protected it with a passphrase is asked for that."""
+    try:
+        pem = path.read_bytes()
+        try:
+            key = load_pem_private_key(pem, None)
+        except TypeError:
+            given = os.environ.get("GRIDLOG_RECOVERY_PASSPHRASE")
+            typed = given if given is not None else asked(say("恢复密钥的口令", "Passphrase of the recovery key"))
+            key = load_pem_private_key(pem, typed.encode("utf-8", "surrogatepass"))
+    except OSError as reason:
+        fail(Text(f"读不到恢复密钥：{reason}", f"Cannot read the recovery key: {reason}"))
+    except (ValueError, UnsupportedAlgorithm):
+        fail(Text("恢复密钥的口令不对，或文件不是私钥。", "Wrong passphrase of the recovery key, or no private key."))
+    if not isinstance(key, X25519PrivateKey):
+        fail(Text("恢复密钥应为 X25519 私钥。", "The recovery key must be an X25519 private key."))
+    return key
 
 
 def _profile(*, weak: bool) -> KdfProfile:

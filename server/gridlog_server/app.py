@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from gridlog_protocol.ids import Epoch, TenantId
 from gridlog_protocol.kinds import KindSet, shipped_kinds
 
-from .keyfile import read_keys, write_keys
+from .keyfile import read_keys, read_recovery_key, write_keys
 from .service.commands import LocalCommands
 from .service.deciding import Deciding
 from .service.enrolment import Enrolment
@@ -84,7 +84,14 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
     kinds = shipped_kinds()
     store = await SqliteStore.open(settings.database)
     try:
-        enrolment = Enrolment(store, keys, address=settings.address, now_ms=now_ms, entropy=os.urandom)
+        enrolment = Enrolment(
+            store,
+            keys,
+            address=settings.address,
+            recovery_key=read_recovery_key(settings.recovery_key),
+            now_ms=now_ms,
+            entropy=os.urandom,
+        )
         importing = Importing(store, kinds, now_ms=now_ms, entropy=os.urandom)
         deciding, gaps = Deciding(store, kinds, now_ms=now_ms), Gaps(store, kinds, now_ms=now_ms)
         yield Services(

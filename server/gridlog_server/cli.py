@@ -17,7 +17,7 @@ from gridlog_protocol.ids import RecordId, TenantId, read
 from gridlog_protocol.texts import Text, language_of
 
 from . import app, listing, listing_clocks
-from .keyfile import KeyFileError
+from .keyfile import KeyFileError, RecoveryKeyError
 from .service.inspection import Inspection
 from .settings import Settings, SettingsError, checked_address, load
 from .store.sqlite import StoreFormatError
@@ -341,6 +341,11 @@ def _guarded(work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run(work)
     except KeyFileError as reason:
         _fail(f"密钥文件有问题：{reason}", f"Key file: {reason}")
+    except RecoveryKeyError as reason:
+        _fail(
+            f"恢复公钥应为 PEM 格式的 X25519 公钥：{reason}。",
+            f"The recovery key must be an X25519 public key in PEM: {reason}.",
+        )
     except (StoreFormatError, FileNotFoundError) as reason:
         _fail(f"数据库打不开：{reason}", f"Cannot open the database: {reason}")
 

@@ -1,4 +1,4 @@
-"""The server's private keys on disk: one small file that only its owner may read."""
+"""The keys on the server's disk: its own private ones, for its owner alone, and the public recovery key."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import os
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from .service.keys import ServerKeys
 
@@ -15,6 +16,10 @@ _MAGIC = b"gridlog server keys 1\n"
 
 class KeyFileError(Exception):
     """The key file is missing or damaged. Restore it from its backup: devices trust no other keys."""
+
+
+class RecoveryKeyError(Exception):
+    """What should be the organisation's recovery key is none: no device may be told of it."""
 
 
 def write_keys(path: Path, keys: ServerKeys) -> None:
@@ -42,3 +47,19 @@ def read_keys(path: Path) -> ServerKeys:
     return ServerKeys(
         Ed25519PrivateKey.from_private_bytes(seeds[:32]), X25519PrivateKey.from_private_bytes(seeds[32:])
     )
+
+
+def read_recovery_key(path: Path) -> bytes:
+    """Return the public key that opens every store enrolled from now on: X25519, 32 bytes; empty if there is none.
+
+    Raises RecoveryKeyError.
+    """
+    try:
+        key = load_pem_public_key(path.read_bytes())
+    except FileNotFoundError:
+        return b""
+    except ValueError:
+        raise RecoveryKeyError(path) from None
+    if not isinstance(key, X25519PublicKey):
+        raise RecoveryKeyError(path)
+    return key.public_bytes_raw()

@@ -44,6 +44,11 @@ class Settings:
         return self.data / "server.keys"
 
     @property
+    def recovery_key(self) -> Path:
+        """The public half of the organisation's recovery key, PEM. The private half is never on the server."""
+        return self.data / "recovery.pem"
+
+    @property
     def socket(self) -> Path:
         """The local door for commands while the server runs."""
         return self.data / "admin.sock"

@@ -197,5 +197,5 @@ class DeviceCommands:
 
     def _environment(self) -> dict[str, str]:
         named = {"GRIDLOG_STORE": str(self.store), "GRIDLOG_PASSPHRASE": self.passphrase}
-        # A real key derivation takes a second and half a gigabyte: right for a phone, not for a hundred tests.
+        # A real key derivation takes a quarter of a second and 64 MiB: right for a phone, not for a hundred tests.
         return named | {"GRIDLOG_WEAK_KDF_FOR_TESTS": "1"} | dict(self.extra)

@@ -39,12 +39,14 @@ class Enrolment:
         keys: ServerKeys,
         *,
         address: str,
+        recovery_key: bytes = b"",
         now_ms: Callable[[], int],
         entropy: Callable[[int], bytes],
     ) -> None:
         self._store = store
         self._keys = keys
         self._address = address
+        self._recovery_key = recovery_key
         self._now_ms = now_ms
         self._entropy = entropy
 
@@ -131,7 +133,7 @@ class Enrolment:
             (TENANT_SCOPE, *sorted(person.scopes)),
             _GENERATION,
             now_ms,
-            b"",
+            self._recovery_key,
         )
 
 
