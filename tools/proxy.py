@@ -12,8 +12,8 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from enum import Enum
 from random import Random
@@ -259,6 +259,23 @@ class Link:
         if self.faults.piece_bytes_max is not None:
             most = min(most, self._rng.randint(1, self.faults.piece_bytes_max))
         return most
+
+
+@asynccontextmanager
+async def cut_again_and_again(link: Link, between_s: tuple[float, float], rng: Random) -> AsyncIterator[None]:
+    """Reset every connection of a link after random times, each between the least and the most."""
+
+    async def cut() -> None:
+        while True:
+            await asyncio.sleep(rng.uniform(*between_s))
+            link.drop_all()
+
+    cutting = asyncio.create_task(cut())
+    try:
+        yield
+    finally:
+        cutting.cancel()
+        await asyncio.wait([cutting])
 
 
 async def _end(writer: asyncio.StreamWriter, *, is_reset: bool) -> None:

@@ -45,13 +45,13 @@ class Form:
     author: int
 
 
-def forms(count: int, *, seed: int = 1) -> Iterator[Form]:
-    """Yield forms in the order in which they were written, by the workers of a street."""
+def forms(count: int, *, seed: int = 1, first_day: date = FIRST_DAY) -> Iterator[Form]:
+    """Yield forms in the order in which they were written, by the workers of a street, 500 on each day."""
     rng, grammar, street = Random(seed), Grammar.load(), _street(seed)
     workers = make_workers(street, rng)
     for number in range(count):
         author = rng.randrange(len(workers))
-        day = FIRST_DAY + timedelta(days=number // _PER_DAY)
+        day = first_day + timedelta(days=number // _PER_DAY)
         kind, values = _filled(Setting(workers[author], street, rng, grammar, day))
         yield Form(record_id(START_MS + number * _MS_APART, rng.randbytes(10)), kind, values, author)
 
