@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .canonical import Value, is_nested_within, pack
+from .canonical import Value, is_nested_within, repacked
 from .clock import (
     BOOT_ID_BYTES,
     MILLISECONDS_MAX,
@@ -182,7 +182,7 @@ class _OpReader:
 
     def read(self, value: Value, seq: int) -> Op:
         device, incarnation, epoch, author = self._author
-        if len(pack(value)) > OP_BYTES_MAX:
+        if len(repacked(value)) > OP_BYTES_MAX:
             raise ProtocolError("too_large", detail=f"op {seq}")
         with row_reading(value, "op") as row:
             record = self._record(row)
