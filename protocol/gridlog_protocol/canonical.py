@@ -80,6 +80,12 @@ def unpack(raw: bytes, *, items_max: int = ITEMS_MAX) -> Value:
     return value
 
 
+def glanced(raw: bytes) -> Value:
+    """Decode bytes that this program has packed, without checking them: for a look at what others will check."""
+    value: Value = msgpack.unpackb(raw, raw=False)
+    return value
+
+
 def is_nested_within(value: Value, depth_max: int) -> bool:
     """Tell whether arrays and maps nest at most `depth_max` deep in a value; a number or text has depth 0."""
     if not isinstance(value, (list, dict)):

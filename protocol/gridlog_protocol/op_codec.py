@@ -15,6 +15,7 @@ from .segment_codec import edit_row, read_edit
 
 FORMAT = 1
 """Comes first in every stored op: a hash is made by the rules of its version."""
+_INTENT_MAX = max(Intent)
 
 
 def pack_op(op: Op) -> bytes:
@@ -57,7 +58,7 @@ def unpack_op(raw: bytes) -> Op:
             RecordId(row.blob(16)),
             row.text(KIND_NAME_CHARACTERS_MAX),
             row.whole(low=1),
-            Intent(row.whole(high=max(Intent))),
+            Intent(row.whole(high=_INTENT_MAX)),
             Seen(Epoch(row.blob(8)), Position(row.whole()), row.whole()),
             ClockFacts(Hlc(row.whole()), row.whole(), row.blob(BOOT_ID_BYTES), row.whole(), row.whole()),
             tuple(read_edit(edit) for edit in row.items(EDITS_MAX)),
