@@ -5,7 +5,7 @@ On the air ops travel in segments, as differences (`segment_codec`); both forms 
 
 from __future__ import annotations
 
-from .canonical import Value, pack, unpack
+from .canonical import Value, pack_settled, unpack
 from .clock import BOOT_ID_BYTES, ClockFacts, Hlc
 from .ids import DeviceId, Epoch, Incarnation, OpId, Position, RecordId, UserId
 from .limits import EDITS_MAX, KIND_NAME_CHARACTERS_MAX
@@ -21,8 +21,8 @@ _INTENT_MAX = max(Intent)
 def pack_op(op: Op) -> bytes:
     """Write an op with everything that its hash needs."""
     clock, seen = op.clock, op.seen
-    edits: list[Value] = [edit_row(edit) for edit in op.edits]
-    return pack(
+    edits: list[Value] = [*map(edit_row, op.edits)]
+    return pack_settled(
         [
             FORMAT,
             op.id.device,

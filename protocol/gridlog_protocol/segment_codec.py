@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .canonical import Value, is_nested_within, repacked
+from .canonical import Value, is_nested_within, repacked, settled
 from .clock import (
     BOOT_ID_BYTES,
     MILLISECONDS_MAX,
@@ -94,12 +94,12 @@ def read_segment(value: Value, device: DeviceId) -> Segment:
     return Segment(incarnation, first_seq, chain_before, epoch, author, dict(roots), ops, signature)
 
 
-def edit_row(edit: Edit) -> Value:
+def edit_row(edit: Edit) -> list[Value]:
     """Write one edit: field, action and class, then key and value as the action needs them."""
     code = edit.code
     if _is_written_short(edit.action, edit.key, edit.value):
-        return [edit.field, code, edit.key if edit.action is Action.REMOVE else edit.value]
-    return [edit.field, code, edit.key, edit.value]
+        return [edit.field, code, edit.key if edit.action is Action.REMOVE else settled(edit.value)]
+    return [edit.field, code, edit.key, settled(edit.value)]
 
 
 def read_edit(value: Value) -> Edit:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
-from .canonical import Value, glanced, pack, unpack
+from .canonical import Value, glanced, pack_settled, settled, unpack
 from .clock import Stamp, counter_of, milliseconds_of, reading
 from .errors import ProtocolError
 from .ids import DeviceId, Incarnation, OpId, Position, RecordId, UserId, is_record_id
@@ -98,7 +98,7 @@ def record_row(record: RecordState, authors: Authors, *, at_rest: bool = False) 
                 if index is None:
                     index = writes[head.op] = len(rows)
                     rows.append(_write_row(head, authors))
-                heads += (index, head.value)
+                heads += (index, settled(head.value))
             cells += (key, heads)
             if at_rest:
                 cells.append(_covered_row(cell.covered, authors))
@@ -144,7 +144,7 @@ def pack_record(record: RecordState) -> bytes:
     """Write a record for a store: self-contained, with everything that its merging needs."""
     authors = Authors()
     row = record_row(record, authors, at_rest=True)
-    return pack([FORMAT, authors.table(), row])
+    return pack_settled([FORMAT, authors.table(), row])
 
 
 def unpack_record(raw: bytes) -> RecordState:

@@ -12,7 +12,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from gridlog_protocol.canonical import Value, pack
+from gridlog_protocol.canonical import Value, pack, pack_settled, settled
 from gridlog_protocol.ids import ScopeId
 from gridlog_protocol.state import CLASSES, Cell, RecordState
 
@@ -62,9 +62,11 @@ def combined(digests: Mapping[tuple[ScopeId, int], SetDigest]) -> bytes:
 
 
 def _heads(cell: Cell) -> list[Value]:
-    return [[head.op.device, head.op.incarnation, head.op.seq, head.stamp, head.value] for head in cell.heads]
+    return [
+        [head.op.device, head.op.incarnation, head.op.seq, head.stamp, settled(head.value)] for head in cell.heads
+    ]
 
 
 def _leaf(record: RecordState, digest_class: int, fields: list[Value]) -> int:
-    content = pack([record.id, digest_class, fields])
+    content = pack_settled([record.id, digest_class, fields])
     return int.from_bytes(hashlib.sha256(b"gridlog v1 leaf" + content).digest(), "big")
