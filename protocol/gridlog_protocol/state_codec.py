@@ -49,6 +49,7 @@ class Authors:
     base_position: int = 0
     rows: list[tuple[DeviceId, Incarnation, UserId]] = field(default_factory=list)
     _index: dict[tuple[DeviceId, Incarnation, UserId], int] = field(default_factory=dict)
+    _covered: tuple[Value, Covered] | None = None
 
     def index(self, op: OpId, author: UserId) -> int:
         """Return the row of an author, added if new."""
@@ -71,6 +72,12 @@ class Authors:
             each.end()
             authors.rows.append(key)
         return authors
+
+    def covered(self, value: Value) -> Covered:
+        """Read what a cell's writes had seen. Most cells of a record were last written by the same op."""
+        if self._covered is None or self._covered[0] != value:
+            self._covered = value, _read_covered(value, self)
+        return self._covered[1]
 
     def author(self, row: Row) -> tuple[DeviceId, Incarnation, UserId]:
         """Read a reference to the table."""
@@ -230,7 +237,7 @@ def _read_cells(row: Row, writes: list[Head], authors: Authors, *, at_rest: bool
         if key in cells:
             raise items.malformed("an element occurs twice")
         heads = _read_heads(items.items(_COUNT_MAX), writes)
-        covered = _read_covered(items.value(), authors) if at_rest else NOTHING_COVERED
+        covered = authors.covered(items.value()) if at_rest else NOTHING_COVERED
         cells[key] = Cell(heads, covered)
     return MappingProxyType(cells)
 
