@@ -6,6 +6,7 @@ SEED ?=
 SEEDS ?= 1000
 STATES ?= 200000
 ARGS ?=
+JSON ?=
 
 # The demo and the tests start hundreds of processes: what Python compiles is compiled once.
 unexport PYTHONDONTWRITEBYTECODE
@@ -47,8 +48,8 @@ mutants: $(READY) ## Show that the simulation finds every planted bug
 crash: $(READY) ## Cut the power of a real store anywhere, fail its disk: make crash STATES=5000; needs gcc
 	$(BIN)/python -m tools.crash --states $(STATES) $(ARGS)
 
-bench: $(READY) ## Measure a handheld's store: make bench ARGS="--json figures.json"
-	$(BIN)/python -m tools.bench $(ARGS)
+bench: $(READY) ## Measure exchanges and stores: make bench JSON=figures.json ARGS="--only push"
+	$(BIN)/python -m tools.bench $(if $(JSON),--json $(JSON)) $(ARGS)
 
 lock: ## Write requirements/*.lock from pyproject.toml: make lock ARGS=--upgrade
 	$(PYTHON) -m venv $(LOCK_VENV)

@@ -12,7 +12,8 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from enum import Enum
 from random import Random
@@ -21,6 +22,7 @@ from typing import Self
 
 READ_BYTES_MAX = 64 << 10
 THROTTLE_STEPS_PER_SECOND = 20
+_PIECES_ON_THE_WAY_MAX = 256
 _LINGER_NOT = struct.pack("ii", 1, 0)
 
 
@@ -46,13 +48,21 @@ class Faults:
     is_reset: bool = True
     """A cut is a TCP reset, and what was on its way may be lost with it; otherwise it is an orderly end."""
     delay_ms: int = 0
-    """Hold every piece back for so long."""
+    """Every piece arrives so much later than it was sent; others follow meanwhile, as on a long way."""
     piece_bytes_max: int | None = None
     """Slice what passes into random pieces up to this size."""
     bytes_per_second: int | None = None
     """Throttle each direction of each connection."""
+    up_bytes_per_second: int | None = None
+    """Throttle what goes up, of each connection, and leave alone what comes down."""
     black_hole: Direction | None = None
     """Swallow everything that travels this way, without a word."""
+
+    def rate(self, direction: Direction) -> int | None:
+        """Return how many bytes a second travel this way; None if as many as come."""
+        if direction is Direction.UP and self.up_bytes_per_second is not None:
+            return self.up_bytes_per_second
+        return self.bytes_per_second
 
 
 class _CutError(Exception):
@@ -65,17 +75,34 @@ class _Cut:
     after_bytes: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Travelling:
+    """A piece, and when it arrives by the loop's clock. An empty one is the end."""
+
+    due_s: float
+    piece: bytes
+
+
 class Link:
     """A relay to one target. `faults` may be replaced at any time; cuts are planned per connection.
 
     What waits inside the relay has not been carried yet: `waiting_bytes_max` bounds it roughly, upwards, so that a
     slow line looks slow to whoever sends. Then a cut is never orderly, because something is left unread.
+    `heard` is told of each piece that was handed on: the number of its connection, its direction, its bytes.
     """
 
     def __init__(
-        self, target_host: str, target_port: int, faults: Faults, rng: Random, *, waiting_bytes_max: int = 64 << 10
+        self,
+        target_host: str,
+        target_port: int,
+        faults: Faults,
+        rng: Random,
+        *,
+        waiting_bytes_max: int = 64 << 10,
+        heard: Callable[[int, Direction, bytes], None] | None = None,
     ) -> None:
         self._waiting_bytes_max = waiting_bytes_max
+        self._heard = heard
         self.faults = faults
         self.port = 0
         self.connections = 0
@@ -121,11 +148,11 @@ class Link:
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
-        relay = asyncio.create_task(self._relay(reader, writer))
+        relay = asyncio.create_task(self._relay(self.connections, reader, writer))
         self._relays.add(relay)
         relay.add_done_callback(self._relays.discard)
 
-    async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _relay(self, number: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             target_reader, target_writer = await asyncio.open_connection(*self._target)
         except OSError:
@@ -135,8 +162,14 @@ class Link:
         is_reset = True
         try:
             async with asyncio.TaskGroup() as pumps:
-                pumps.create_task(self._pump(reader, target_writer, Direction.UP, cut))
-                pumps.create_task(self._pump(target_reader, writer, Direction.DOWN, cut))
+                for direction, source, sink in (
+                    (Direction.UP, reader, target_writer),
+                    (Direction.DOWN, target_reader, writer),
+                ):
+                    on_the_way = asyncio.Queue[_Travelling](_PIECES_ON_THE_WAY_MAX)
+                    left = cut.after_bytes if cut is not None and cut.direction is direction else None
+                    pumps.create_task(self._take_in(source, on_the_way, direction, left))
+                    pumps.create_task(self._hand_on(on_the_way, sink, number, direction, left))
             is_reset = False
         except* _CutError:
             self.cuts += 1
@@ -159,35 +192,55 @@ class Link:
             return _Cut(direction, self._rng.randint(1, faults.cut_within_bytes))
         return None
 
-    async def _pump(
+    async def _take_in(
         self,
         reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
+        on_the_way: asyncio.Queue[_Travelling],
         direction: Direction,
-        cut: _Cut | None,
+        left: int | None,
     ) -> None:
-        left = cut.after_bytes if cut is not None and cut.direction is direction else None
+        """Take pieces up to the cut, as fast as the line carries them, and send each on its way."""
+        loop = asyncio.get_running_loop()
+        while left != 0 and (piece := await self._take(reader, direction, left)):
+            left = None if left is None else left - len(piece)
+            await on_the_way.put(_Travelling(loop.time() + self.faults.delay_ms / 1000, piece))
+            rate = self.faults.rate(direction)
+            if rate is not None:
+                await asyncio.sleep(len(piece) / rate)
+        if left != 0:
+            await on_the_way.put(_Travelling(0, b""))
+
+    async def _hand_on(
+        self,
+        on_the_way: asyncio.Queue[_Travelling],
+        writer: asyncio.StreamWriter,
+        number: int,
+        direction: Direction,
+        left: int | None,
+    ) -> None:
+        """Hand each piece on when it has come, until the end or the cut."""
+        loop = asyncio.get_running_loop()
         if left == 0:
             raise _CutError
-        while piece := await self._take(reader, direction, left):
-            faults = self.faults
-            await asyncio.sleep(faults.delay_ms / 1000)
+        while piece := (travelling := await on_the_way.get()).piece:
+            if (early_s := travelling.due_s - loop.time()) > 0:
+                await asyncio.sleep(early_s)
             writer.write(piece)
             await writer.drain()
             self._passed[direction] += len(piece)
+            if self._heard is not None:
+                self._heard(number, direction, piece)
             if left is not None:
                 left -= len(piece)
                 if left == 0:
                     raise _CutError
-            if faults.bytes_per_second is not None:
-                await asyncio.sleep(len(piece) / faults.bytes_per_second)
         writer.write_eof()
 
     async def _take(self, reader: asyncio.StreamReader, direction: Direction, left: int | None) -> bytes:
         """Return the next piece to pass on, or nothing at the end. A black hole never returns."""
         while True:
             try:
-                piece = await reader.read(self._piece_bytes(left))
+                piece = await reader.read(self._piece_bytes(direction, left))
             except ConnectionError:
                 if self.faults.black_hole is not direction:
                     raise
@@ -198,14 +251,31 @@ class Link:
                 # Not even the end of the connection comes out of it.
                 await asyncio.Event().wait()
 
-    def _piece_bytes(self, left: int | None) -> int:
+    def _piece_bytes(self, direction: Direction, left: int | None) -> int:
         """Choose how much to take at once: never past the cut, nor more than the line carries."""
         most = READ_BYTES_MAX if left is None else min(left, READ_BYTES_MAX)
-        if self.faults.bytes_per_second is not None:
-            most = min(most, max(1, self.faults.bytes_per_second // THROTTLE_STEPS_PER_SECOND))
+        if (rate := self.faults.rate(direction)) is not None:
+            most = min(most, max(1, rate // THROTTLE_STEPS_PER_SECOND))
         if self.faults.piece_bytes_max is not None:
             most = min(most, self._rng.randint(1, self.faults.piece_bytes_max))
         return most
+
+
+@asynccontextmanager
+async def cut_again_and_again(link: Link, between_s: tuple[float, float], rng: Random) -> AsyncIterator[None]:
+    """Reset every connection of a link after random times, each between the least and the most."""
+
+    async def cut() -> None:
+        while True:
+            await asyncio.sleep(rng.uniform(*between_s))
+            link.drop_all()
+
+    cutting = asyncio.create_task(cut())
+    try:
+        yield
+    finally:
+        cutting.cancel()
+        await asyncio.wait([cutting])
 
 
 async def _end(writer: asyncio.StreamWriter, *, is_reset: bool) -> None:

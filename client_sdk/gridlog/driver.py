@@ -18,7 +18,7 @@ from gridlog_protocol.clock import ClockFacts
 from gridlog_protocol.codec import decode, encode
 from gridlog_protocol.envelope import Purpose, open_sealed, read_header, reply_address, seal
 from gridlog_protocol.errors import ProtocolError
-from gridlog_protocol.ids import Incarnation, Position
+from gridlog_protocol.ids import Incarnation, OpId, Position
 from gridlog_protocol.invitation import Invitation, code_id, fingerprint
 from gridlog_protocol.lanes import ROOM, URGENT, urgent_of
 from gridlog_protocol.messages import (
@@ -81,6 +81,8 @@ class Driver:
         self._status_sent: dict[str, int | str] | None = None
         self._repair: RepairQuestion | None = None
         self._urgent_to = Position(0)
+        # Of ops that were asked for and not sent, or not settled yet: a cut link asks for the same ones again.
+        self._sizes: dict[OpId, int] = {}
 
     async def enrol(self, transport: Transport, invitation: Invitation, *, model: str) -> Enrolled:
         """Introduce this device to the server that a code names.
@@ -134,7 +136,7 @@ class Driver:
         memory = self._memory
         if memory.enrolled is None or memory.standing is None:
             raise NotEnrolledError
-        runs = batch_of(self._sendable(before), _size_of, bytes_max=pace.up_bytes)
+        runs = batch_of(self._sendable(before), self._size_of, bytes_max=pace.up_bytes)
         segments = [self._segment(run, memory.enrolled) for run in runs]
         sent = tuple(op for run in runs for op in run)
         status = self._status(unsent=len(memory.pending) - len(sent))
@@ -155,7 +157,13 @@ class Driver:
             reader=X25519PublicKey.from_public_bytes(memory.enrolled.server_exchange_key),
             sender=self._vault.signing_key,
         )
-        return Asked(raw, sent, sum(map(_size_of, sent)), counter, status, clock)
+        return Asked(raw, sent, sum(map(self._size_of, sent)), counter, status, clock)
+
+    def _size_of(self, op: Op) -> int:
+        size = self._sizes.get(op.id)
+        if size is None:
+            size = self._sizes[op.id] = len(pack_op(op))
+        return size
 
     def has_pending(self, *, before: int) -> bool:
         """Tell whether ops below the seq `before` wait to be sent."""
@@ -200,6 +208,8 @@ class Driver:
         except ProtocolError as reason:
             raise RefusedError(reason.code, reason.detail) from None
         self._status_sent = asked.status
+        for op in asked.sent:
+            self._sizes.pop(op.id, None)
         repaired = 0
         if self._repair is not None:
             absorbed, repaired = self._repaired(absorbed, response)
@@ -232,6 +242,7 @@ class Driver:
             run,
             tenant=enrolled.tenant,
             chain_before=self._memory.pending[first].chain_before,
+            chain_after=self._memory.chain_at(first.incarnation, run[-1].id.seq),
             roots=self._memory.roots(first.incarnation),
             key=self._vault.signing_key,
         )
@@ -320,7 +331,3 @@ class Driver:
             verify_receipt(receipt, note.signature, Ed25519PublicKey.from_public_bytes(enrolled.server_signing_key))
         except ProtocolError:
             raise ForeignServerError from None
-
-
-def _size_of(op: Op) -> int:
-    return len(pack_op(op))

@@ -293,6 +293,8 @@ class Memory:
         if conflicts is None or (not conflicts and after.id not in self.own):
             return
         before, kind = self.projection.confirmed(after.id), self.kinds.get(after.kind)
+        if before is None:
+            return
         for each in overruled_by(before, after.state, kind, self.enrolled.user):
             self.overruled[(each.record, each.field, each.key)] = each
 

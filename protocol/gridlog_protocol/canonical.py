@@ -8,6 +8,7 @@ that encodes to the same bytes are refused: hashes and signatures are made over 
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any, TypeAlias
 
 import msgpack
@@ -18,8 +19,13 @@ INTEGER_MIN = -(1 << 63)
 INTEGER_MAX = (1 << 63) - 1
 DEPTH_MAX = 16
 """Arrays and maps inside one another: a page of records nests nine deep around its values."""
+_SETTLED_DEPTH_MAX = DEPTH_MAX - 9
 ITEMS_MAX = 1 << 17
 """Elements of all arrays and maps of one message together: a full batch of small ops has 80,000."""
+
+
+_WRITTEN_AS_THEY_ARE: frozenset[type] = frozenset({str, bytes, bool, type(None)})
+_TEXT: frozenset[type] = frozenset({str})
 
 
 class NotCanonicalError(ValueError):
@@ -28,7 +34,35 @@ class NotCanonicalError(ValueError):
 
 def pack(value: Value) -> bytes:
     """Encode a value. Raises NotCanonicalError for floats, big integers, lone surrogates or deep nesting."""
-    packed: bytes = msgpack.packb(_ordered(value, DEPTH_MAX), use_bin_type=True)
+    try:
+        # Nearly every value is in order as it is, and goes to the encoder without a copy.
+        return repacked(value if _is_in_order(value, DEPTH_MAX) else _ordered(value))
+    except UnicodeEncodeError:
+        raise NotCanonicalError("text has a lone surrogate") from None
+
+
+def settled(value: Value) -> Value:
+    """Return a value as `pack_settled` takes it: checked, with its maps in order. Raises NotCanonicalError."""
+    if type(value) in _WRITTEN_AS_THEY_ARE or _is_in_order(value, _SETTLED_DEPTH_MAX):
+        return value
+    return _ordered(value)
+
+
+def pack_settled(rows: Value) -> bytes:
+    """Encode rows of our own making. What somebody else wrote in them went through `settled`, value by value.
+
+    The same bytes as `pack`, without a walk over the rows, of which a record has ten for each value.
+    Raises NotCanonicalError for lone surrogates.
+    """
+    try:
+        return repacked(rows)
+    except UnicodeEncodeError:
+        raise NotCanonicalError("text has a lone surrogate") from None
+
+
+def repacked(value: Value) -> bytes:
+    """Encode a value that `unpack` has just returned, or a part of it: nothing is left to check."""
+    packed: bytes = msgpack.packb(value, use_bin_type=True)
     return packed
 
 
@@ -55,14 +89,20 @@ def unpack(raw: bytes, *, items_max: int = ITEMS_MAX) -> Value:
             max_bin_len=len(raw),
             max_ext_len=0,
         )
-        _check(value, DEPTH_MAX)
-        is_same = bool(msgpack.packb(value, use_bin_type=True) == raw)
+        _is_in_order(value, DEPTH_MAX)
+        is_same = repacked(value) == raw
     except NotCanonicalError:
         raise
     except (ValueError, TypeError, RecursionError, msgpack.UnpackException) as reason:
         raise NotCanonicalError(f"not canonical msgpack: {type(reason).__name__}") from None
     if not is_same:
         raise NotCanonicalError("not in canonical form")
+    return value
+
+
+def glanced(raw: bytes) -> Value:
+    """Decode bytes that this program has packed, without checking them: for a look at what others will check."""
+    value: Value = msgpack.unpackb(raw, raw=False)
     return value
 
 
@@ -74,66 +114,63 @@ def is_nested_within(value: Value, depth_max: int) -> bool:
     return depth_max > 0 and all(is_nested_within(item, depth_max - 1) for item in inner)
 
 
-def _ordered(value: Value, depth: int) -> Value:
-    # Ordered by how often each kind occurs: this runs for every value of every op.
-    if isinstance(value, str):
-        try:
-            value.encode()
-        except UnicodeEncodeError:
-            raise NotCanonicalError("text has a lone surrogate") from None
-        return value
-    if value is None or isinstance(value, (bool, bytes)):
-        return value
-    if isinstance(value, int):
-        if not INTEGER_MIN <= value <= INTEGER_MAX:
-            raise NotCanonicalError("integer beyond 64 bits")
-        return value
+def _is_in_order(value: Value, depth: int) -> bool:
+    """Check that a value can be written, and tell whether all maps in it are in order. Lone surrogates pass.
+
+    This runs for every value of every op, so what is ordinary is told by its exact type, and a list of texts or
+    bytes in one step.
+    """
+    if isinstance(value, dict):
+        items: Collection[Value] = value.values()
+        is_in_order = _has_keys_in_order(value)
+    elif isinstance(value, list):
+        items, is_in_order = value, True
+    else:
+        _check_single(value)
+        return True
     if depth == 0:
         raise NotCanonicalError(f"nested deeper than {DEPTH_MAX}")
-    if isinstance(value, list):
-        return [_ordered(item, depth - 1) for item in value]
-    if isinstance(value, dict):
-        if not all(isinstance(key, str) for key in value):
-            raise NotCanonicalError("map key is not text")
-        keys = sorted(value, key=_utf8)
-        return {key: _ordered(value[key], depth - 1) for key in keys}
-    raise NotCanonicalError(f"a {type(value).__name__} cannot be written")
+    if _WRITTEN_AS_THEY_ARE.issuperset(map(type, items)):
+        return is_in_order
+    for item in items:
+        kind = type(item)
+        if kind is int:
+            if not INTEGER_MIN <= item <= INTEGER_MAX:  # type: ignore[operator]  # `kind` says that it is a number.
+                raise NotCanonicalError("integer beyond 64 bits")
+        elif kind not in _WRITTEN_AS_THEY_ARE and not _is_in_order(item, depth - 1):
+            is_in_order = False
+    return is_in_order
 
 
-def _utf8(key: str) -> bytes:
-    try:
-        return key.encode()
-    except UnicodeEncodeError:
-        raise NotCanonicalError("map key has a lone surrogate") from None
+def _has_keys_in_order(value: dict[str, Value]) -> bool:
+    if not _TEXT.issuperset(map(type, value)) and not all(isinstance(key, str) for key in value):
+        raise NotCanonicalError("map key is not text")
+    # The order of code points is the order of UTF-8 bytes.
+    return len(value) < 2 or sorted(value) == list(value)
 
 
-def _check(value: Value, depth: int) -> None:
-    # Decoded text has no surrogates, and decoded maps are in order: see `_map`. No copy is made.
+def _check_single(value: Value) -> None:
     if value is None or isinstance(value, (str, bytes, bool)):
         return
-    if isinstance(value, int):
-        if value > INTEGER_MAX:
-            raise NotCanonicalError("integer beyond 64 bits")
-        return
-    if depth == 0:
-        raise NotCanonicalError(f"nested deeper than {DEPTH_MAX}")
-    if isinstance(value, list):
-        for item in value:
-            _check(item, depth - 1)
-        return
-    if not isinstance(value, dict):
+    if not isinstance(value, int):
         raise NotCanonicalError(f"a {type(value).__name__} cannot be written")
-    for key, item in value.items():
-        if not isinstance(key, str):
-            raise NotCanonicalError("map key is not text")
-        _check(item, depth - 1)
+    if not INTEGER_MIN <= value <= INTEGER_MAX:
+        raise NotCanonicalError("integer beyond 64 bits")
+
+
+def _ordered(value: Value) -> Value:
+    """Return a checked value with all its maps in order."""
+    if isinstance(value, list):
+        return [_ordered(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _ordered(value[key]) for key in sorted(value)}
+    return value
 
 
 def _map(pairs: list[tuple[Any, Any]]) -> dict[str, Value]:
     result = dict(pairs)
     if len(result) != len(pairs):
         raise NotCanonicalError("map key occurs twice")
-    # The order of code points is the order of UTF-8 bytes.
     if len(result) > 1 and sorted(result) != list(result):
         raise NotCanonicalError("map keys are not in order")
     return result

@@ -5,7 +5,7 @@ On the air ops travel in segments, as differences (`segment_codec`); both forms 
 
 from __future__ import annotations
 
-from .canonical import Value, pack, unpack
+from .canonical import Value, pack_settled, unpack
 from .clock import BOOT_ID_BYTES, ClockFacts, Hlc
 from .ids import DeviceId, Epoch, Incarnation, OpId, Position, RecordId, UserId
 from .limits import EDITS_MAX, KIND_NAME_CHARACTERS_MAX
@@ -15,13 +15,14 @@ from .segment_codec import edit_row, read_edit
 
 FORMAT = 1
 """Comes first in every stored op: a hash is made by the rules of its version."""
+_INTENT_MAX = max(Intent)
 
 
 def pack_op(op: Op) -> bytes:
     """Write an op with everything that its hash needs."""
     clock, seen = op.clock, op.seen
-    edits: list[Value] = [edit_row(edit) for edit in op.edits]
-    return pack(
+    edits: list[Value] = [*map(edit_row, op.edits)]
+    return pack_settled(
         [
             FORMAT,
             op.id.device,
@@ -57,7 +58,7 @@ def unpack_op(raw: bytes) -> Op:
             RecordId(row.blob(16)),
             row.text(KIND_NAME_CHARACTERS_MAX),
             row.whole(low=1),
-            Intent(row.whole(high=max(Intent))),
+            Intent(row.whole(high=_INTENT_MAX)),
             Seen(Epoch(row.blob(8)), Position(row.whole()), row.whole()),
             ClockFacts(Hlc(row.whole()), row.whole(), row.blob(BOOT_ID_BYTES), row.whole(), row.whole()),
             tuple(read_edit(edit) for edit in row.items(EDITS_MAX)),

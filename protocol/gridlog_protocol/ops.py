@@ -11,7 +11,7 @@ import hmac
 from dataclasses import dataclass
 from enum import IntEnum
 
-from .canonical import Value, pack
+from .canonical import Value, pack_settled, settled
 from .clock import ClockFacts
 from .ids import Epoch, OpId, Position, RecordId, UserId
 
@@ -110,7 +110,7 @@ def edit_salt(salt: bytes, index: int) -> bytes:
 
 def commitment(salt: bytes, key: str, value: Value) -> bytes:
     """Commit to an edit's key and value: SHA-256 over its salt and their canonical bytes."""
-    return hashlib.sha256(b"gridlog v1 commitment" + salt + pack([key, value])).digest()
+    return hashlib.sha256(b"gridlog v1 commitment" + salt + pack_settled([key, settled(value)])).digest()
 
 
 def op_hash(op: Op) -> bytes:
@@ -121,8 +121,8 @@ def op_hash(op: Op) -> bytes:
             hidden = commitment(edit_salt(op.salt, index), edit.key, edit.value)
             edits.append([edit.field, edit.code, hidden])
         else:
-            edits.append([edit.field, edit.code, edit.key, edit.value])
-    said = pack(
+            edits.append([edit.field, edit.code, edit.key, settled(edit.value)])
+    said = pack_settled(
         [
             op.id.device,
             op.id.incarnation,

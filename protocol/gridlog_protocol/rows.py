@@ -23,10 +23,12 @@ class Row:
 
     def value(self) -> Value:
         """Take the next element, whatever it is."""
-        if self._at >= len(self._items):
-            raise self.malformed("too short")
+        try:
+            value = self._items[self._at]
+        except IndexError:
+            raise self.malformed("too short") from None
         self._at += 1
-        return self._items[self._at - 1]
+        return value
 
     def whole(self, *, low: int = 0, high: int = INTEGER_MAX) -> int:
         """Take an integer within bounds."""

@@ -64,10 +64,14 @@ def cut(
     *,
     tenant: TenantId,
     chain_before: bytes,
+    chain_after: bytes | None = None,
     roots: Mapping[int, bytes],
     key: Ed25519PrivateKey,
 ) -> Segment:
-    """Sign a run of ops. They must be contiguous, of one incarnation, author and epoch: anything else is our bug."""
+    """Sign a run of ops. They must be contiguous, of one incarnation, author and epoch: anything else is our bug.
+
+    `chain_after` spares hashing the ops again whoever has kept the chain as they were written.
+    """
     first = ops[0]
     assert all(op.id.seq == first.id.seq + index for index, op in enumerate(ops))
     assert all(
@@ -75,7 +79,7 @@ def cut(
         == (first.id.device, first.id.incarnation, first.author, first.seen.epoch)
         for op in ops
     )
-    chain_after = chain_through(chain_before, [op_hash(op) for op in ops])
+    chain_after = chain_after or chain_through(chain_before, [op_hash(op) for op in ops])
     signed = _signed_bytes(tenant, first.id.device, first, len(ops), chain_before, chain_after)
     blocks = sorted({salt_block(op.id.seq) for op in ops})
     return Segment(

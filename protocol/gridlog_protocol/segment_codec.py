@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .canonical import Value, is_nested_within, pack
+from .canonical import Value, is_nested_within, repacked, settled
 from .clock import (
     BOOT_ID_BYTES,
     MILLISECONDS_MAX,
@@ -37,6 +37,9 @@ from .segment import Segment, salt_block
 from .state import SENSITIVE
 
 _ROOTS_MAX = SEGMENT_OPS_MAX // SALT_BLOCK_OPS + 2
+_ACTIONS = {int(action): action for action in Action}
+_INTENT_MAX = max(Intent)
+_CODE_MAX = SENSITIVE << 4 | max(Action)
 
 
 @dataclass(slots=True)
@@ -91,36 +94,38 @@ def read_segment(value: Value, device: DeviceId) -> Segment:
     return Segment(incarnation, first_seq, chain_before, epoch, author, dict(roots), ops, signature)
 
 
-def edit_row(edit: Edit) -> Value:
+def edit_row(edit: Edit) -> list[Value]:
     """Write one edit: field, action and class, then key and value as the action needs them."""
     code = edit.code
-    if edit.key == "" and edit.action in (Action.SET, Action.COUNT):
-        return [edit.field, code, edit.value]
-    if edit.action is Action.REMOVE and edit.value is None:
-        return [edit.field, code, edit.key]
-    return [edit.field, code, edit.key, edit.value]
+    if _is_written_short(edit.action, edit.key, edit.value):
+        return [edit.field, code, edit.key if edit.action is Action.REMOVE else settled(edit.value)]
+    return [edit.field, code, edit.key, settled(edit.value)]
 
 
 def read_edit(value: Value) -> Edit:
     """Read one edit. Raises ProtocolError `malformed`."""
-    with row_reading(value, "edit") as row:
-        field = row.text(4 * FIELD_NAME_CHARACTERS_MAX)
-        code = row.whole(high=SENSITIVE << 4 | max(Action))
-        action = Action(code & 0x0F) if code & 0x0F <= max(Action) else None
-        if action is None:
-            raise row.malformed("unknown action")
-        is_short = isinstance(value, list) and len(value) == 3
-        key, content = "", None
-        if action is Action.REMOVE or not is_short:
-            key = row.text(ELEMENT_KEY_BYTES_MAX)
-        if action is not Action.REMOVE or not is_short:
-            content = row.value()
-        edit = Edit(field, action, key, content, code >> 4)
-        if not is_nested_within(content, VALUE_DEPTH_MAX):
-            raise row.malformed("a value nested too deep")
-        if edit_row(edit) != value:
-            raise row.malformed("an edit not in its shortest form")
-        return edit
+    row = Row(value, "edit")
+    field = row.text(4 * FIELD_NAME_CHARACTERS_MAX)
+    code = row.whole(high=_CODE_MAX)
+    action = _ACTIONS.get(code & 0x0F)
+    if action is None:
+        raise row.malformed("unknown action")
+    is_short = isinstance(value, list) and len(value) == 3
+    key, content = "", None
+    if action is Action.REMOVE or not is_short:
+        key = row.text(ELEMENT_KEY_BYTES_MAX)
+    if action is not Action.REMOVE or not is_short:
+        content = row.value()
+    row.end()
+    if isinstance(content, (list, dict)) and not is_nested_within(content, VALUE_DEPTH_MAX):
+        raise row.malformed("a value nested too deep")
+    if is_short != _is_written_short(action, key, content):
+        raise row.malformed("an edit not in its shortest form")
+    return Edit(field, action, key, content, code >> 4)
+
+
+def _is_written_short(action: Action, key: str, content: Value) -> bool:
+    return content is None if action is Action.REMOVE else key == "" and action is not Action.ADD
 
 
 def _read_root(row: Row) -> tuple[int, bytes]:
@@ -182,13 +187,13 @@ class _OpReader:
 
     def read(self, value: Value, seq: int) -> Op:
         device, incarnation, epoch, author = self._author
-        if len(pack(value)) > OP_BYTES_MAX:
+        if len(repacked(value)) > OP_BYTES_MAX:
             raise ProtocolError("too_large", detail=f"op {seq}")
         with row_reading(value, "op") as row:
             record = self._record(row)
             kind = row.text(KIND_NAME_CHARACTERS_MAX)
             schema = row.whole(low=1, high=1 << 31)
-            intent = Intent(row.whole(high=max(Intent)))
+            intent = Intent(row.whole(high=_INTENT_MAX))
             position = self._bounded(row, self._previous.position + row.signed())
             own_seq = seq - 1 - row.whole(high=seq - 1)
             clock = self._clock(row)

@@ -59,7 +59,7 @@ class Covered:
     """
 
     position: int = 0
-    own: Mapping[tuple[DeviceId, Incarnation], int] = field(default_factory=lambda: MappingProxyType({}))
+    own: Mapping[tuple[DeviceId, Incarnation], int] = field(default_factory=lambda: _NOBODY)
 
     def has(self, op: OpId, position: int) -> bool:
         """Tell whether the write `op` at `position` has been seen by another write of the cell."""
@@ -67,12 +67,17 @@ class Covered:
 
     def joined(self, other: Covered) -> Covered:
         """Return what either side had seen."""
+        if other is NOTHING_COVERED:
+            return self
+        if self is NOTHING_COVERED:
+            return other
         own = dict(self.own)
         for author, seq in other.own.items():
             own[author] = max(seq, own.get(author, 0))
         return Covered(max(self.position, other.position), MappingProxyType(own))
 
 
+_NOBODY: Mapping[tuple[DeviceId, Incarnation], int] = MappingProxyType({})
 NOTHING_COVERED = Covered()
 
 

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
+from typing import Any
 
-from .canonical import Value, pack, unpack
+from .canonical import Value, glanced, pack_settled, settled, unpack
 from .clock import Stamp, counter_of, milliseconds_of, reading
+from .errors import ProtocolError
 from .ids import DeviceId, Incarnation, OpId, Position, RecordId, UserId, is_record_id
 from .limits import (
     BODY_BYTES_MAX,
@@ -20,7 +22,19 @@ from .limits import (
 )
 from .rows import Row
 from .rows import reading as row_reading
-from .state import PENDING, SENSITIVE, Cell, Covered, FieldState, Head, Origin, RecordState, is_ending
+from .state import (
+    NOTHING_COVERED,
+    PENDING,
+    SENSITIVE,
+    Cell,
+    Covered,
+    FieldState,
+    Head,
+    Origin,
+    RecordState,
+    is_ended,
+    is_ending,
+)
 
 FORMAT = 1
 """Comes first in every stored record."""
@@ -35,6 +49,7 @@ class Authors:
     base_position: int = 0
     rows: list[tuple[DeviceId, Incarnation, UserId]] = field(default_factory=list)
     _index: dict[tuple[DeviceId, Incarnation, UserId], int] = field(default_factory=dict)
+    _covered: tuple[Value, Covered] | None = None
 
     def index(self, op: OpId, author: UserId) -> int:
         """Return the row of an author, added if new."""
@@ -58,6 +73,12 @@ class Authors:
             authors.rows.append(key)
         return authors
 
+    def covered(self, value: Value) -> Covered:
+        """Read what a cell's writes had seen. Most cells of a record were last written by the same op."""
+        if self._covered is None or self._covered[0] != value:
+            self._covered = value, _read_covered(value, self)
+        return self._covered[1]
+
     def author(self, row: Row) -> tuple[DeviceId, Incarnation, UserId]:
         """Read a reference to the table."""
         index = row.whole()
@@ -80,11 +101,12 @@ def record_row(record: RecordState, authors: Authors, *, at_rest: bool = False) 
         for key, cell in sorted(state.cells.items()):
             heads: list[Value] = []
             for head in cell.heads:
-                if head.op not in writes:
-                    writes[head.op] = len(rows)
+                index = writes.get(head.op)
+                if index is None:
+                    index = writes[head.op] = len(rows)
                     rows.append(_write_row(head, authors))
-                heads += [writes[head.op], head.value]
-            cells += [key, heads]
+                heads += (index, settled(head.value))
+            cells += (key, heads)
             if at_rest:
                 cells.append(_covered_row(cell.covered, authors))
             elif _is_end(name, key, cell):
@@ -129,7 +151,7 @@ def pack_record(record: RecordState) -> bytes:
     """Write a record for a store: self-contained, with everything that its merging needs."""
     authors = Authors()
     row = record_row(record, authors, at_rest=True)
-    return pack([FORMAT, authors.table(), row])
+    return pack_settled([FORMAT, authors.table(), row])
 
 
 def unpack_record(raw: bytes) -> RecordState:
@@ -139,6 +161,43 @@ def unpack_record(raw: bytes) -> RecordState:
             raise row.malformed("unknown format")
         authors = Authors.read(row, base_ms=0, base_position=0)
         return read_record(row.value(), authors, at_rest=True)
+
+
+class PackedRecord:
+    """A record at rest, which is unpacked when somebody asks for its state: most that is loaded is only counted."""
+
+    __slots__ = ("_raw", "_state")
+
+    def __init__(self, raw: bytes) -> None:
+        self._raw = raw
+        self._state: RecordState | None = None
+
+    def __eq__(self, other: object) -> bool:
+        return self.state == (other.state if isinstance(other, PackedRecord) else other)
+
+    def __hash__(self) -> int:
+        return hash(self._raw)
+
+    @property
+    def state(self) -> RecordState:
+        """The record. Raises ProtocolError `malformed` or NotCanonicalError on damage."""
+        if self._state is None:
+            self._state = unpack_record(self._raw)
+        return self._state
+
+    @property
+    def is_ended(self) -> bool:
+        """Tell whether a write that ends the record stands. Needs bytes that `pack_record` wrote."""
+        if self._state is not None:
+            return is_ended(self._state)
+        # Only values are looked at; whoever takes the state has everything checked.
+        rows: Any = glanced(self._raw)
+        return any(
+            is_ending(name, cells[at], value)
+            for name, _, _, cells in rows[2][5]
+            for at in range(0, len(cells), 3)
+            for value in cells[at + 1][1::2]
+        )
 
 
 def _write_row(head: Head, authors: Authors) -> Value:
@@ -177,18 +236,26 @@ def _read_cells(row: Row, writes: list[Head], authors: Authors, *, at_rest: bool
         key = items.text(ELEMENT_KEY_BYTES_MAX)
         if key in cells:
             raise items.malformed("an element occurs twice")
-        heads = []
-        pairs = Row(items.items(_COUNT_MAX), "heads")
-        while pairs.has_more:
-            index = pairs.whole()
-            if index >= len(writes):
-                raise pairs.malformed("no such write")
-            write = writes[index]
-            heads.append(Head(write.op, write.author, write.stamp, write.position, pairs.value()))
-        heads.sort(key=lambda head: head.order)
-        covered = _read_covered(items.value(), authors) if at_rest else Covered()
-        cells[key] = Cell(tuple(heads), covered)
+        heads = _read_heads(items.items(_COUNT_MAX), writes)
+        covered = authors.covered(items.value()) if at_rest else NOTHING_COVERED
+        cells[key] = Cell(heads, covered)
     return MappingProxyType(cells)
+
+
+def _read_heads(pairs: list[Value], writes: list[Head]) -> tuple[Head, ...]:
+    """Read pairs of a write's number and what it said."""
+    heads: list[Head] = []
+    for at in range(0, len(pairs), 2):
+        index = pairs[at]
+        if isinstance(index, bool) or not isinstance(index, int) or not 0 <= index < len(writes):
+            raise ProtocolError("malformed", detail="heads: no such write")
+        if at + 1 == len(pairs):
+            raise ProtocolError("malformed", detail="heads: too short")
+        write = writes[index]
+        heads.append(Head(write.op, write.author, write.stamp, write.position, pairs[at + 1]))
+    if len(heads) > 1:
+        heads.sort(key=lambda head: head.order)
+    return tuple(heads)
 
 
 def _with_ends(fields: dict[str, FieldState], rows: Row, authors: Authors) -> dict[str, FieldState]:
@@ -218,6 +285,8 @@ def _read_origin(value: Value, authors: Authors) -> Origin | None:
 
 
 def _covered_row(covered: Covered, authors: Authors) -> Value:
+    if not covered.own:
+        return [covered.position]
     own: list[Value] = []
     for (device, incarnation), seq in sorted(covered.own.items()):
         own += [authors.index(OpId(device, incarnation, seq), UserId(bytes(16))), seq]
@@ -231,4 +300,4 @@ def _read_covered(value: Value, authors: Authors) -> Covered:
     while row.has_more:
         device, incarnation, _ = authors.author(row)
         own[(device, incarnation)] = row.whole()
-    return Covered(position, MappingProxyType(own))
+    return Covered(position, MappingProxyType(own)) if own or position else NOTHING_COVERED

@@ -12,9 +12,9 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from gridlog_protocol.canonical import Value, pack
+from gridlog_protocol.canonical import Value, pack, pack_settled, settled
 from gridlog_protocol.ids import ScopeId
-from gridlog_protocol.state import CLASSES, RecordState
+from gridlog_protocol.state import CLASSES, Cell, RecordState
 
 _MODULUS = 1 << 256
 COMBINED_BYTES = 16
@@ -41,8 +41,14 @@ EMPTY = SetDigest()
 
 def leaves(record: RecordState) -> dict[int, int]:
     """Return a record's leaf for each class in which it has fields."""
-    classes = {field.digest_class for field in record.fields.values()}
-    return {each: _leaf(record, each) for each in CLASSES if each in classes}
+    classes: dict[int, list[Value]] = {}
+    for name, field in sorted(record.fields.items()):
+        of_class = classes.setdefault(field.digest_class, [])
+        cells = field.cells.items() if len(field.cells) < 2 else sorted(field.cells.items())
+        rows: list[Value] = [[key, _heads(cell)] for key, cell in cells if cell.heads]
+        if rows:
+            of_class.append([name, rows])
+    return {each: _leaf(record, each, classes[each]) for each in CLASSES if each in classes}
 
 
 def combined(digests: Mapping[tuple[ScopeId, int], SetDigest]) -> bytes:
@@ -55,19 +61,12 @@ def combined(digests: Mapping[tuple[ScopeId, int], SetDigest]) -> bytes:
     return hashlib.sha256(b"gridlog v1 digest" + pack(rows)).digest()[:COMBINED_BYTES]
 
 
-def _leaf(record: RecordState, digest_class: int) -> int:
-    fields: list[Value] = []
-    for name, field in sorted(record.fields.items()):
-        if field.digest_class != digest_class:
-            continue
-        cells: list[Value] = []
-        for key, cell in sorted(field.cells.items()):
-            heads: list[Value] = [
-                [head.op.device, head.op.incarnation, head.op.seq, head.stamp, head.value] for head in cell.heads
-            ]
-            if heads:
-                cells.append([key, heads])
-        if cells:
-            fields.append([name, cells])
-    content = pack([record.id, digest_class, fields])
+def _heads(cell: Cell) -> list[Value]:
+    return [
+        [head.op.device, head.op.incarnation, head.op.seq, head.stamp, settled(head.value)] for head in cell.heads
+    ]
+
+
+def _leaf(record: RecordState, digest_class: int, fields: list[Value]) -> int:
+    content = pack_settled([record.id, digest_class, fields])
     return int.from_bytes(hashlib.sha256(b"gridlog v1 leaf" + content).digest(), "big")

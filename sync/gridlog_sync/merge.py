@@ -8,7 +8,7 @@ the merge rules of the kind (`rules`) only say how the surviving heads are shown
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
@@ -53,9 +53,9 @@ def apply(record: RecordState | None, entry: Entry) -> RecordState:
     origin = base.origin
     if op.intent is Intent.CREATE and origin is None:
         origin = Origin(op.id, op.author, op.clock.wall_ms)
-    fields = dict(base.fields)
+    fields, seen = dict(base.fields), _seen_by(op)
     for edit in op.edits:
-        fields[edit.field] = _edited(fields.get(edit.field), edit, entry)
+        fields[edit.field] = _edited(fields.get(edit.field), edit, entry, seen)
     schema = max(base.schema, op.schema)
     return replace(base, schema=schema, origin=origin, fields=MappingProxyType(fields))
 
@@ -90,19 +90,27 @@ def authors_of(record: RecordState) -> frozenset[UserId]:
     return frozenset(head.author for head in heads)
 
 
-def _edited(field: FieldState | None, edit: Edit, entry: Entry) -> FieldState:
-    cells: Mapping[str, Cell] = field.cells if field else {}
-    changed = max(entry.position, field.changed) if field else entry.position
-    digest_class = max(edit.digest_class, field.digest_class) if field else edit.digest_class
-    cell = _written(cells.get(edit.key, _EMPTY), edit, entry)
-    return FieldState(digest_class, changed, MappingProxyType({**cells, edit.key: cell}))
+def _edited(field: FieldState | None, edit: Edit, entry: Entry, seen: Covered) -> FieldState:
+    if field is None:
+        cell = _written(_EMPTY, edit, entry, seen)
+        return FieldState(edit.digest_class, entry.position, MappingProxyType({edit.key: cell}))
+    changed = max(entry.position, field.changed)
+    digest_class = max(edit.digest_class, field.digest_class)
+    cell = _written(field.cells.get(edit.key, _EMPTY), edit, entry, seen)
+    return FieldState(digest_class, changed, MappingProxyType({**field.cells, edit.key: cell}))
 
 
-def _written(cell: Cell, edit: Edit, entry: Entry) -> Cell:
+def _written(cell: Cell, edit: Edit, entry: Entry, seen: Covered) -> Cell:
+    """Write one edit into a cell. `seen` is what the op's author had seen: the same for all its edits."""
     op = entry.op
     if edit.action is Action.COUNT:
         return _counted(cell, Head(op.id, op.author, entry.stamp, entry.position, edit.value))
-    covered = cell.covered.joined(_seen_by(op))
+    covered = cell.covered.joined(seen)
+    if not cell.heads:
+        # As nearly every field of a new record.
+        is_standing = edit.action is not Action.REMOVE and not covered.has(op.id, entry.position)
+        head = Head(op.id, op.author, entry.stamp, entry.position, edit.value)
+        return Cell((head,) if is_standing else (), covered)
     heads = {head.op: head for head in cell.heads}
     if edit.action is not Action.REMOVE:
         heads[op.id] = Head(op.id, op.author, entry.stamp, entry.position, edit.value)

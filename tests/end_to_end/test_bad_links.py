@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -16,7 +16,7 @@ from gridlog_sync.pacing import Broken
 from tests.end_to_end.processes import ServerProcess
 from tests.end_to_end.test_stores import CLEAN, everything, line, seen_by_server, stores, write
 from tools.dice import dice
-from tools.proxy import Faults, Link
+from tools.proxy import Faults, Link, cut_again_and_again
 
 NEVER_S = 60
 """Long enough for any machine; only a bug waits for its end."""
@@ -31,25 +31,6 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]
 @pytest.fixture
 def grid(request: pytest.FixtureRequest) -> str:
     return f"{dice(2, request.node.nodeid).randrange(10**14, 10**15)}"
-
-
-@asynccontextmanager
-async def cut_again_and_again(link: Link, least_s: float, most_s: float) -> AsyncIterator[None]:
-    """Drop every connection after random times."""
-    chance = dice(11)
-
-    async def cut() -> None:
-        while True:
-            await asyncio.sleep(chance.uniform(least_s, most_s))
-            link.drop_all()
-
-    cutting = asyncio.create_task(cut())
-    try:
-        yield
-    finally:
-        cutting.cancel()
-        with suppress(asyncio.CancelledError):
-            await cutting
 
 
 @asynccontextmanager
@@ -144,7 +125,7 @@ async def test_over_a_link_that_is_slow_and_cut_all_gets_through_and_little_goes
         before = link.bytes_up
         await write_notes(bad, grid, 300)
         link.faults = Faults(bytes_per_second=20_000)
-        async with cut_again_and_again(link, 0.4, 1.2):
+        async with cut_again_and_again(link, (0.4, 1.2), dice(11)):
             cuts = await until_all_is_sent(bad)
         link.faults = CLEAN
         spent_bytes = link.bytes_up - before

@@ -10,7 +10,16 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gridlog_protocol.canonical import DEPTH_MAX, NotCanonicalError, Value, is_nested_within, pack, unpack
+from gridlog_protocol.canonical import (
+    DEPTH_MAX,
+    NotCanonicalError,
+    Value,
+    is_nested_within,
+    pack,
+    pack_settled,
+    settled,
+    unpack,
+)
 from gridlog_protocol.codec import decode, encode
 from gridlog_protocol.envelope import Purpose, open_sealed, read_header, seal
 from gridlog_protocol.errors import ProtocolError
@@ -62,6 +71,11 @@ def test_every_value_has_one_spelling_and_comes_back(value: Value) -> None:
 
     assert pack(unpack(raw)) == raw
     assert unpack(raw) == value
+
+
+@given(value=VALUES)
+def test_a_value_settled_among_trusted_rows_is_spelled_as_anywhere_else(value: Value) -> None:
+    assert pack_settled([1, [settled(value)]]) == pack([1, [value]])
 
 
 @given(message=MESSAGES)

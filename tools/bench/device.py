@@ -30,16 +30,13 @@ from gridlog_protocol.kinds.times import moment_text
 from gridlog_sync.session import Standing
 from gridlog_sync.writing import Change
 from tools.bench.records import EPOCH, confirmed_records, scopes
+from tools.bench.sizes import Figures
 
 PASSPHRASE = "a passphrase for measuring"  # noqa: S105 - Of stores that are thrown away.
 SCOPES = (ScopeId("tenant"), *map(ScopeId, scopes()))
 ME = UserId(b"a worker's id 16")
-SAVES = 200
-SEARCHES = 60
 _PER_ANSWER = 250
 """About what a fast link brings in one answer."""
-
-Figures = dict[str, float]
 
 
 def fill(store: Path, records: int) -> Figures:
@@ -85,7 +82,7 @@ async def unlock(store: Path, records: int) -> Figures:
     return figures | {"disk_bytes_per_record": _disk_bytes(store) / records}
 
 
-async def look(store: Path) -> Figures:
+async def look(store: Path, searches: int) -> Figures:
     """Ask for lists and search, as an app does all day."""
     opened, _ = await _opened(store)
     begun = time.perf_counter()
@@ -93,7 +90,7 @@ async def look(store: Path) -> Figures:
     first_ms = 1000 * (time.perf_counter() - begun)
     asked, searched, rng = [], [], Random(3)
     texts = [each.values["summary"] for each in await opened.query("patrol", limit=5000)]
-    for _ in range(SEARCHES):
+    for _ in range(searches):
         grid = rng.choice(SCOPES[1:])
         asked += [
             await _timed_ms(opened.query("patrol", where={"grid_code": grid})),
@@ -118,7 +115,7 @@ async def look(store: Path) -> Figures:
     }
 
 
-async def save(store: Path) -> Figures:
+async def save(store: Path, saves_count: int) -> Figures:
     """Write notes, each durable before the next, and rows into a plain database beside it, in turns."""
     opened, _ = await _opened(store)
     saves, plain = [], []
@@ -127,7 +124,7 @@ async def save(store: Path) -> Figures:
         floor.execute("PRAGMA synchronous = FULL")
         floor.execute("CREATE TABLE note (id INTEGER PRIMARY KEY, text TEXT)")
         at = moment_text(time.time_ns() // 1_000_000)
-        for number in range(SAVES):
+        for number in range(saves_count):
             values: dict[str, Change] = {"occurred_at": at, "started_at": at, "patrol_type": "daily", "leader": ME}
             summary = f"第{number}次巡查，路灯三盏不亮，已经报修。"
             begun = time.perf_counter()
@@ -173,15 +170,22 @@ def _disk_bytes(store: Path) -> int:
 
 
 def main() -> None:
-    """Run one step: its name, the store's directory, the number of records."""
-    step, store, records = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
-    figures: Figures
-    if step == "fill":
-        figures = fill(store, records)
-    elif step == "unlock":
-        figures = asyncio.run(unlock(store, records))
-    else:
-        figures = asyncio.run({"replay": replay, "look": look, "save": save}[step](store))
+    """Run one step: its name, the store's directory, the numbers of records, searches and saves."""
+    step, store = sys.argv[1], Path(sys.argv[2])
+    records, searches, saves = map(int, sys.argv[3:])
+    match step:
+        case "fill":
+            figures = fill(store, records)
+        case "replay":
+            figures = asyncio.run(replay(store))
+        case "unlock":
+            figures = asyncio.run(unlock(store, records))
+        case "look":
+            figures = asyncio.run(look(store, searches))
+        case "save":
+            figures = asyncio.run(save(store, saves))
+        case _:
+            sys.exit(f"no step {step!r}")
     print(json.dumps(figures))
 
 

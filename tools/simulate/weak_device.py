@@ -171,9 +171,9 @@ def counts_superseded() -> AbstractContextManager[None]:
     """Let a count replace those that its author saw."""
     original = merge._written  # noqa: SLF001
 
-    def weak(cell: Cell, edit: Edit, entry: Entry) -> Cell:
+    def weak(cell: Cell, edit: Edit, entry: Entry, seen: Covered) -> Cell:
         is_count = edit.action is Action.COUNT
-        return original(cell, replace(edit, action=Action.SET) if is_count else edit, entry)
+        return original(cell, replace(edit, action=Action.SET) if is_count else edit, entry, seen)
 
     return replaced(merge, "_written", weak)
 
@@ -182,8 +182,8 @@ def removal_wins() -> AbstractContextManager[None]:
     """Let a removal take away additions that its author never saw."""
     original = merge._written  # noqa: SLF001
 
-    def weak(cell: Cell, edit: Edit, entry: Entry) -> Cell:
-        written = original(cell, edit, entry)
+    def weak(cell: Cell, edit: Edit, entry: Entry, seen: Covered) -> Cell:
+        written = original(cell, edit, entry, seen)
         return replace(written, heads=()) if edit.action is Action.REMOVE else written
 
     return replaced(merge, "_written", weak)
@@ -194,8 +194,8 @@ def contexts_forgotten() -> Iterator[None]:
     """Forget what a cell's writes had seen: a released op comes back though somebody has overwritten it."""
     original = merge._written  # noqa: SLF001
 
-    def weak(cell: Cell, edit: Edit, entry: Entry) -> Cell:
-        written = original(replace(cell, covered=Covered()), edit, entry)
+    def weak(cell: Cell, edit: Edit, entry: Entry, seen: Covered) -> Cell:
+        written = original(replace(cell, covered=Covered()), edit, entry, seen)
         return replace(written, covered=Covered())
 
     with replaced(merge, "_written", weak):
@@ -252,8 +252,8 @@ def text_merged_by_itself() -> AbstractContextManager[None]:
     """Join concurrent texts as they come, without asking anybody."""
     original = merge._written  # noqa: SLF001
 
-    def weak(cell: Cell, edit: Edit, entry: Entry) -> Cell:
-        before = original(cell, edit, entry)
+    def weak(cell: Cell, edit: Edit, entry: Entry, seen: Covered) -> Cell:
+        before = original(cell, edit, entry, seen)
         if edit.field not in _TEXTS or len(before.heads) < 2:
             return before
         last = before.heads[-1]

@@ -282,4 +282,4 @@ def estimate_ignores_the_boot() -> AbstractContextManager[None]:
 
 def end_not_echoed() -> AbstractContextManager[None]:
     """Leave a record to whoever ended it as he has it, without what others' writes had seen."""
-    return replaced(pulling, "is_ended", lambda _: False)
+    return replaced(pulling, "_has_ended", lambda _: False)

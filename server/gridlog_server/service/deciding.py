@@ -159,7 +159,7 @@ class _Bench:
     def _release(self, held: StoredOp, ruling: Ruling) -> Decision:
         work = self.work
         entry = self._entry(held)
-        work.take_effect(entry, EntryType.RELEASED, decided_hash(held.hash, ruling))
+        work.take_effect(entry, EntryType.RELEASED, decided_hash(held.hash, ruling), op_bytes=len(pack_op(entry.op)))
         released = replace(held, position=entry.position, stamp=entry.stamp, verdict=Verdict.RELEASED)
         work.history[held.op.record].add(released)
         work.decided.append(released)

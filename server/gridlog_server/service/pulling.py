@@ -13,7 +13,7 @@ from gridlog_protocol.decisions import Decision
 from gridlog_protocol.ids import DeviceId, Position, RecordId, ScopeId
 from gridlog_protocol.limits import DECISIONS_MAX, PAGE_BYTES
 from gridlog_protocol.messages import Fetch, Page
-from gridlog_protocol.state import RecordState, is_ended
+from gridlog_protocol.state import RecordState
 from gridlog_server.store.contract import LogHead, StoredRecord, Transaction
 from gridlog_sync.changes import Touch, left_records, part_of, wanted_records
 from gridlog_sync.digest import combined
@@ -108,7 +108,7 @@ async def _changes(
         shown = _fitting(touches, stored, room - sum(each.size for each in early.values()), early)
     within = {record: each.scopes & frozenset(scopes) for record, each in stored.items()}
     # Whoever ended a record lacks what the other writes of that cell had seen, which he had not.
-    ended = {record for record, each in stored.items() if is_ended(each.state)}
+    ended = {record for record, each in stored.items() if _has_ended(each)}
     wanted = wanted_records(shown, own_push=own_push, echoed=ended)
     # What left the device's scopes is named, and nothing of it is told any more.
     parts = {record: part_of(stored[record].state, each) for record, each in wanted.items() if within.get(record)}
@@ -118,6 +118,10 @@ async def _changes(
         to = await _head_at(snapshot, shown[-1].position)
         return Pulled(to, changes, left, has_more=True, urgent_to=urgent_to)
     return Pulled(head, changes, left, digest=combined(await snapshot.ledger.digests(scopes)))
+
+
+def _has_ended(stored: StoredRecord) -> bool:
+    return stored.is_ended
 
 
 async def _ahead(

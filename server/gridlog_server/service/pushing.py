@@ -228,21 +228,24 @@ class Work:
         history = self.history.setdefault(op.record, History())
         stamp = stamp_for(op.clock.hlc, server_ms=self.now_ms, above=history.highest_seen(low))
         entry = Entry(low, stamp, Position(self.head.position + 1))
+        packed = pack_op(op)
         if author is not None:
             standing = self.records.get(op.record)
             verdict = judge(
                 entry,
                 record=standing.state if standing else None,
-                size=(standing.size if standing else 0) + len(pack_op(op)),
+                size=(standing.size if standing else 0) + len(packed),
                 creation=history.creation_hold,
                 kind=self.kinds.get(op.kind),
                 author=author,
             )
             if isinstance(verdict, Held):
                 reason = verdict.code, verdict.field
-                return self._keep(StoredOp(op, hashed, segment, low.seen.position, None, None, *reason, when=when))
-        self.take_effect(entry, EntryType.ACCEPTED, hashed)
-        return self._keep(StoredOp(op, hashed, segment, low.seen.position, entry.position, stamp, when=when))
+                named = low.seen.position
+                return self._keep(StoredOp(op, hashed, segment, named, None, None, *reason, when=when, packed=packed))
+        self.take_effect(entry, EntryType.ACCEPTED, hashed, op_bytes=len(packed))
+        stored = StoredOp(op, hashed, segment, low.seen.position, entry.position, stamp, when=when, packed=packed)
+        return self._keep(stored)
 
     def keep_held(self, op: Op, hashed: bytes, segment: int, served: Position, code: str) -> None:
         """Keep one op apart without judging it."""
@@ -272,11 +275,11 @@ class Work:
         self.history[stored.op.record].add(stored)
         return stored
 
-    def take_effect(self, entry: Entry, entry_type: EntryType, hashed: bytes) -> None:
-        """Write an op's entry, which is the next one, and merge the op."""
+    def take_effect(self, entry: Entry, entry_type: EntryType, hashed: bytes, *, op_bytes: int) -> None:
+        """Write an op's entry, which is the next one, and merge the op, which takes `op_bytes` at rest."""
         assert entry.position == self.head.position + 1
         self.note(entry_type, entry.op.id, hashed, entry.stamp)
-        self._merge(entry)
+        self._merge(entry, op_bytes)
 
     def note(self, entry_type: EntryType, op: OpId, hashed: bytes, stamp: Stamp) -> Position:
         """Write the next entry of the log, and return its position."""
@@ -286,7 +289,7 @@ class Work:
         self.entries.append(LoggedEntry(position, link, int(entry_type), op))
         return position
 
-    def _merge(self, entry: Entry) -> None:
+    def _merge(self, entry: Entry, op_bytes: int) -> None:
         op = entry.op
         before = self.records.get(op.record)
         kind = self.kinds.get(op.kind)
@@ -301,7 +304,7 @@ class Work:
         self.left -= {(scope, op.record) for scope in scopes}
         self.left |= {(scope, op.record) for scope in old_scopes - scopes}
         self.before.setdefault(op.record, before)
-        size = (before.size if before else 0) + len(pack_op(op))
+        size = (before.size if before else 0) + op_bytes
         self.records[op.record] = StoredRecord(state, entry.position, 0, scopes, size)
 
     def _counted(self, after: StoredRecord) -> StoredRecord:

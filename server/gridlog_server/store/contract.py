@@ -29,11 +29,12 @@ from gridlog_protocol.ids import (
 from gridlog_protocol.log_chain import Ruling
 from gridlog_protocol.ops import Op
 from gridlog_protocol.segment import Segment
-from gridlog_protocol.state import RecordState
 from gridlog_sync.admission import Chain
 from gridlog_sync.changes import Touch
 from gridlog_sync.clocks import Estimate, Tier
 from gridlog_sync.digest import SetDigest
+
+from .stored_record import StoredRecord as StoredRecord  # noqa: PLC0414 - whoever uses the contract finds it here.
 
 
 class StoreUnavailableError(Exception):
@@ -62,7 +63,7 @@ class StoredOp:
     """An op as the server holds it. While it is held for `hold`, `position` and `stamp` are None.
 
     `hold` stays when somebody has decided; `verdict` then says what. A rejected op never gets a position.
-    `when` was estimated as it came in, and never changes.
+    `when` was estimated as it came in, and never changes. `packed` is the op at rest, from whoever has packed it.
     """
 
     op: Op
@@ -75,6 +76,7 @@ class StoredOp:
     hold_field: str | None = None
     verdict: Verdict | None = None
     when: Estimate = field(kw_only=True)
+    packed: bytes | None = field(default=None, kw_only=True, compare=False, repr=False)
 
     @property
     def is_waiting(self) -> bool:
@@ -90,17 +92,6 @@ class LoggedEntry:
     hash: bytes
     entry_type: int
     op: OpId
-
-
-@dataclass(frozen=True, slots=True)
-class StoredRecord:
-    """A record's merged state with what lists need to find it. `size` is about what it takes at rest, in bytes."""
-
-    state: RecordState
-    changed: Position
-    conflicts: int
-    scopes: frozenset[ScopeId]
-    size: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from gridlog_protocol.ids import DeviceId, Incarnation, Position, RecordId, Scop
 from gridlog_protocol.log_chain import log_start
 from gridlog_protocol.op_codec import pack_op, unpack_op
 from gridlog_protocol.segment import chain_start
-from gridlog_protocol.state_codec import pack_record, unpack_record
+from gridlog_protocol.state_codec import PackedRecord, pack_record
 from gridlog_sync.admission import Chain
 from gridlog_sync.changes import Movement, Touch
 from gridlog_sync.clocks import Estimate, Tier
@@ -282,7 +282,7 @@ def _op_row(stored: StoredOp) -> tuple[Any, ...]:
         *stored.op.id,
         stored.op.record,
         stored.hash,
-        pack_op(stored.op),
+        stored.packed or pack_op(stored.op),
         stored.segment,
         stored.named,
         stored.position,
@@ -322,7 +322,7 @@ def stored_op(row: Any) -> StoredOp:
 def _stored_record(row: Any) -> StoredRecord:
     _, state, changed, conflicts, scopes = row
     size = len(state)
-    return StoredRecord(unpack_record(state), Position(changed), conflicts, frozenset(json.loads(scopes)), size)
+    return StoredRecord(PackedRecord(state), Position(changed), conflicts, frozenset(json.loads(scopes)), size)
 
 
 def _names(raw: bytes) -> tuple[str, ...]:

@@ -19,6 +19,8 @@ from gridlog_protocol.canonical import (
     Value,
     is_nested_within,
     pack,
+    pack_settled,
+    settled,
     unpack,
 )
 
@@ -77,6 +79,8 @@ def test_a_value_without_one_spelling_cannot_be_written(value: object) -> None:
         pack(value)  # type: ignore[arg-type]
     with pytest.raises(NotCanonicalError):
         pack([[value]])  # type: ignore[list-item]
+    with pytest.raises(NotCanonicalError):
+        pack_settled([settled(value)])  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,8 @@ from gridlog_protocol.errors import ProtocolError
 from gridlog_protocol.ids import DeviceId, Incarnation, OpId, Position
 from gridlog_protocol.op_codec import pack_op, unpack_op
 from gridlog_protocol.ops import op_hash
-from gridlog_protocol.state import PENDING, Cell, Covered, FieldState, Head, Origin, RecordState
-from gridlog_protocol.state_codec import Authors, pack_record, read_record, record_row, unpack_record
+from gridlog_protocol.state import PENDING, Cell, Covered, FieldState, Head, Origin, RecordState, is_ended
+from gridlog_protocol.state_codec import Authors, PackedRecord, pack_record, read_record, record_row, unpack_record
 from tests.unit.protocol.samples import AUTHOR, DEVICE, INCARNATION, RECORD, START_MS, op, text_edit
 
 OTHER = OpId(DeviceId(b"another handheld"), Incarnation(b"2nd life"), 5)
@@ -191,3 +191,25 @@ def test_a_stored_op_does_not_pass_for_a_record_or_the_other_way_round() -> None
         unpack_record(pack_op(ONE))
     with pytest.raises(ProtocolError):
         unpack_op(pack_record(RECORDS[1]))
+
+
+@pytest.mark.parametrize(
+    ("ends", "fields"),
+    [
+        (False, {"note": NOTE, "tags": TAGS}),
+        (False, {"note": plain(head(MINE, "deleted"))}),
+        (False, {"deleted": plain(head(MINE, None))}),
+        (True, {"deleted": plain(head(MINE, {"reason": "写错了"}))}),
+        (True, {"deleted": plain(head(OTHER, None), head(MINE, {"reason": "写错了"}, after_ms=5))}),
+        (False, {"state": plain(head(MINE, [0, "verified"]))}),
+        (True, {"note": NOTE, "state": plain(head(MINE, [0, "cancelled", True], after_ms=5))}),
+        (False, {"steps": FieldState(0, HERE, MappingProxyType({"k": Cell((head(MINE, [0, "x", True]),))}))}),
+    ],
+)
+def test_whether_a_record_has_ended_is_told_from_its_bytes(*, ends: bool, fields: dict[str, FieldState]) -> None:
+    state = record(**fields)
+    packed = PackedRecord(pack_record(state))
+
+    assert packed.is_ended is is_ended(state) is ends
+    assert packed.state == state
+    assert packed.is_ended is ends

@@ -1,0 +1,30 @@
+"""A record as a database keeps it, and as services ask for it: unpacked only if somebody looks inside."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gridlog_protocol.ids import Position, ScopeId
+from gridlog_protocol.state import RecordState, is_ended
+from gridlog_protocol.state_codec import PackedRecord
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRecord:
+    """A record's merged state with what lists need to find it. `size` is about what it takes at rest, in bytes."""
+
+    content: RecordState | PackedRecord
+    changed: Position
+    conflicts: int
+    scopes: frozenset[ScopeId]
+    size: int
+
+    @property
+    def state(self) -> RecordState:
+        """The merged state, unpacked when it is first asked for."""
+        return self.content.state if isinstance(self.content, PackedRecord) else self.content
+
+    @property
+    def is_ended(self) -> bool:
+        """Tell whether a write that ends the record stands."""
+        return self.content.is_ended if isinstance(self.content, PackedRecord) else is_ended(self.content)
