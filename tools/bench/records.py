@@ -1,13 +1,14 @@
 """Make up the records that a handheld holds, as a demo street writes them. Pure: the same seed, the same records.
 
 Of ten, six are patrols that found something (20–80 Chinese characters), three visits (50–200), one is a mediation
-(200–800).
+(200–800). Each takes about 600 bytes of JSON. Of the vocabulary's halves a dictionary for compression is trained on
+one, on streets that exist nowhere; what is measured is written with the other.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from importlib.resources import files
 from random import Random
@@ -25,12 +26,14 @@ from tools.demo.grammar import Grammar
 from tools.demo.mediations import registered
 from tools.demo.patrols import begun
 from tools.demo.visits import visit_fields
+from tools.demo.vocabulary import TRAINING, Half
 from tools.demo.world import Street, make_street, make_workers
-from tools.divisions.extract import read_extract
+from tools.divisions.extract import StreetExtract, read_extract
 
 START_MS = 1_795_000_000_000
 EPOCH = Epoch(b"benchlog")
 FIRST_DAY = date(2026, 1, 5)
+_TRAINING_DAYS = 3_000
 _PER_DAY = 500
 _MS_APART = 60_000
 
@@ -45,24 +48,29 @@ class Form:
     author: int
 
 
-def forms(count: int, *, seed: int = 1) -> Iterator[Form]:
-    """Yield forms in the order in which they were written, by the workers of a street."""
-    rng, grammar, street = Random(seed), Grammar.load(), _street(seed)
+def forms(count: int, *, seed: int = 1, half: Half | None = None) -> Iterator[Form]:
+    """Yield forms in the order in which they were written, by the workers of a street.
+
+    `half` is the half of the vocabulary that they are written with; None takes all of it. `TRAINING` also makes up
+    the street's codes and the first day, so that what is trained on it remembers neither.
+    """
+    rng, grammar, street = Random(seed), Grammar.load(half), _street(seed, half)
     workers = make_workers(street, rng)
+    first_day = FIRST_DAY + timedelta(days=rng.randrange(_TRAINING_DAYS) if half == TRAINING else 0)
     for number in range(count):
         author = rng.randrange(len(workers))
-        day = FIRST_DAY + timedelta(days=number // _PER_DAY)
+        day = first_day + timedelta(days=number // _PER_DAY)
         kind, values = _filled(Setting(workers[author], street, rng, grammar, day))
         yield Form(record_id(START_MS + number * _MS_APART, rng.randbytes(10)), kind, values, author)
 
 
-def confirmed_records(count: int, *, seed: int = 1) -> Iterator[RecordState]:
+def confirmed_records(count: int, *, seed: int = 1, half: Half | None = None) -> Iterator[RecordState]:
     """Yield the same records as a server sends them: merged and stamped, each at a position of its own."""
     kinds, rng = shipped_kinds(), Random(seed)
     writers = [
         (DeviceId(rng.randbytes(16)), Incarnation(rng.randbytes(8)), UserId(rng.randbytes(16))) for _ in range(100)
     ]
-    for position, form in enumerate(forms(count, seed=seed), 1):
+    for position, form in enumerate(forms(count, seed=seed, half=half), 1):
         kind = kinds.get(form.kind)
         assert kind is not None
         device, incarnation, user = writers[form.author]
@@ -76,13 +84,25 @@ def confirmed_records(count: int, *, seed: int = 1) -> Iterator[RecordState]:
 
 def scopes(seed: int = 1) -> list[str]:
     """Return the codes of the street's grids."""
-    return [grid.code for grid in _street(seed).grids()]
+    return [grid.code for grid in _street(seed, None).grids()]
 
 
-def _street(seed: int) -> Street:
+def _street(seed: int, half: Half | None) -> Street:
     extract = read_extract(files("tools.demo").joinpath("data/420106001.json").read_text(encoding="utf-8"))
+    if half == TRAINING:
+        extract = _nowhere(extract, Random(seed))
     return make_street(
         extract, Random(seed), communities=6, grids_per_community=1, households_per_grid=200, made_at_ms=START_MS
+    )
+
+
+def _nowhere(extract: StreetExtract, rng: Random) -> StreetExtract:
+    code = str(rng.randrange(110_000_000, 660_000_000))
+    return replace(
+        extract,
+        district=replace(extract.district, code=code[:6]),
+        street=replace(extract.street, code=code),
+        communities=tuple(replace(each, code=f"{code}{each.code[-3:]}") for each in extract.communities),
     )
 
 

@@ -1,7 +1,7 @@
 """The words and sentences that invented texts are made of, read from `data/*.toml`.
 
 It splits into two halves that share no entry, so that a compression dictionary can be trained on
-one and measured honestly on the other.
+one (`TRAINING`) and measured honestly on the other (`MEASURING`).
 """
 
 from __future__ import annotations
@@ -13,10 +13,13 @@ from importlib.resources import files
 from typing import Any, Literal
 
 RULE_FILES = ("people_places.toml", "patrol.toml", "visit.toml", "mediation.toml")
+WIDE_FILE = "wide.toml"
 STORY_FILE = "stories.toml"
 
 Entries = tuple[str, ...]
 Half = Literal[0, 1]
+TRAINING: Half = 0
+MEASURING: Half = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,8 @@ class Vocabulary:
             for rule, entries in _toml(name).items():
                 assert rule not in rules, f"{name}: {rule} is defined twice"
                 rules[rule] = tuple(entries)
+        for rule, entries in _toml(WIDE_FILE).items():
+            rules[rule] = (*rules.get(rule, ()), *entries.split())
         return cls(rules, tuple(_stories(_toml(STORY_FILE)["story"])))
 
     def half(self, which: Half) -> Vocabulary:

@@ -1,12 +1,15 @@
 """The invented texts: long enough, seldom the same, and in two halves that share nothing."""
 
 import re
+import zlib
 from collections.abc import Callable
 from random import Random
 
 import pytest
 
-from gridlog_protocol.kinds import Choice, shipped_kinds
+from gridlog_protocol.canonical import Value
+from gridlog_protocol.kinds import Choice, check_value, shipped_kinds
+from tools.bench.records import forms
 from tools.demo.grammar import (
     DIARY_CHARACTERS,
     LONG_CHARACTERS,
@@ -14,7 +17,7 @@ from tools.demo.grammar import (
     Grammar,
     SessionResult,
 )
-from tools.demo.vocabulary import Half, Vocabulary
+from tools.demo.vocabulary import MEASURING, TRAINING, Half, Vocabulary
 from tools.dice import dice
 
 Tell = Callable[[Grammar, Random], str]
@@ -109,3 +112,34 @@ def test_each_half_has_a_story_for_each_kind_of_dispute() -> None:
     disputes = [option.value for option in choice.options]
     first, second = Vocabulary.load().half(0), Vocabulary.load().half(1)
     assert list(first.categories) == list(second.categories) == disputes
+
+
+def test_the_vocabulary_is_large_enough_for_measuring() -> None:
+    texts = {half: "".join(tell_many(half)) for half in (TRAINING, MEASURING)}
+    fragments = {half: {text[at : at + 12] for at in range(len(text) - 12)} for half, text in texts.items()}
+
+    shared = fragments[TRAINING] & fragments[MEASURING]
+    assert len(shared) < len(fragments[MEASURING]) * 0.01
+    # A few dozen phrases for each slot, and compression would find them all: an eighth would be left.
+    assert len(zlib.compress(texts[MEASURING].encode(), 9)) > len(texts[MEASURING].encode()) * 0.22
+
+
+def tell_many(half: Half) -> list[str]:
+    grammar, rng = Grammar.load(half), dice(11)
+    return [grammar.finding(rng) for _ in range(600)]
+
+
+def test_records_of_the_two_halves_are_valid_and_come_from_two_streets() -> None:
+    kinds = shipped_kinds()
+    grids: dict[Half, set[Value]] = {}
+    for half in (TRAINING, MEASURING):
+        made = list(forms(60, seed=3, half=half))
+        assert {form.kind for form in made} == {"patrol", "household_visit", "mediation"}
+        for form in made:
+            kind = kinds.get(form.kind)
+            assert kind is not None
+            assert [check_value(kind.fields[name], value) for name, value in form.values.items() if value] == [
+                None for value in form.values.values() if value
+            ]
+        grids[half] = {form.values["grid_code"] for form in made}
+    assert not grids[TRAINING] & grids[MEASURING]
