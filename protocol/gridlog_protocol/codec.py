@@ -243,8 +243,8 @@ def _read_clock(row: Row) -> ClockFacts | None:
 
 
 def _sync_response_row(message: SyncResponse) -> Value:
-    # Stamps and positions below travel as distances from these two, which come first in the row.
-    authors = Authors(message.server_ms, message.to_position)
+    # Positions below travel as distances from `to`, which comes earlier in the row.
+    authors = Authors(message.to_position)
     changes: list[Value] = [record_row(record, authors) for record in message.changes]
     pages: list[Value] = [
         [
@@ -317,7 +317,7 @@ def _read_sync_response(row: Row) -> SyncResponse:
     for each in row.rows("held", _COUNT_MAX):
         held.append(HeldOp(each.whole(low=1), each.text(_NAME_BYTES_MAX), each.text(_NAME_BYTES_MAX)))
         each.end()
-    authors = Authors.read(row, base_ms=server_ms, base_position=to_position)
+    authors = Authors.read(row, base_position=to_position)
     changes = tuple(read_record(each, authors) for each in row.items(_COUNT_MAX))
     left = tuple(RecordId(Row([each], "left").blob(16)) for each in row.items(_COUNT_MAX))
     pages = tuple(_read_page(each, authors) for each in row.rows("page", SCOPES_MAX))

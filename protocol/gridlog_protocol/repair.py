@@ -120,7 +120,7 @@ def read_answer(value: Value) -> RepairAnswer:
                 ranges[index] = each.blob(SUM_BYTES * FAN)
                 each.end()
             return Children(depth, ranges)
-        authors = Authors.read(row, base_ms=0, base_position=0)
+        authors = Authors.read(row, base_position=0)
         records = tuple(read_record(each, authors) for each in row.items(PARTS_MAX))
         dropped = tuple(RecordId(Row([each], "record").blob(16)) for each in row.items(PARTS_MAX))
         return Bodies(records, dropped)

@@ -108,7 +108,7 @@ def _segment(cast: Cast, _: str) -> Lines:
 
 def _record(cast: Cast, _: str) -> Lines:
     state = apply(apply(None, cast.entries[0]), cast.entries[1])
-    authors = Authors(cast.facts["server_ms"], 2)
+    authors = Authors(2)
     row = record_row(state, authors)
     return [("authors", diagnostic(authors.table())), ("record", diagnostic(row)), ("packed", pack(row))]
 
