@@ -5,6 +5,7 @@ PYTHON ?= python3
 SEED ?=
 SEEDS ?= 1000
 STATES ?= 200000
+NUMBER ?=
 ARGS ?=
 
 # The demo and the tests start hundreds of processes: what Python compiles is compiled once.
@@ -18,10 +19,10 @@ COMPILE := $(LOCK_VENV)/bin/uv --quiet pip compile --universal --generate-hashes
 	--no-annotate --no-header --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test worlds lint bench simulate mutants crash lock clean
+.PHONY: help demo test worlds lint bench simulate mutants crash dictionary lock clean
 
 help: ## Show what can be made
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(READY) ## Play a street on this machine: make demo SEED=7 ARGS="--help"
 	$(BIN)/python -m tools.demo $(if $(SEED),--seed $(SEED)) $(ARGS)
@@ -49,6 +50,9 @@ crash: $(READY) ## Cut the power of a real store anywhere, fail its disk: make c
 
 bench: $(READY) ## Measure a handheld's store: make bench ARGS="--json figures.json"
 	$(BIN)/python -m tools.bench $(ARGS)
+
+dictionary: $(READY) ## Train a dictionary for compression: make dictionary NUMBER=3
+	$(BIN)/python -m tools.train_dictionary $(NUMBER)
 
 lock: ## Write requirements/*.lock from pyproject.toml: make lock ARGS=--upgrade
 	$(PYTHON) -m venv $(LOCK_VENV)

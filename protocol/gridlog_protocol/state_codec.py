@@ -7,12 +7,13 @@ specification.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from .canonical import Value, pack, unpack
 from .clock import MILLISECONDS_MAX, Stamp, counter_of, milliseconds_of, reading
+from .columns import read_record_columns, record_columns
 from .ids import DeviceId, Incarnation, OpId, Position, RecordId, UserId, is_record_id, milliseconds_of_record
 from .limits import (
     BODY_BYTES_MAX,
@@ -67,7 +68,7 @@ class Authors:
         return self.rows[index]
 
 
-def record_row(record: RecordState, authors: Authors, *, at_rest: bool = False) -> Value:
+def record_row(record: RecordState, authors: Authors, *, at_rest: bool = False) -> list[Value]:
     """Write a record, or a part of it. `at_rest` keeps what each cell's writes had seen.
 
     On the air only a cell that ends the record has that: to tell what whoever ended it did not know.
@@ -126,6 +127,16 @@ def read_record(value: Value, authors: Authors, *, at_rest: bool = False) -> Rec
             ends = row.items(_COUNT_MAX) if row.has_more else []
             fields = _with_ends(fields, Row(ends, "ends"), authors)
     return RecordState(RecordId(record), kind, schema, origin, MappingProxyType(fields))
+
+
+def records_value(records: Iterable[RecordState], authors: Authors) -> Value:
+    """Write records for the air, in columns."""
+    return record_columns([record_row(record, authors) for record in records])
+
+
+def read_records(value: Value, authors: Authors) -> tuple[RecordState, ...]:
+    """Read what `records_value` wrote. Raises ProtocolError `malformed`."""
+    return tuple(read_record(row, authors) for row in read_record_columns(value, _COUNT_MAX))
 
 
 def pack_record(record: RecordState) -> bytes:
