@@ -5,6 +5,7 @@ PYTHON ?= python3
 SEED ?=
 SEEDS ?= 1000
 STATES ?= 200000
+NUMBER ?=
 ARGS ?=
 JSON ?=
 
@@ -19,10 +20,10 @@ COMPILE := $(LOCK_VENV)/bin/uv --quiet pip compile --universal --generate-hashes
 	--no-annotate --no-header --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test worlds lint bench simulate mutants crash lock clean
+.PHONY: help demo test worlds lint bench simulate mutants crash dictionary lock clean
 
 help: ## Show what can be made
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(READY) ## Play a street on this machine: make demo SEED=7 ARGS="--help"
 	$(BIN)/python -m tools.demo $(if $(SEED),--seed $(SEED)) $(ARGS)
@@ -50,6 +51,9 @@ crash: $(READY) ## Cut the power of a real store anywhere, fail its disk: make c
 
 bench: $(READY) ## Measure exchanges and stores: make bench JSON=figures.json ARGS="--only push"
 	$(BIN)/python -m tools.bench $(if $(JSON),--json $(JSON)) $(ARGS)
+
+dictionary: $(READY) ## Train a dictionary for compression: make dictionary NUMBER=3
+	$(BIN)/python -m tools.train_dictionary $(NUMBER)
 
 lock: ## Write requirements/*.lock from pyproject.toml: make lock ARGS=--upgrade
 	$(PYTHON) -m venv $(LOCK_VENV)

@@ -15,6 +15,10 @@ step "the four packages import"
 step "the record kinds are in the wheel"
 "$bin/python" -I -c "from gridlog_protocol.kinds import shipped_kinds; assert len(shipped_kinds()) >= 3"
 
+step "the dictionaries are in the wheel"
+"$bin/python" -I -c "from gridlog_protocol.compression import SHIPPED, shipped_dictionary
+assert all(len(shipped_dictionary(number)) > 1024 for number in SHIPPED)"
+
 step "both commands explain themselves"
 "$bin/gridlog" --help >gridlog.help
 "$bin/gridlog-server" --help >gridlog-server.help

@@ -1,22 +1,19 @@
 """Bytes to messages and back: positional msgpack, compressed where that helps, strict about everything.
 
-A body is one flag byte, then the message: 0 = as it is, 1 = a zstd frame that declares its size. Limits are checked
-before memory is taken. Unknown, missing or oversized parts of a message are refused; unknown *fields of records* are
-content, and survive.
+Limits are checked before memory is taken. Unknown, missing or oversized parts of a message are refused; unknown
+*fields of records* are content, and survive.
 """
 
 from __future__ import annotations
 
-import zstandard
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 
 from .canonical import NotCanonicalError, Value, pack, unpack
 from .clock import ClockFacts, Hlc, Stamp, counter_of, milliseconds_of, reading
+from .compression import Effort, shipped
 from .errors import ProtocolError
 from .ids import DeviceHandle, DeviceId, Epoch, Position, RecordId, ScopeId, TenantId, UserId
 from .limits import (
-    BODY_BYTES_MAX,
-    COMPRESSION_WINDOW_MAX,
     SCOPES_MAX,
     SEGMENT_OPS_MAX,
     SEGMENTS_MAX,
@@ -38,32 +35,32 @@ from .messages import (
 )
 from .rows import Row
 from .segment_codec import read_segment, segment_row
-from .state_codec import Authors, read_record, record_row
+from .state_codec import Authors, read_records, records_value
 
 _ENROL_REQUEST, _ENROL_RESPONSE, _SYNC_REQUEST, _SYNC_RESPONSE, _REFUSED = 1, 2, 3, 4, 9
-_PLAIN, _ZSTD = 0, 1
-_COMPRESSION_LEVEL = 9
 _NAME_BYTES_MAX = 256
 _COUNT_MAX = 1 << 17
 _PROBE = X25519PrivateKey.from_private_bytes(bytes(32))
 
 
 def encode(message: Message) -> bytes:
-    """Write a message as a body, in the shorter of the two forms."""
-    plain = pack(_message_row(message))
-    squeezed = zstandard.ZstdCompressor(_COMPRESSION_LEVEL).compress(plain)
-    if len(squeezed) < len(plain):
-        return bytes([_ZSTD]) + squeezed
-    return bytes([_PLAIN]) + plain
+    """Write a message as a body."""
+    effort = Effort.THOROUGH if isinstance(message, SyncRequest) else Effort.QUICK
+    return shipped().squeeze(packed(message), effort)
+
+
+def packed(message: Message) -> bytes:
+    """Return a message as it is before compression."""
+    return pack(_message_row(message))
 
 
 def decode(body: bytes, *, device: DeviceId | None = None) -> Message:
     """Read a body. `device` is the sender whose ops the message may carry.
 
-    Raises ProtocolError `malformed` or `too_large`.
+    Raises ProtocolError `malformed`, `too_large` or `unsupported_version`.
     """
     try:
-        value = unpack(_plain(body))
+        value = unpack(shipped().expand(body))
     except NotCanonicalError as reason:
         raise ProtocolError("malformed", detail=str(reason)) from None
     row = Row(value, "message")
@@ -83,23 +80,6 @@ def decode(body: bytes, *, device: DeviceId | None = None) -> Message:
             raise row.malformed("unknown message")
     row.end()
     return message
-
-
-def _plain(body: bytes) -> bytes:
-    if not body or body[0] not in (_PLAIN, _ZSTD):
-        raise ProtocolError("malformed", detail="unknown body form")
-    rest = body[1:]
-    if body[0] == _PLAIN:
-        return rest
-    try:
-        # The library ignores max_output_size once a frame declares its size: look at the declaration first.
-        frame = zstandard.get_frame_parameters(rest)
-        if frame.content_size > BODY_BYTES_MAX or frame.window_size > COMPRESSION_WINDOW_MAX:
-            raise ProtocolError("too_large", detail=f"at most {BODY_BYTES_MAX} bytes decompressed")
-        expander = zstandard.ZstdDecompressor(max_window_size=COMPRESSION_WINDOW_MAX)
-        return expander.decompress(rest, max_output_size=BODY_BYTES_MAX, allow_extra_data=False)
-    except zstandard.ZstdError:
-        raise ProtocolError("malformed", detail="not a zstd frame") from None
 
 
 def _message_row(message: Message) -> Value:
@@ -243,15 +223,15 @@ def _read_clock(row: Row) -> ClockFacts | None:
 
 
 def _sync_response_row(message: SyncResponse) -> Value:
-    # Stamps and positions below travel as distances from these two, which come first in the row.
-    authors = Authors(message.server_ms, message.to_position)
-    changes: list[Value] = [record_row(record, authors) for record in message.changes]
+    # Positions below travel as distances from `to`, which comes earlier in the row.
+    authors = Authors(message.to_position)
+    changes = records_value(message.changes, authors)
     pages: list[Value] = [
         [
             page.scope,
             page.as_of,
             page.after,
-            [record_row(record, authors) for record in page.records],
+            records_value(page.records, authors),
         ]
         for page in message.pages
     ]
@@ -317,8 +297,8 @@ def _read_sync_response(row: Row) -> SyncResponse:
     for each in row.rows("held", _COUNT_MAX):
         held.append(HeldOp(each.whole(low=1), each.text(_NAME_BYTES_MAX), each.text(_NAME_BYTES_MAX)))
         each.end()
-    authors = Authors.read(row, base_ms=server_ms, base_position=to_position)
-    changes = tuple(read_record(each, authors) for each in row.items(_COUNT_MAX))
+    authors = Authors.read(row, base_position=to_position)
+    changes = read_records(row.value(), authors)
     left = tuple(RecordId(Row([each], "left").blob(16)) for each in row.items(_COUNT_MAX))
     pages = tuple(_read_page(each, authors) for each in row.rows("page", SCOPES_MAX))
     receipt = _read_receipt(row.value())
@@ -349,7 +329,7 @@ def _read_sync_response(row: Row) -> SyncResponse:
 
 def _read_page(row: Row, authors: Authors) -> Page:
     scope, as_of, after = _scope(row), Position(row.whole()), _record_or_none(row)
-    records = tuple(read_record(each, authors) for each in row.items(_COUNT_MAX))
+    records = read_records(row.value(), authors)
     row.end()
     return Page(scope, as_of, after, records)
 

@@ -67,6 +67,11 @@ def is_record_id(raw: bytes) -> bool:
     return len(raw) == ID_BYTES and raw[6] >> 4 == 7 and raw[8] >> 6 == 0b10
 
 
+def milliseconds_of_record(record: RecordId) -> int:
+    """Return the Unix milliseconds that a record's id was made from."""
+    return int.from_bytes(record[:6], "big")
+
+
 def shown(identity: bytes) -> str:
     """Write an id for people: UUID form for 16 bytes, plain hex for shorter ones."""
     text = identity.hex()

@@ -15,7 +15,7 @@ from .canonical import Value
 from .ids import RecordId
 from .rows import Row, reading
 from .state import RecordState
-from .state_codec import Authors, read_record, record_row
+from .state_codec import Authors, read_records, records_value
 
 EXTRA = "repair"
 """The key of `extras` under which the dialogue travels."""
@@ -105,7 +105,7 @@ def answer_row(answer: RepairAnswer) -> Value:
             return [_CHILDREN, answer.depth, [[index, sums] for index, sums in sorted(answer.ranges.items())]]
         case Bodies():
             authors = Authors()
-            records: list[Value] = [record_row(record, authors) for record in answer.records]
+            records = records_value(answer.records, authors)
             return [_BODIES, authors.table(), records, [*answer.dropped]]
 
 
@@ -120,7 +120,7 @@ def read_answer(value: Value) -> RepairAnswer:
                 ranges[index] = each.blob(SUM_BYTES * FAN)
                 each.end()
             return Children(depth, ranges)
-        authors = Authors.read(row, base_ms=0, base_position=0)
-        records = tuple(read_record(each, authors) for each in row.items(PARTS_MAX))
+        authors = Authors.read(row, base_position=0)
+        records = read_records(row.value(), authors)
         dropped = tuple(RecordId(Row([each], "record").blob(16)) for each in row.items(PARTS_MAX))
         return Bodies(records, dropped)

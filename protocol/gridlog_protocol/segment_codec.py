@@ -1,4 +1,4 @@
-"""Segments as rows: numbers that creep from op to op travel as differences, so that they cost one byte each.
+"""Segments: numbers that creep from op to op travel as differences, so that they cost one byte each, in columns.
 
 The layout is section 5 of the wire specification. Nothing here is signed: signatures cover op hashes, which are made
 over the restored ops.
@@ -17,6 +17,7 @@ from .clock import (
     milliseconds_of,
     reading,
 )
+from .columns import op_columns, read_op_columns
 from .errors import ProtocolError
 from .ids import DeviceId, Epoch, Incarnation, OpId, Position, RecordId, UserId, is_record_id
 from .limits import (
@@ -67,7 +68,7 @@ def segment_row(segment: Segment) -> Value:
         segment.author,
         [[block, root] for block, root in sorted(segment.roots.items())],
         [*boots],
-        rows,
+        op_columns(rows),
         segment.signature,
     ]
 
@@ -82,7 +83,7 @@ def read_segment(value: Value, device: DeviceId) -> Segment:
         author = UserId(row.blob(16))
         roots = [_read_root(pair) for pair in row.rows("salt root", _ROOTS_MAX)]
         boots = [Row([boot], "boot id").blob(BOOT_ID_BYTES) for boot in row.items(SEGMENT_OPS_MAX)]
-        rows = row.items(SEGMENT_OPS_MAX)
+        rows = read_op_columns(row.value(), SEGMENT_OPS_MAX)
         signature = row.blob(64)
         last_seq = first_seq + len(rows) - 1
         if not rows or last_seq > SEQ_MAX:
@@ -134,7 +135,7 @@ def _read_root(row: Row) -> tuple[int, bytes]:
     return block, root
 
 
-def _op_row(op: Op, index: int, previous: _Previous, boots: list[bytes], records: dict[RecordId, int]) -> Value:
+def _op_row(op: Op, index: int, previous: _Previous, boots: list[bytes], records: dict[RecordId, int]) -> list[Value]:
     record: Value = records.get(op.record, op.record)
     records.setdefault(op.record, index)
     if op.clock.boot not in boots:
@@ -147,7 +148,7 @@ def _op_row(op: Op, index: int, previous: _Previous, boots: list[bytes], records
         op.clock.monotonic_ms - op.clock.wall_ms,
         op.clock.server_ms,
     )
-    row: Value = [
+    row: list[Value] = [
         record,
         op.kind,
         op.schema,

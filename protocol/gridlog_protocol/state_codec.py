@@ -1,19 +1,22 @@
 """Record states as rows: on the air (heads only) and at rest (with what each cell's writes had seen).
 
-On the air, authors are named once per message in a table, and stamps and positions travel as distances from the
-message's own time and position. The layout is section 6 of the wire specification.
+On the air, authors are named once per message in a table, positions are distances from the message's own and times
+from the record's id, so that most of them are 0 and cost next to nothing. The layout is section 6 of the wire
+specification.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
 from .canonical import Value, glanced, pack_settled, settled, unpack
-from .clock import Stamp, counter_of, milliseconds_of, reading
+from .clock import MILLISECONDS_MAX, Stamp, counter_of, milliseconds_of, reading
+from .columns import read_record_columns, record_columns
 from .errors import ProtocolError
-from .ids import DeviceId, Incarnation, OpId, Position, RecordId, UserId, is_record_id
+from .ids import DeviceId, Incarnation, OpId, Position, RecordId, UserId, is_record_id, milliseconds_of_record
 from .limits import (
     BODY_BYTES_MAX,
     ELEMENT_KEY_BYTES_MAX,
@@ -45,7 +48,6 @@ _COUNT_MAX = 1 << 17
 class Authors:
     """The table of who wrote: one row for each device, incarnation and person of a message."""
 
-    base_ms: int = 0
     base_position: int = 0
     rows: list[tuple[DeviceId, Incarnation, UserId]] = field(default_factory=list)
     _index: dict[tuple[DeviceId, Incarnation, UserId], int] = field(default_factory=dict)
@@ -64,9 +66,9 @@ class Authors:
         return [[device, incarnation, author] for device, incarnation, author in self.rows]
 
     @staticmethod
-    def read(row: Row, *, base_ms: int, base_position: int) -> Authors:
+    def read(row: Row, *, base_position: int) -> Authors:
         """Read the table that `table` wrote. Raises ProtocolError `malformed`."""
-        authors = Authors(base_ms, base_position)
+        authors = Authors(base_position)
         for each in row.rows("author", _COUNT_MAX):
             key = (DeviceId(each.blob(16)), Incarnation(each.blob(8)), UserId(each.blob(16)))
             each.end()
@@ -87,11 +89,12 @@ class Authors:
         return self.rows[index]
 
 
-def record_row(record: RecordState, authors: Authors, *, at_rest: bool = False) -> Value:
+def record_row(record: RecordState, authors: Authors, *, at_rest: bool = False) -> list[Value]:
     """Write a record, or a part of it. `at_rest` keeps what each cell's writes had seen.
 
     On the air only a cell that ends the record has that: to tell what whoever ended it did not know.
     """
+    since_ms = None if at_rest else milliseconds_of_record(record.id)
     covered: list[Value] = []
     writes: dict[OpId, int] = {}
     rows: list[Value] = []
@@ -104,7 +107,7 @@ def record_row(record: RecordState, authors: Authors, *, at_rest: bool = False) 
                 index = writes.get(head.op)
                 if index is None:
                     index = writes[head.op] = len(rows)
-                    rows.append(_write_row(head, authors))
+                    rows.append(_write_row(head, authors, since_ms))
                 heads += (index, settled(head.value))
             cells += (key, heads)
             if at_rest:
@@ -112,11 +115,13 @@ def record_row(record: RecordState, authors: Authors, *, at_rest: bool = False) 
             elif _is_end(name, key, cell):
                 covered.append(_covered_row(cell.covered, authors))
         changed = authors.base_position - state.changed
-        fields.append([name, state.digest_class, changed, cells])
-    origin: Value = None
-    if record.origin is not None:
-        made = record.origin
-        origin = [authors.index(made.op, made.author), made.op.seq, made.wall_ms]
+        if at_rest:
+            fields.append([name, state.digest_class, changed, cells])
+        elif state.changed == _newest(state.cells):
+            fields.append([name, state.digest_class, cells])
+        else:
+            fields.append([name, state.digest_class, cells, changed])
+    origin = None if record.origin is None else _origin_row(record.origin, writes, authors, since_ms)
     row: list[Value] = [record.id, record.kind, record.schema, origin, rows, fields]
     return [*row, covered] if covered else row
 
@@ -129,22 +134,31 @@ def read_record(value: Value, authors: Authors, *, at_rest: bool = False) -> Rec
             raise row.malformed("not a record id")
         kind = row.text(KIND_NAME_CHARACTERS_MAX)
         schema = row.whole(low=1)
-        origin = _read_origin(row.value(), authors)
-        writes = [_read_write(each, authors) for each in row.rows("write", _COUNT_MAX)]
+        since_ms = None if at_rest else milliseconds_of_record(RecordId(record))
+        made = row.value()
+        writes = [_read_write(each, authors, since_ms) for each in row.rows("write", _COUNT_MAX)]
+        origin = _read_origin(made, writes, authors, since_ms)
         fields: dict[str, FieldState] = {}
         for each in row.rows("field", _COUNT_MAX):
             name = each.text(4 * FIELD_NAME_CHARACTERS_MAX)
             if name in fields:
                 raise each.malformed("occurs twice")
-            digest_class = each.whole(high=SENSITIVE)
-            changed = _read_position(each, authors)
-            cells = _read_cells(each, writes, authors, at_rest=at_rest)
+            fields[name] = _read_field(each, writes, authors, at_rest=at_rest)
             each.end()
-            fields[name] = FieldState(digest_class, changed, cells)
         if not at_rest:
             ends = row.items(_COUNT_MAX) if row.has_more else []
             fields = _with_ends(fields, Row(ends, "ends"), authors)
     return RecordState(RecordId(record), kind, schema, origin, MappingProxyType(fields))
+
+
+def records_value(records: Iterable[RecordState], authors: Authors) -> Value:
+    """Write records for the air, in columns."""
+    return record_columns([record_row(record, authors) for record in records])
+
+
+def read_records(value: Value, authors: Authors) -> tuple[RecordState, ...]:
+    """Read what `records_value` wrote. Raises ProtocolError `malformed`."""
+    return tuple(read_record(row, authors) for row in read_record_columns(value, _COUNT_MAX))
 
 
 def pack_record(record: RecordState) -> bytes:
@@ -159,7 +173,7 @@ def unpack_record(raw: bytes) -> RecordState:
     with row_reading(unpack(raw, items_max=BODY_BYTES_MAX), "stored record") as row:
         if row.whole() != FORMAT:
             raise row.malformed("unknown format")
-        authors = Authors.read(row, base_ms=0, base_position=0)
+        authors = Authors.read(row, base_position=0)
         return read_record(row.value(), authors, at_rest=True)
 
 
@@ -200,21 +214,24 @@ class PackedRecord:
         )
 
 
-def _write_row(head: Head, authors: Authors) -> Value:
+def _write_row(head: Head, authors: Authors, since_ms: int | None) -> Value:
+    stamp_ms = milliseconds_of(head.stamp)
     return [
         authors.index(head.op, head.author),
         head.op.seq,
-        authors.base_ms - milliseconds_of(head.stamp),
+        # A store keeps the negative: so its format began.
+        -stamp_ms if since_ms is None else stamp_ms - since_ms,
         counter_of(head.stamp),
         authors.base_position - head.position,
     ]
 
 
-def _read_write(row: Row, authors: Authors) -> Head:
+def _read_write(row: Row, authors: Authors, since_ms: int | None) -> Head:
     device, incarnation, author = authors.author(row)
     seq = row.whole(low=1)
+    distance = row.signed()
     try:
-        stamp = Stamp(reading(authors.base_ms - row.signed(), row.whole(high=0xFFFF)))
+        stamp = Stamp(reading(-distance if since_ms is None else since_ms + distance, row.whole(high=0xFFFF)))
     except ValueError:
         raise row.malformed("stamp out of range") from None
     position = _read_position(row, authors)
@@ -227,6 +244,28 @@ def _read_position(row: Row, authors: Authors) -> Position:
     if not 0 <= position <= PENDING:
         raise row.malformed("position out of range")
     return Position(position)
+
+
+def _newest(cells: Mapping[str, Cell]) -> int:
+    """Return the highest position among the heads: that of a field's last change, unless it was a removal."""
+    return max((head.position for cell in cells.values() for head in cell.heads), default=-1)
+
+
+def _read_field(row: Row, writes: list[Head], authors: Authors, *, at_rest: bool) -> FieldState:
+    digest_class = row.whole(high=SENSITIVE)
+    if at_rest:
+        changed = _read_position(row, authors)
+        return FieldState(digest_class, changed, _read_cells(row, writes, authors, at_rest=True))
+    cells = _read_cells(row, writes, authors, at_rest=False)
+    newest = _newest(cells)
+    if row.has_more:
+        changed = _read_position(row, authors)
+        if changed == newest:
+            raise row.malformed("a field not in its shortest form")
+        return FieldState(digest_class, changed, cells)
+    if newest < 0:
+        raise row.malformed("no position of the last change")
+    return FieldState(digest_class, Position(newest), cells)
 
 
 def _read_cells(row: Row, writes: list[Head], authors: Authors, *, at_rest: bool) -> MappingProxyType[str, Cell]:
@@ -276,12 +315,30 @@ def _is_end(name: str, key: str, cell: Cell) -> bool:
     return any(is_ending(name, key, head.value) for head in cell.heads)
 
 
-def _read_origin(value: Value, authors: Authors) -> Origin | None:
+def _origin_row(made: Origin, writes: Mapping[OpId, int], authors: Authors, since_ms: int | None) -> Value:
+    if since_ms is None:
+        return [authors.index(made.op, made.author), made.op.seq, made.wall_ms]
+    if made.op in writes:
+        return [writes[made.op], made.wall_ms - since_ms]
+    return [authors.index(made.op, made.author), made.op.seq, made.wall_ms - since_ms]
+
+
+def _read_origin(value: Value, writes: list[Head], authors: Authors, since_ms: int | None) -> Origin | None:
     if value is None:
         return None
     with row_reading(value, "origin") as row:
-        device, incarnation, author = authors.author(row)
-        return Origin(OpId(device, incarnation, row.whole(low=1)), author, row.whole())
+        if since_ms is not None and isinstance(value, list) and len(value) == 2:
+            index = row.whole()
+            if index >= len(writes):
+                raise row.malformed("no such write")
+            op, author = writes[index].op, writes[index].author
+        else:
+            device, incarnation, author = authors.author(row)
+            op = OpId(device, incarnation, row.whole(low=1))
+        wall_ms = row.signed() + (since_ms or 0)
+        if not 0 <= wall_ms <= MILLISECONDS_MAX:
+            raise row.malformed("a time out of range")
+        return Origin(op, author, wall_ms)
 
 
 def _covered_row(covered: Covered, authors: Authors) -> Value:

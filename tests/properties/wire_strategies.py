@@ -141,7 +141,7 @@ def records(draw: st.DrawFn, *, at_rest: bool = False) -> RecordState:
         draw(RECORDS),
         draw(st.text("abcdefgh_", max_size=64)),
         draw(st.integers(1, INTEGER_MAX)),
-        draw(st.none() | st.builds(Origin, op_ids, USERS, NUMBERS)),
+        draw(st.none() | st.builds(Origin, op_ids, USERS, st.integers(0, MILLISECONDS_MAX))),
         MappingProxyType(draw(fields)),
     )
 

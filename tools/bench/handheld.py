@@ -22,7 +22,7 @@ import msgpack
 import zstandard
 
 from gridlog import FieldStore, KdfProfile, SyncTurn
-from gridlog_protocol.canonical import pack
+from gridlog_protocol.canonical import Value, pack
 from gridlog_protocol.state_codec import Authors, record_row
 from tools.bench.floor_server import LEVEL, opened
 from tools.bench.records import forms
@@ -153,7 +153,8 @@ def _floor_rows(grid: str, count: int, seed: int) -> Iterator[Mapping[str, Any]]
 
 
 def _spoilt(store: FieldStore, count: int) -> int:
-    memory, authors, rows = store._memory, Authors(), []  # noqa: SLF001
+    memory, authors = store._memory, Authors()  # noqa: SLF001
+    rows: list[Value] = []
     for row in [*memory.projection.rows()][:: max(1, memory.projection.counts()[0] // count)][:count]:
         state = memory.projection.confirmed(row.id)
         assert state is not None

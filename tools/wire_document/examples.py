@@ -9,11 +9,11 @@ import re
 from collections.abc import Callable
 from typing import TypeAlias
 
-import zstandard
-
 from gridlog_protocol import receipts, segment
 from gridlog_protocol.canonical import Value, pack, unpack
-from gridlog_protocol.codec import decode, encode
+from gridlog_protocol.codec import decode, encode, packed
+from gridlog_protocol.columns import read_op_columns, record_columns
+from gridlog_protocol.compression import SHIPPED
 from gridlog_protocol.envelope import Purpose, key_id, open_sealed, read_header, reply_address, seal
 from gridlog_protocol.errors import ProtocolError
 from gridlog_protocol.ids import (
@@ -102,20 +102,25 @@ def _chain(cast: Cast, _: str) -> Lines:
 def _segment(cast: Cast, _: str) -> Lines:
     row = segment_row(cast.segment)
     assert isinstance(row, list)
-    assert isinstance(row[7], list)
-    return [("second op", diagnostic(row[7][1])), ("whole row", pack(row))]
+    second = read_op_columns(row[7], 2)[1]
+    return [("second op", diagnostic(second)), ("ops", diagnostic(row[7])), ("whole row", pack(row))]
 
 
 def _record(cast: Cast, _: str) -> Lines:
     state = apply(apply(None, cast.entries[0]), cast.entries[1])
-    authors = Authors(cast.facts["server_ms"], 2)
+    authors = Authors(2)
     row = record_row(state, authors)
-    return [("authors", diagnostic(authors.table())), ("record", diagnostic(row)), ("packed", pack(row))]
+    columns = record_columns([row])
+    return [
+        ("authors", diagnostic(authors.table())),
+        ("record", diagnostic(row)),
+        ("records", diagnostic(columns)),
+        ("packed", pack(columns)),
+    ]
 
 
 def _message(message: Message) -> Lines:
-    body = encode(message)
-    plain = zstandard.decompress(body[1:]) if body[0] else body[1:]
+    plain = packed(message)
     return [("row", diagnostic(unpack(plain))), ("plain body", b"\0" + plain)]
 
 
@@ -180,7 +185,7 @@ def _squeezed(_: Cast, before: str) -> Lines:
     # Another version of the compressor may write another frame: a frame that still decodes to this stays.
     message = Refused("too_large", "one op after another " * 5)
     body = _kept(before, "body")
-    if not body or body[0] != 1 or decode(body) != message:
+    if not body or body[0] != SHIPPED[-1] or decode(body) != message:
         body = encode(message)
     return [("row", diagnostic([9, message.code, message.detail])), ("body", body)]
 

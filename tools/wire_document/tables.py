@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ast
+import hashlib
 import inspect
 from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
 from gridlog_protocol import canonical, limits, versions
+from gridlog_protocol.compression import SHIPPED, shipped_dictionary
 from gridlog_protocol.errors import HOLDS, REFUSALS
 
 
@@ -40,11 +42,20 @@ def _versions() -> str:
     return _table(["Version", "Date and change"], [[str(v), reason] for v, reason in _constants(versions).values()])
 
 
+def _dictionaries() -> str:
+    rows = []
+    for number in SHIPPED:
+        raw = shipped_dictionary(number)
+        rows.append([f"`{number:02x}`", f"{len(raw):,}".replace(",", " "), f"`{hashlib.sha256(raw).hexdigest()}`"])
+    return _table(["Dictionary", "Bytes", "SHA-256"], rows)
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "refusals": _refusals,
     "holds": _holds,
     "limits": _limits,
     "versions": _versions,
+    "dictionaries": _dictionaries,
 }
 
 

@@ -51,17 +51,17 @@ RECORDS = [
 ]
 
 
-def sent(one: RecordState, *, base_ms: int = START_MS, base_position: int = 44) -> RecordState:
-    authors = Authors(base_ms, base_position)
+def sent(one: RecordState, *, base_position: int = 44) -> RecordState:
+    authors = Authors(base_position)
     row = record_row(one, authors)
-    reader = Authors(base_ms, base_position, authors.rows)
+    reader = Authors(base_position, authors.rows)
     return read_record(unpack(pack(row)), reader)
 
 
 @pytest.mark.parametrize("one", RECORDS)
 def test_a_record_comes_back_from_the_air_and_from_the_store(one: RecordState) -> None:
     assert sent(one) == one
-    assert sent(one, base_ms=0, base_position=0) == one
+    assert sent(one, base_position=0) == one
     assert unpack_record(pack_record(one)) == one
 
 
@@ -84,7 +84,7 @@ ENDED = [
 @pytest.mark.parametrize("one", ENDED)
 def test_of_a_cell_that_ends_a_record_what_its_writes_had_seen_travels_too(one: RecordState) -> None:
     assert sent(one) == one
-    assert sent(one, base_ms=0, base_position=0) == one
+    assert sent(one, base_position=0) == one
 
 
 def test_of_other_cells_of_an_ended_record_it_does_not() -> None:
@@ -105,8 +105,8 @@ def test_a_cleared_withdrawal_and_the_end_of_an_element_end_no_record() -> None:
 
 @pytest.mark.parametrize("covered", [7, [], [[]], [[0], [0]], [[-1]], [[0, 9, 1]], [[0, 0]], [["x"]], [[1 << 62]]])
 def test_what_was_seen_must_fit_the_cells(covered: Value) -> None:
-    authors = Authors(START_MS, 44, [(DEVICE, INCARNATION, AUTHOR)])
-    row: list[Value] = [RECORD, "patrol", 1, None, [WRITE], [["deleted", 0, 0, ["", [0, {"reason": "重复"}]]]]]
+    authors = Authors(44, [(DEVICE, INCARNATION, AUTHOR)])
+    row: list[Value] = [RECORD, "patrol", 1, None, [WRITE], [["deleted", 0, ["", [0, {"reason": "重复"}]]]]]
     assert read_record([*row, [[7]]], authors).fields["deleted"].cells[""].covered == Covered(7)
 
     with pytest.raises(ProtocolError) as refused:
@@ -129,7 +129,7 @@ def test_heads_come_in_the_order_that_settles_ties_however_they_were_sent() -> N
     assert [each.value for each in sent(one).fields["note"].cells[""].heads] == ["乙", "甲"]
 
 
-FIELD: list[Value] = ["note", 0, 0, ["", [0, "甲"]]]
+FIELD: list[Value] = ["note", 0, ["", [0, "甲"]]]
 WRITE: list[Value] = [0, 3, 0, 0, 0]
 
 
@@ -140,27 +140,32 @@ WRITE: list[Value] = [0, 3, 0, 0, 0]
         pytest.param(1, "k" * 65, id="a long kind"),
         pytest.param(2, 0, id="schema 0"),
         pytest.param(3, [9, 1, 0], id="an origin by nobody"),
+        pytest.param(3, [1, 0], id="an origin by no write"),
+        pytest.param(3, [0, 1, -START_MS - 1], id="an origin before 1970"),
+        pytest.param(3, [0, 1 << 47], id="an origin beyond its 47 bits"),
         pytest.param(4, [[9, 3, 0, 0, 0]], id="a write by nobody"),
         pytest.param(4, [[0, 0, 0, 0, 0]], id="a write with seq 0"),
-        pytest.param(4, [[0, 3, START_MS + 1, 0, 0]], id="a stamp before 1970"),
-        pytest.param(4, [[0, 3, -(1 << 47), 0, 0]], id="a stamp beyond its 63 bits"),
+        pytest.param(4, [[0, 3, -START_MS - 1, 0, 0]], id="a stamp before 1970"),
+        pytest.param(4, [[0, 3, 1 << 47, 0, 0]], id="a stamp beyond its 63 bits"),
         pytest.param(4, [[0, 3, 0, 0, 45]], id="a position below 0"),
         pytest.param(4, [[0, 3, 0, 0, -(1 << 62)]], id="a position beyond all"),
         pytest.param(4, [[*WRITE, 0]], id="a long write"),
         pytest.param(5, [FIELD, FIELD], id="a field twice"),
-        pytest.param(5, [["note", 3, 0, ["", [0, "甲"]]]], id="an unknown class"),
-        pytest.param(5, [["note", 0, 45, ["", [0, "甲"]]]], id="a change below 0"),
-        pytest.param(5, [["note", 0, 0, ["", [0, "甲"], "", []]]], id="an element twice"),
-        pytest.param(5, [["note", 0, 0, ["", [1, "甲"]]]], id="a value without its write"),
-        pytest.param(5, [["note", 0, 0, ["", [0]]]], id="a write without its value"),
-        pytest.param(5, [["note", 0, 0, [""]]], id="an element without heads"),
-        pytest.param(5, [["n" * 257, 0, 0, []]], id="a long name"),
-        pytest.param(5, [["note", 0, 0, ["k" * 257, []]]], id="a long key"),
+        pytest.param(5, [["note", 3, ["", [0, "甲"]]]], id="an unknown class"),
+        pytest.param(5, [["note", 0, ["", [0, "甲"]], 45]], id="a change below 0"),
+        pytest.param(5, [["note", 0, ["", [0, "甲"]], 0]], id="a change that says nothing new"),
+        pytest.param(5, [["note", 0, ["", []]]], id="a removal at no position"),
+        pytest.param(5, [["note", 0, ["", [0, "甲"], "", []]]], id="an element twice"),
+        pytest.param(5, [["note", 0, ["", [1, "甲"]]]], id="a value without its write"),
+        pytest.param(5, [["note", 0, ["", [0]]]], id="a write without its value"),
+        pytest.param(5, [["note", 0, [""]]], id="an element without heads"),
+        pytest.param(5, [["n" * 257, 0, [], 0]], id="a long name"),
+        pytest.param(5, [["note", 0, ["k" * 257, []], 0]], id="a long key"),
     ],
 )
 def test_a_record_of_another_layout_is_refused(element: int, value: Value) -> None:
     row: list[Value] = [RECORD, "patrol", 1, None, [WRITE], [FIELD]]
-    authors = Authors(START_MS, 44, [(DEVICE, INCARNATION, AUTHOR)])
+    authors = Authors(44, [(DEVICE, INCARNATION, AUTHOR)])
     assert read_record(row, authors).fields["note"].cells[""].heads[0].value == "甲"
 
     with pytest.raises(ProtocolError) as refused:
