@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import Enum
-from functools import cache, cached_property
+from functools import cache
 from importlib.resources import files
 
 import zstandard
@@ -23,6 +23,8 @@ SHIPPED = (2,)
 
 _PLAIN, _BARE = 0, 1
 _WINDOW_LOG = 20
+_WORTH_SQUEEZING_BYTES = 48
+"""An idle request is shorter, and need not wait for the tables of the dictionary."""
 
 
 class Effort(Enum):
@@ -60,11 +62,14 @@ class Compression:
         self._read = {number: zstandard.ZstdCompressionDict(raw) for number, raw in dictionaries.items()}
         self._newest = max(dictionaries)
         self._raw = dictionaries[self._newest]
+        self._tables: dict[Effort, zstandard.ZstdCompressionDict] = {}
 
     def squeeze(self, plain: bytes, effort: Effort) -> bytes:
         """Return the body of a packed message, in the shorter of the two forms."""
+        if len(plain) < _WORTH_SQUEEZING_BYTES:
+            return bytes([_PLAIN]) + plain
         # A compressor serves one thread at a time, and making one is cheap: what costs time is in the dictionary.
-        compressor = zstandard.ZstdCompressor(compression_params=effort.value, dict_data=self._prepared[effort])
+        compressor = zstandard.ZstdCompressor(compression_params=effort.value, dict_data=self._prepared(effort))
         squeezed = compressor.compress(plain)
         if len(squeezed) < len(plain):
             return bytes([self._newest]) + squeezed
@@ -96,14 +101,13 @@ class Compression:
         except zstandard.ZstdError:
             raise ProtocolError("malformed", detail="not a zstd frame") from None
 
-    @cached_property
-    def _prepared(self) -> dict[Effort, zstandard.ZstdCompressionDict]:
-        prepared = {}
-        for effort in Effort:
+    def _prepared(self, effort: Effort) -> zstandard.ZstdCompressionDict:
+        # Its tables take 20 ms to make, once in a process; two threads may both make them, and one stays.
+        if effort not in self._tables:
             dictionary = zstandard.ZstdCompressionDict(self._raw)
             dictionary.precompute_compress(compression_params=effort.value)
-            prepared[effort] = dictionary
-        return prepared
+            self._tables[effort] = dictionary
+        return self._tables[effort]
 
 
 @cache
