@@ -15,8 +15,9 @@ from enum import Enum
 
 from gridlog_protocol.limits import BATCH_BYTES
 
-START_BYTES = 8 << 10
-"""What a link that nobody knows is trusted with: two seconds of a very bad one."""
+START_BYTES = 16 << 10
+"""What a link that nobody knows is trusted with: compressed, some 6 KB, or two seconds of a very bad one. Twenty
+notes fit into it, which is what most phones have when they come back."""
 
 FLOOR_BYTES = 1 << 10
 """Below this the envelope weighs more than what it carries."""

@@ -26,6 +26,7 @@ from gridlog_protocol.canonical import Value, pack
 from gridlog_protocol.state_codec import Authors, record_row
 from tools.bench.floor_server import LEVEL, opened
 from tools.bench.records import forms
+from tools.demo.vocabulary import MEASURING
 
 PASSPHRASE = "a passphrase for measuring"  # noqa: S105 - of stores that are thrown away.
 _REST_S = 3600.0
@@ -52,7 +53,7 @@ class Handhelds:
     async def write(self, store: str, grid: str, count: int, seed: int) -> Answer:
         """Save records, each durable before the next."""
         opened_store = self._stores[store]
-        for form in forms(count, seed=seed, first_day=_first_day()):
+        for form in forms(count, seed=seed, half=MEASURING, first_day=_first_day()):
             await opened_store.create(form.kind, {**form.values, "grid_code": grid})
         return {}
 
@@ -148,7 +149,7 @@ async def _posted(session: aiohttp.ClientSession, address: str, body: bytes) -> 
 
 
 def _floor_rows(grid: str, count: int, seed: int) -> Iterator[Mapping[str, Any]]:
-    for form in forms(count, seed=seed, first_day=_first_day()):
+    for form in forms(count, seed=seed, half=MEASURING, first_day=_first_day()):
         yield {"id": form.id, "kind": form.kind, **form.values, "grid_code": grid}
 
 

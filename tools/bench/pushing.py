@@ -32,17 +32,20 @@ async def idle(stage: Stage, sizes: Sizes) -> Figures:
     for _ in range(2):
         await handhelds.ask("sync", stores=["idle"])
     nothing = await _exchanged(handhelds, "idle", line)
-    few = await pushed(handhelds, "idle", line, grid, sizes.few, seed=2)
-    before = floor.traffic
-    await handhelds.ask("floor_push", address=floor.address, grid=grid, count=sizes.few, seed=2)
+    fews, floors = [], []
+    for turn in range(sizes.repeated):
+        fews.append((await pushed(handhelds, "idle", line, grid, sizes.few, seed=2 + turn)).traffic)
+        before = floor.traffic
+        await handhelds.ask("floor_push", address=floor.address, grid=grid, count=sizes.few, seed=2 + turn)
+        floors.append((floor.traffic - before).bodies)
     return {
         "idle_bytes": nothing.bodies,
         "idle_round_trips": nothing.round_trips,
         "idle_header_bytes": nothing.headers,
-        "push20_bytes": few.traffic.bodies,
-        "push20_round_trips": few.traffic.round_trips,
-        "push20_header_bytes": few.traffic.headers,
-        "floor_push20_bytes": (floor.traffic - before).bodies,
+        "push20_bytes": median(each.bodies for each in fews),
+        "push20_round_trips": median(each.round_trips for each in fews),
+        "push20_header_bytes": median(each.headers for each in fews),
+        "floor_push20_bytes": median(floors),
     }
 
 
