@@ -84,7 +84,7 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
     kinds = shipped_kinds()
     store = await SqliteStore.open(settings.database)
     try:
-        enrolment = Enrolment(store, keys, address=settings.address, now_ms=now_ms, entropy=os.urandom)
+        enrolment = Enrolment(store, keys, kinds, address=settings.address, now_ms=now_ms, entropy=os.urandom)
         importing = Importing(store, kinds, now_ms=now_ms, entropy=os.urandom)
         deciding, gaps = Deciding(store, kinds, now_ms=now_ms), Gaps(store, kinds, now_ms=now_ms)
         yield Services(

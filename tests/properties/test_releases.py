@@ -53,7 +53,7 @@ def _served() -> Server:
         store,
         keys,
         clock,
-        Enrolment(store, keys, address=ADDRESS, now_ms=clock, entropy=os.urandom),
+        Enrolment(store, keys, KINDS, address=ADDRESS, now_ms=clock, entropy=os.urandom),
         Exchange(store, keys, KINDS, clock),
         Importing(store, KINDS, now_ms=clock, entropy=os.urandom),
         Deciding(store, KINDS, now_ms=clock),

@@ -82,7 +82,7 @@ class ServerProcess:
     async def invite(self, worker: Worker) -> Invitation:
         """Hand out an enrolment code."""
         grids = [word for grid in worker.grids for word in ("--grid", grid)]
-        words = ["admin", "enroll", "--json", "--staff-no", worker.staff_no, "--name", worker.name, *grids]
+        words = ["admin", "enroll", "--json", worker.staff_no, "--name", worker.name, *grids]
         return read_invitation(json.loads(await self.command(*words))["code"])
 
     def _environment(self) -> dict[str, str]:

@@ -45,8 +45,14 @@ class LocalCommands:
                 raise ValueError(f"no command {name!r}")
 
     async def _enroll(self, staff_no: str, name: str, grids: list[str]) -> dict[str, Any]:
-        person, invitation = await self._enrolment.invite(staff_no, name, grids)
-        return {"code": invitation.code(), "name": person.name, "staff_no": staff_no, "grids": sorted(person.scopes)}
+        invited = await self._enrolment.invite(staff_no, name, grids)
+        return {
+            "code": invited.invitation.code(),
+            "expires_ms": invited.expires_ms,
+            "name": invited.person.name,
+            "staff_no": staff_no,
+            "grids": sorted(invited.person.scopes),
+        }
 
     async def _import(self, records: list[dict[str, Any]]) -> dict[str, Any]:
         given = [self._given(index, row) for index, row in enumerate(records, start=1)]

@@ -91,7 +91,7 @@ class Server:
 
     async def enrolled(self, staff_no: str, *grids: str) -> Handset:
         """Return a new handset of somebody who works in these grids."""
-        _, invitation = await self.enrolment.invite(staff_no, f"网格员{staff_no}", grids or [EAST])
+        invitation = (await self.enrolment.invite(staff_no, f"网格员{staff_no}", grids or [EAST])).invitation
         handset = Handset(self.keys.public)
         handset.take_enrolment(await self.enrolment.answer(handset.ask_to_enrol(invitation)))
         return handset
@@ -150,7 +150,7 @@ async def serving(folder: Path) -> AsyncIterator[Server]:
             store,
             keys,
             clock,
-            Enrolment(store, keys, address=ADDRESS, now_ms=clock, entropy=os.urandom),
+            Enrolment(store, keys, KINDS, address=ADDRESS, now_ms=clock, entropy=os.urandom),
             Exchange(store, keys, KINDS, clock),
             Importing(store, KINDS, now_ms=clock, entropy=os.urandom),
             Deciding(store, KINDS, now_ms=clock),
