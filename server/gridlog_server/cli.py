@@ -7,9 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
-from gridlog_protocol.ids import RecordId, TenantId, read
+from gridlog_protocol.ids import Position, RecordId, TenantId, read
 
-from . import app, listing, listing_clocks
+from . import app, listing, listing_log
 from .cli_admin import admin
 from .cli_base import (
     DEFAULT_DATA,
@@ -28,6 +28,7 @@ from .cli_base import (
     say_json,
     settings_at,
 )
+from .cli_people import say_devices
 from .settings import Settings, SettingsError, checked_address
 
 cli = typer.Typer(
@@ -38,6 +39,8 @@ cli = typer.Typer(
 )
 cli.add_typer(admin, name="admin")
 
+KindName = Annotated[str | None, typer.Option(help=say("只看一种，如 patrol。", "One kind, e.g. patrol."))]
+GridCode = Annotated[str | None, typer.Option(help=say("只看一个网格。", "Only one grid."))]
 HeldName = Annotated[str, typer.Argument(help=say("编号，见 held。", "As `held` names it."))]
 
 
@@ -98,12 +101,13 @@ def status(data: Data = DEFAULT_DATA, as_json: AsJson = False) -> None:
 @cli.command(help=say("最近变动的记录。", "Records, changed last first."))
 def records(
     data: Data = DEFAULT_DATA,
-    kind: Annotated[str | None, typer.Option(help=say("只看一种，如 patrol。", "One kind, e.g. patrol."))] = None,
+    kind: KindName = None,
+    grid: GridCode = None,
     limit: Limit = LIMIT,
     as_json: AsJson = False,
 ) -> None:
     """List."""
-    lines = look(data, lambda inspection: inspection.records(kind=kind, limit=limit))
+    lines = look(data, lambda inspection: inspection.records(kind=kind, grid=grid, limit=limit))
     if as_json:
         say_json([listing.as_json(line) for line in lines])
     else:
@@ -112,7 +116,9 @@ def records(
 
 @cli.command(help=say("一条记录的内容和来历。", "One record: its values and its history."))
 def record(
-    record_id: Annotated[str, typer.Argument(help=say("记录标识。", "Record id."))], data: Data = DEFAULT_DATA
+    record_id: Annotated[str, typer.Argument(help=say("记录标识。", "Record id."))],
+    data: Data = DEFAULT_DATA,
+    as_json: AsJson = False,
 ) -> None:
     """Show."""
     try:
@@ -123,13 +129,22 @@ def record(
     if found is None:
         fail("没有这条记录。", "There is no such record.")
     names = look(data, lambda inspection: inspection.names())
-    out.print(listing.record_page(*found, names, LANGUAGE))
+    if as_json:
+        say_json(listing.record_json(*found, names))
+    else:
+        out.print(listing.record_page(*found, names, LANGUAGE))
 
 
 @cli.command(help=say("需要决定的冲突。", "Conflicts: who wrote what without knowing of whom."))
-def conflicts(data: Data = DEFAULT_DATA, limit: Limit = LIMIT, as_json: AsJson = False) -> None:
+def conflicts(
+    data: Data = DEFAULT_DATA,
+    kind: KindName = None,
+    grid: GridCode = None,
+    limit: Limit = LIMIT,
+    as_json: AsJson = False,
+) -> None:
     """List conflicts."""
-    lines = look(data, lambda inspection: inspection.records(in_conflict=True, limit=limit))
+    lines = look(data, lambda inspection: inspection.records(kind=kind, grid=grid, in_conflict=True, limit=limit))
     names = look(data, lambda inspection: inspection.names())
     if as_json:
         say_json([row for line in lines for row in listing.conflict_rows(line, names)])
@@ -137,10 +152,18 @@ def conflicts(data: Data = DEFAULT_DATA, limit: Limit = LIMIT, as_json: AsJson =
         out.print(listing.conflicts_table(lines, names, LANGUAGE))
 
 
-@cli.command(help=say("暂存待核对的修改。", "Ops that are held, and why."))
-def held(data: Data = DEFAULT_DATA, limit: Limit = LIMIT, as_json: AsJson = False) -> None:
+@cli.command(help=say("暂存待核对的修改，新的在前。", "Ops that are held, and why; newest first."))
+def held(
+    data: Data = DEFAULT_DATA,
+    device: Annotated[str | None, typer.Option(help=say("只看一台终端的。", "Only those of a device."))] = None,
+    code: Annotated[
+        str | None, typer.Option(help=say("只看一种原因，如 proposal。", "Only those for a reason, e.g. proposal."))
+    ] = None,
+    limit: Limit = LIMIT,
+    as_json: AsJson = False,
+) -> None:
     """List held ops."""
-    ops = look(data, lambda inspection: inspection.held(limit))
+    ops = look(data, lambda inspection: inspection.held(limit, device=device, code=code))
     names = look(data, lambda inspection: inspection.names())
     if as_json:
         say_json(listing.held_rows(ops, names))
@@ -150,6 +173,37 @@ def held(data: Data = DEFAULT_DATA, limit: Limit = LIMIT, as_json: AsJson = Fals
         if waiting:
             out.print(say("前面还缺修改的批次：", "Behind a gap, waiting for what is missing:"))
             out.print(listing.waiting_table(waiting, LANGUAGE))
+
+
+@cli.command(help=say("日志：每一条何时、何事、何人。", "The log: what was taken in or decided, when, by whom."))
+def log(
+    after: Annotated[
+        int | None,
+        typer.Option(min=0, help=say("从这个位置之后，按顺序。", "After this position, in order.")),
+    ] = None,
+    data: Data = DEFAULT_DATA,
+    limit: Limit = LIMIT,
+    as_json: AsJson = False,
+) -> None:
+    """List log entries."""
+    since = None if after is None else Position(after)
+    entries = look(data, lambda inspection: inspection.log(after=since, limit=limit))
+    names = look(data, lambda inspection: inspection.names())
+    if as_json:
+        say_json([listing_log.log_json(each, names) for each in entries])
+    else:
+        out.print(listing_log.log_table(entries, names, LANGUAGE))
+
+
+@cli.command(help=say("隔离存放、没有生效的内容。", "What was kept apart and has no effect: forks, revoked devices."))
+def quarantine(data: Data = DEFAULT_DATA, limit: Limit = LIMIT, as_json: AsJson = False) -> None:
+    """List what is in quarantine."""
+    lines = look(data, lambda inspection: inspection.quarantined(limit))
+    names = look(data, lambda inspection: inspection.names())
+    if as_json:
+        say_json([listing_log.quarantine_json(line, names) for line in lines])
+    else:
+        out.print(listing_log.quarantine_table(lines, names, LANGUAGE))
 
 
 @cli.command(help=say("放行一项暂存的修改，让它现在生效。", "Release a held op: it takes effect now."))
@@ -179,13 +233,15 @@ def reject(
 @cli.command(
     help=say("各台终端：持有人、最近联系、时钟偏差。", "Devices: holder, last contact, whose clock is wrong.")
 )
-def devices(data: Data = DEFAULT_DATA, as_json: AsJson = False) -> None:
+def devices(
+    data: Data = DEFAULT_DATA,
+    status: Annotated[
+        str | None, typer.Option(help=say("只看这种状态，如 suspended。", "Only those of a status, e.g. suspended."))
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
     """List devices."""
-    lines = look(data, lambda inspection: inspection.devices())
-    if as_json:
-        say_json([listing_clocks.device_json(line) for line in lines])
-    else:
-        out.print(listing_clocks.devices_table(lines, LANGUAGE))
+    say_devices(data, status, as_json=as_json)
 
 
 def _say_decided(answer: dict[str, Any], *, as_json: bool) -> None:

@@ -8,12 +8,30 @@ from typing import Annotated
 
 import typer
 
-from . import cli_codes
-from .cli_base import DEFAULT_DATA, AsJson, Data, DecidedBy, fail, order, out, say, say_json
+from . import cli_codes, listing_people
+from .cli_base import (
+    DEFAULT_DATA,
+    LANGUAGE,
+    LIMIT,
+    AsJson,
+    Data,
+    DecidedBy,
+    Limit,
+    StaffNo,
+    fail,
+    look,
+    order,
+    out,
+    say,
+    say_json,
+)
+from .cli_people import device, grid, say_imported, user
 
 admin = typer.Typer(no_args_is_help=True, help=say("登记终端、导入资料。", "Enrol devices, import reference data."))
 
-StaffNo = Annotated[str, typer.Argument(help=say("工号。", "Staff number."))]
+admin.add_typer(user, name="user")
+admin.add_typer(device, name="device")
+admin.add_typer(grid, name="grid")
 
 
 @admin.command(help=say("给一个人发一次性登记码。", "Make a one-time enrolment code for somebody's handheld."))
@@ -72,12 +90,21 @@ def close_gap(
 def import_(
     file: Annotated[Path, typer.Argument(help=say("JSON 文件。", "JSON file: a list of {id, kind, values}."))],
     data: Data = DEFAULT_DATA,
+    as_json: AsJson = False,
 ) -> None:
     """Import."""
     try:
         rows = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as reason:
         fail(f"读不了 {file}：{reason}", f"Cannot read {file}: {reason}")
-    answer = order(data, "import", {"records": rows})
-    read_count, written = answer["read"], answer["written"]
-    out.print(say(f"读到 {read_count} 条，新增 {written} 条。", f"Read {read_count}, new {written}."))
+    say_imported(order(data, "import", {"records": rows}), as_json=as_json)
+
+
+@admin.command(help=say("管理员做过什么。", "What administrators did, newest first."))
+def acts(data: Data = DEFAULT_DATA, limit: Limit = LIMIT, as_json: AsJson = False) -> None:
+    """List acts."""
+    found = look(data, lambda inspection: inspection.acts(limit))
+    if as_json:
+        say_json([listing_people.act_json(each) for each in found])
+    else:
+        out.print(listing_people.acts_table(found, LANGUAGE))

@@ -18,9 +18,10 @@ from rich.console import Console
 
 from gridlog_protocol.texts import Text, language_of
 
-from . import app, listing
+from . import app, listing, operators
 from .keyfile import KeyFileError
 from .service.inspection import Inspection
+from .service.refusing import RefusedError
 from .settings import Settings, SettingsError, load
 from .store.contract import StoreUnavailableError
 from .store.sqlite import StoreFormatError
@@ -44,8 +45,10 @@ def say(zh: str, en: str) -> str:
 Data = Annotated[
     Path, typer.Option("--data", envvar="GRIDLOG_SERVER_DATA", help=say("数据目录。", "Data directory."))
 ]
+StaffNo = Annotated[str, typer.Argument(help=say("工号。", "Staff number."))]
 AsJson = Annotated[bool, typer.Option("--json", help=say("输出 JSON。", "Print JSON."))]
 Limit = Annotated[int, typer.Option(min=1, max=_LIMIT_MAX, help=say("最多几条。", "At most so many."))]
+Reason = Annotated[str, typer.Option(help=say("理由，可不写。", "Why; may be left out."))]
 DecidedBy = Annotated[str, typer.Option(help=say("由谁决定。", "Who decides."))]
 
 
@@ -94,6 +97,8 @@ def guarded(work: Coroutine[Any, Any, T]) -> T:
     """Run what opens keys or database; end with a sentence if they cannot be used."""
     try:
         return asyncio.run(work)
+    except RefusedError as wrong:
+        fail(wrong.text.zh, wrong.text.en)
     except KeyFileError as reason:
         fail(f"密钥文件有问题：{reason}", f"Key file: {reason}")
     except (StoreFormatError, FileNotFoundError) as reason:
@@ -118,7 +123,7 @@ async def _carry_out(settings: Settings, name: str, facts: dict[str, Any]) -> di
     try:
         with app.sole_writer(settings):
             async with app.services(settings) as opened:
-                return await listing.spoken(opened.commands.run(name, facts))
+                return await listing.spoken(opened.commands.run(name, facts, operator=operators.of_this_process()))
     except app.InUseError:
         return await _ask_running(settings, name, facts)
 

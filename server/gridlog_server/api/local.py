@@ -6,8 +6,11 @@ are the access control: whoever owns the data directory is the administrator.
 
 from __future__ import annotations
 
+import socket
+
 from aiohttp import web
 
+from gridlog_server import operators
 from gridlog_server.service.commands import LocalCommands
 from gridlog_server.service.refusing import RefusedError
 from gridlog_sync.writing import InvalidRecordError
@@ -20,7 +23,8 @@ def routes(commands: LocalCommands) -> list[web.RouteDef]:
 
     async def command(request: web.Request) -> web.Response:
         try:
-            answer = await commands.run(request.match_info["name"], await request.json())
+            operator = operators.of_peer(_connection(request))
+            answer = await commands.run(request.match_info["name"], await request.json(), operator=operator)
         except (InvalidRecordError, RefusedError) as wrong:
             return web.json_response({"zh": wrong.text.zh, "en": wrong.text.en}, status=422)
         except (ValueError, TypeError) as reason:
@@ -28,3 +32,9 @@ def routes(commands: LocalCommands) -> list[web.RouteDef]:
         return web.json_response(answer)
 
     return [web.post("/{name}", command)]
+
+
+def _connection(request: web.Request) -> socket.socket:
+    assert request.transport is not None
+    connection: socket.socket = request.transport.get_extra_info("socket")
+    return connection

@@ -22,7 +22,7 @@ from gridlog_protocol.invitation import SECRET_BYTES, Invitation, code_id
 from gridlog_protocol.kinds import KindSet
 from gridlog_protocol.limits import ENROLMENT_CODE_HOURS
 from gridlog_protocol.messages import EnrolRequest, EnrolResponse
-from gridlog_server.store.contract import Code, Device, Person, Store, Transaction
+from gridlog_server.store.contract import Act, Code, Device, Person, Store, Transaction
 
 from .keys import ServerKeys
 from .people import ACTIVE, check_grids_exist, check_person, check_reassignable, checked_grids
@@ -60,10 +60,11 @@ class Enrolment:
         self._now_ms = now_ms
         self._entropy = entropy
 
-    async def invite(self, staff_no: str, name: str, grids: Collection[str]) -> Invited:
+    async def invite(self, staff_no: str, name: str, grids: Collection[str], *, by: str = "") -> Invited:
         """Make a code for a device of whoever has this staff number; a name and grids make or change the person.
 
-        Raises RefusedError for what no device could be told, and for a new person without name or grids.
+        `by` is who orders it, by the operating system's word. Raises RefusedError for what no device could be told,
+        and for a new person without name or grids.
         """
         scopes = checked_grids(grids)
         secret = self._entropy(SECRET_BYTES)
@@ -74,6 +75,8 @@ class Enrolment:
             await transaction.registry.put_person(person)
             hashed = hashlib.sha256(secret).digest()
             await transaction.registry.put_code(Code(code_id(secret), hashed, person.id, expires_ms, None))
+            told = " ".join(sorted(person.scopes))
+            await transaction.registry.note(Act(self._now_ms(), by, "enroll", staff_no, told))
             return person
 
         person = await self._store.commit(work)

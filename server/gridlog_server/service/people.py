@@ -5,21 +5,86 @@ The rule it keeps: grids are told to a device once, at enrolment; so they cannot
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from dataclasses import replace
 
-from gridlog_protocol.ids import TENANT_SCOPE, ScopeId
+from gridlog_protocol.ids import TENANT_SCOPE, ScopeId, UserId
 from gridlog_protocol.kinds import KindSet
 from gridlog_protocol.limits import SCOPES_MAX
 from gridlog_protocol.texts import Text
-from gridlog_server.store.contract import Person, Transaction
+from gridlog_server.store.contract import Act, Person, Store, Transaction
 from gridlog_sync.view import values_of
 
-from .refusing import RefusedError
+from .refusing import RefusedError, checked_reason
+from .standing import REVOKED
 
 NAME_BYTES_MAX = 256
 GRID = "grid"
 GRIDS_MAX = 100_000
-ACTIVE, DISABLED, REVOKED = "active", "disabled", "revoked"
+ACTIVE, DISABLED = "active", "disabled"
+
+
+class People:
+    """The use cases behind `gridlog-server admin user`."""
+
+    def __init__(
+        self, store: Store, kinds: KindSet, *, now_ms: Callable[[], int], entropy: Callable[[int], bytes]
+    ) -> None:
+        self._store = store
+        self._kinds = kinds
+        self._now_ms = now_ms
+        self._entropy = entropy
+
+    async def add(self, staff_no: str, name: str, grids: Collection[str], *, by: str) -> Person:
+        """Make somebody known. Raises RefusedError if the staff number is taken."""
+        check_person(staff_no, name)
+        person = Person(UserId(self._entropy(16)), staff_no, name, ACTIVE, checked_grids(grids))
+
+        async def work(transaction: Transaction) -> Person:
+            if any(each.staff_no == staff_no for each in await transaction.registry.people()):
+                raise RefusedError(f"工号 {staff_no} 已有人使用。", f"The staff number {staff_no} is taken.")
+            await check_grids_exist(transaction, person.scopes, self._kinds)
+            return await self._put(transaction, person, "user.add", f"{name} {_listed(person)}", by)
+
+        return await self._store.commit(work)
+
+    async def assign(self, staff_no: str, grids: Collection[str], *, by: str) -> Person:
+        """Let somebody work in these grids and no others. Raises RefusedError."""
+        scopes = checked_grids(grids)
+
+        async def work(transaction: Transaction) -> Person:
+            person = await the_person(transaction, staff_no)
+            await check_grids_exist(transaction, scopes, self._kinds)
+            await check_reassignable(transaction, person, scopes)
+            changed = replace(person, scopes=scopes)
+            return await self._put(transaction, changed, "user.grids", _listed(changed), by)
+
+        return await self._store.commit(work)
+
+    async def disable(self, staff_no: str, *, by: str, reason: str) -> Person:
+        """Turn away all devices of somebody, and give him no other. Raises RefusedError."""
+        return await self._change(staff_no, DISABLED, "user.disable", by, reason)
+
+    async def enable(self, staff_no: str, *, by: str, reason: str) -> Person:
+        """Let somebody work again. Raises RefusedError."""
+        return await self._change(staff_no, ACTIVE, "user.enable", by, reason)
+
+    async def _change(self, staff_no: str, status: str, what: str, by: str, reason: str) -> Person:
+        why = checked_reason(reason)
+
+        async def work(transaction: Transaction) -> Person:
+            person = await the_person(transaction, staff_no)
+            if (person.status == ACTIVE) == (status == ACTIVE):
+                zh, en = ("在用", "active") if status == ACTIVE else ("停用", "disabled")
+                raise RefusedError(f"{staff_no} 已经{zh}。", f"{staff_no} is {en} already.")
+            return await self._put(transaction, replace(person, status=status), what, why, by)
+
+        return await self._store.commit(work)
+
+    async def _put(self, transaction: Transaction, person: Person, what: str, detail: str, by: str) -> Person:
+        await transaction.registry.put_person(person)
+        await transaction.registry.note(Act(self._now_ms(), by, what, person.staff_no, detail))
+        return person
 
 
 def checked_grids(grids: Collection[str]) -> frozenset[ScopeId]:
@@ -50,13 +115,18 @@ async def the_person(transaction: Transaction, staff_no: str) -> Person:
     )
 
 
+async def grid_codes(transaction: Transaction, kinds: KindSet) -> set[str]:
+    """Return the codes of all grids that were imported."""
+    imported = await transaction.listed(kind=GRID, in_conflict=False, limit=GRIDS_MAX)
+    return {str(values_of(each.state, kinds.get(GRID)).get("grid_code")) for each in imported}
+
+
 async def check_grids_exist(transaction: Transaction, grids: Collection[ScopeId], kinds: KindSet) -> None:
     """Make sure that these grids were imported, unless none ever were: then there is nothing to compare with.
 
     Raises RefusedError.
     """
-    imported = await transaction.listed(kind=GRID, in_conflict=False, limit=GRIDS_MAX)
-    codes = {str(values_of(each.state, kinds.get(GRID)).get("grid_code")) for each in imported}
+    codes = await grid_codes(transaction, kinds)
     unknown = sorted(set(grids) - codes)
     if codes and unknown:
         raise RefusedError(
@@ -75,6 +145,10 @@ async def check_reassignable(transaction: Transaction, person: Person, grids: fr
             "This person already has a device, and its grids cannot be changed yet: name the same grids, or revoke "
             "the device first.",
         )
+
+
+def _listed(person: Person) -> str:
+    return " ".join(sorted(person.scopes))
 
 
 def _check_text(text: str, what: Text) -> None:
