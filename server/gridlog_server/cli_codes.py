@@ -11,11 +11,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Any, BinaryIO
-
-import segno
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from .cli_base import fail, out, say
+
+if TYPE_CHECKING:
+    import segno
 
 _PIXELS_A_MODULE = 8
 _BLACK_ON_WHITE, _AS_BEFORE = "\x1b[97;40m", "\x1b[0m"
@@ -85,5 +86,7 @@ def say_code(answer: Mapping[str, Any], *, with_qr: bool) -> None:
 
 
 def _qr(code: str) -> segno.QRCode:
+    import segno  # noqa: PLC0415 - Most commands draw nothing.
+
     # Letters, digits and hyphens: QR's alphanumeric mode. Level M survives a crease in the paper.
     return segno.make_qr(code, error="m")
