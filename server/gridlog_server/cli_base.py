@@ -42,8 +42,10 @@ def say(zh: str, en: str) -> str:
     return Text(zh, en).spoken(LANGUAGE)
 
 
+# Whether it may be read is found out in opening it, and said in both languages.
 Data = Annotated[
-    Path, typer.Option("--data", envvar="GRIDLOG_SERVER_DATA", help=say("数据目录。", "Data directory."))
+    Path,
+    typer.Option("--data", envvar="GRIDLOG_SERVER_DATA", readable=False, help=say("数据目录。", "Data directory.")),
 ]
 StaffNo = Annotated[str, typer.Argument(help=say("工号。", "Staff number."))]
 AsJson = Annotated[bool, typer.Option("--json", help=say("输出 JSON。", "Print JSON."))]
