@@ -23,6 +23,7 @@ from .cli_options import DEFAULT_STORE, AsJson, Assignments, IdPrefix, KindName,
 from .cli_store import (
     LANGUAGE,
     carried_out,
+    code_given,
     credential,
     fail,
     failures_said,
@@ -65,11 +66,16 @@ cli.add_typer(keeping_shut)
     )
 )
 def enrol(
-    code: Annotated[str, typer.Argument(help=say("管理员给的登记码。", "The code from your administrator."))],
+    code: Annotated[str, typer.Argument(help=say("管理员给的登记码。", "The code from your administrator."))] = "",
+    file: Annotated[
+        Path | None,
+        typer.Option(help=say("从文件读登记码，- 为标准输入。", "Read the code from a file; - is standard input.")),
+    ] = None,
     store: Store = DEFAULT_STORE,
     weak: Weak = False,  # noqa: FBT002
 ) -> None:
     """Make and enrol."""
+    code = code_given(code, file)
     with failures_said():
         # Before anything is made: a mistyped code should leave nothing behind.
         read_invitation(code)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import sys
 import time
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -34,6 +35,7 @@ from .vault import SlotKind
 LANGUAGE = language_of(os.environ.get("GRIDLOG_LANG"), os.environ.get("LANG"))
 PREFIX_DIGITS_MIN = 4
 RECORDS_MAX = 1_000_000
+_CODE_FILE_MAX = 1 << 16
 T = TypeVar("T")
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
@@ -84,6 +86,28 @@ def failures_said() -> Iterator[None]:
         fail(*(_with_name(each) for each in wrong.violations))
     except (GridlogError, InvitationError, WrongValueError) as wrong:
         fail(wrong.text)
+
+
+def code_given(code: str, file: Path | None) -> str:
+    """Return the enrolment code as typed, or from a file: its last line with text. `-` is standard input."""
+    if bool(code) == (file is not None):
+        fail(
+            Text(
+                "请输入登记码，或用 --file 指定文件，二者取一。", "Give the code, or a file with --file: one of them."
+            )
+        )
+    if file is None:
+        return code
+    try:
+        text = sys.stdin.read(_CODE_FILE_MAX) if str(file) == "-" else _beginning_of(file)
+    except (OSError, UnicodeDecodeError) as reason:
+        fail(Text(f"读不了 {file}：{reason}", f"Cannot read {file}: {reason}"))
+    return (text.strip().splitlines() or [""])[-1]
+
+
+def _beginning_of(file: Path) -> str:
+    with file.open(encoding="utf-8") as opened:
+        return opened.read(_CODE_FILE_MAX)
 
 
 def credential(slots: Collection[SlotKind]) -> Credential:

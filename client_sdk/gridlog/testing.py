@@ -117,7 +117,7 @@ class ThrowAwayServer:
         """Return a code, `GL1-...`, for a new device of a new person, or of whoever has the staff number."""
         staff_no = staff_no or f"W{next(self._numbers):03}"
         chosen = [part for grid in grids for part in ("--grid", grid)]
-        answer = await self._json("admin", "enroll", "--staff-no", staff_no, "--name", name, *chosen, "--json")
+        answer = await self._json("admin", "enroll", staff_no, "--name", name, *chosen, "--json")
         return str(answer["code"])
 
     async def enrolled_store(

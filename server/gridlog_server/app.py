@@ -18,9 +18,12 @@ from .service.deciding import Deciding
 from .service.enrolment import Enrolment
 from .service.exchange import Exchange
 from .service.gaps import Gaps
+from .service.grids import Grids
 from .service.importing import Importing
 from .service.inspection import Inspection
 from .service.keys import ServerKeys
+from .service.people import People
+from .service.standing import Standing
 from .settings import FILE, Settings
 from .store.contract import Store, Tenancy
 from .store.sqlite import SqliteStore
@@ -87,12 +90,15 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
         enrolment = Enrolment(
             store,
             keys,
+            kinds,
             address=settings.address,
             recovery_key=read_recovery_key(settings.recovery_key),
             now_ms=now_ms,
             entropy=os.urandom,
         )
         importing = Importing(store, kinds, now_ms=now_ms, entropy=os.urandom)
+        people, standing = People(store, kinds, now_ms=now_ms, entropy=os.urandom), Standing(store, now_ms=now_ms)
+        grids = Grids(store, importing, kinds, now_ms=now_ms, entropy=os.urandom)
         deciding, gaps = Deciding(store, kinds, now_ms=now_ms), Gaps(store, kinds, now_ms=now_ms)
         yield Services(
             store,
@@ -101,7 +107,16 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
             Exchange(store, keys, kinds, now_ms),
             enrolment,
             Inspection(store, kinds),
-            LocalCommands(enrolment, importing, deciding, gaps, kinds),
+            LocalCommands(
+                enrolment=enrolment,
+                importing=importing,
+                deciding=deciding,
+                gaps=gaps,
+                people=people,
+                standing=standing,
+                grids=grids,
+                kinds=kinds,
+            ),
         )
     finally:
         await store.close()

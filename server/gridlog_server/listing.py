@@ -22,8 +22,9 @@ from gridlog_sync.view import Conflict, Unseen, said_by, values_said
 from gridlog_sync.writing import InvalidRecordError
 
 from . import listing_clocks
-from .service.deciding import DecisionError, name_of
+from .service.deciding import name_of
 from .service.inspection import RecordLine
+from .service.refusing import RefusedError
 from .store.contract import StoredOp, WaitingSegment
 
 T = TypeVar("T")
@@ -55,7 +56,7 @@ async def spoken(work: Awaitable[T]) -> T:
     """Await a command, and turn what was wrong with its facts into a CommandError."""
     try:
         return await work
-    except (InvalidRecordError, DecisionError) as wrong:
+    except (InvalidRecordError, RefusedError) as wrong:
         raise CommandError(wrong.text) from None
     except (ValueError, TypeError) as reason:
         raise CommandError(Text(str(reason), str(reason))) from None
@@ -71,7 +72,7 @@ def counts_table(counts: Mapping[str, int], language: Language) -> RenderableTyp
 
 def records_table(lines: Sequence[RecordLine], language: Language) -> RenderableType:
     """Return the table of `records`."""
-    table = _table(
+    table = table_of(
         language,
         "记录|Record",
         "种类|Kind",
@@ -100,11 +101,11 @@ def record_page(
 ) -> RenderableType:
     """Return the page of `record`."""
     kind = shipped_kinds().get(line.stored.state.kind)
-    values = _table(language, "项目|Field", "内容|Value", title=_kind_label(line, language))
+    values = table_of(language, "项目|Field", "内容|Value", title=_kind_label(line, language))
     for name, value in line.values.items():
         field = kind.fields.get(name) if kind else None
         values.add_row(_field_label(field, name, language), escape(shown_value(field, value, language, names=names)))
-    past = _table(
+    past = table_of(
         language,
         "位置|Position",
         "发生时间|Happened",
@@ -116,17 +117,36 @@ def record_page(
     for each in history:
         past.add_row(
             str(each.position or f"({each.verdict or each.hold})"),
-            _time(each.when.at_ms),
-            _name(names, each.op.author),
-            ", ".join(_edited_labels(each, kind, language)),
+            moment(each.when.at_ms),
+            name_among(names, each.op.author),
+            ", ".join(edited_labels(each, kind, language)),
             listing_clocks.discrepancy(each, language),
         )
     return Group(values, past)
 
 
+def record_json(line: RecordLine, history: Sequence[StoredOp], names: Mapping[UserId, str]) -> dict[str, Any]:
+    """Return a record and its history as plain JSON values; an op that never took effect has no position."""
+    return as_json(line) | {
+        "history": [
+            {
+                "op": name_of(each.op.id),
+                "position": each.position,
+                "author": names.get(each.op.author, ""),
+                "happened_ms": each.when.at_ms,
+                "clock": each.when.tier.name.lower(),
+                "fields": [*dict.fromkeys(edit.field for edit in each.op.edits)],
+                "hold": each.hold,
+                "verdict": each.verdict.value if each.verdict else None,
+            }
+            for each in history
+        ]
+    }
+
+
 def conflicts_table(lines: Sequence[RecordLine], names: Mapping[UserId, str], language: Language) -> RenderableType:
     """Return the table of `conflicts`: each value with who wrote it and when; ▶ marks what is shown meanwhile."""
-    table = _table(language, "记录|Record", "项目|Field", "等谁|Waits for", "内容|Values")
+    table = table_of(language, "记录|Record", "项目|Field", "等谁|Waits for", "内容|Values")
     for line in lines:
         kind = shipped_kinds().get(line.stored.state.kind)
         for conflict in line.conflicts:
@@ -157,7 +177,7 @@ def conflict_rows(line: RecordLine, names: Mapping[UserId, str]) -> list[dict[st
             "field": conflict.field,
             "key": conflict.key,
             "severity": conflict.severity.value,
-            "shown": _json_value(conflict.shown),
+            "shown": json_value(conflict.shown),
             "values": [_head_json(line, conflict.field, head, names) for head in conflict.heads],
             "unseen": [
                 {"field": each.field, "key": each.key} | _head_json(line, each.field, each.head, names)
@@ -170,24 +190,24 @@ def conflict_rows(line: RecordLine, names: Mapping[UserId, str]) -> list[dict[st
 
 def held_table(ops: Sequence[StoredOp], names: Mapping[UserId, str], language: Language) -> RenderableType:
     """Return the table of `held`."""
-    table = _table(language, "编号|Op", "记录|Record", "谁|Who", "原因|Reason", "项目|Field")
+    table = table_of(language, "编号|Op", "记录|Record", "谁|Who", "原因|Reason", "项目|Field")
     for each in ops:
         reason = _reason(each, language)
         kind = shipped_kinds().get(each.op.kind)
         field = kind.fields.get(each.hold_field or "") if kind else None
         label = _field_label(field, each.hold_field or "", language)
-        who = _name(names, each.op.author)
+        who = name_among(names, each.op.author)
         table.add_row(name_of(each.op.id), shown(each.op.record), who, escape(visible(reason)), label)
     return table
 
 
 def waiting_table(waiting: Sequence[WaitingSegment], language: Language) -> RenderableType:
     """Return the table of what waits behind gaps."""
-    table = _table(language, "终端|Device", "编号段|Incarnation", "修改|Ops", "收到|Received")
+    table = table_of(language, "终端|Device", "编号段|Incarnation", "修改|Ops", "收到|Received")
     for each in waiting:
         first, last = each.segment.first_seq, each.segment.ops[-1].id.seq
         names = each.device.hex()[:8], each.segment.incarnation.hex()[:8]
-        table.add_row(*names, f"{first}-{last}", _time(each.received_ms))
+        table.add_row(*names, f"{first}-{last}", moment(each.received_ms))
     return table
 
 
@@ -199,10 +219,11 @@ def held_rows(ops: Sequence[StoredOp], names: Mapping[UserId, str]) -> list[dict
             "record": shown(each.op.record),
             "kind": each.op.kind,
             "author": names.get(each.op.author, ""),
+            "happened_ms": each.when.at_ms,
             "code": each.hold,
             "field": each.hold_field or "",
             "values": {
-                name: _json_value(value)
+                name: json_value(value)
                 for name, value in values_said(each.op, shipped_kinds().get(each.op.kind)).items()
             },
         }
@@ -234,7 +255,7 @@ def as_json(line: RecordLine) -> dict[str, Any]:
         "changed": line.stored.changed,
         "conflicts": len(line.conflicts),
         "clock": line.tier.name.lower(),
-        "values": {name: _json_value(value) for name, value in line.values.items()},
+        "values": {name: json_value(value) for name, value in line.values.items()},
     }
 
 
@@ -243,19 +264,21 @@ def _reason(each: StoredOp, language: Language) -> str:
     return hold.worker_reads.spoken(language) if hold else str(each.hold)
 
 
-def _json_value(value: Value) -> Any:
+def json_value(value: Value) -> Any:
+    """Return a value as JSON has it: bytes in hex."""
     match value:
         case bytes():
             return value.hex()
         case list():
-            return [_json_value(each) for each in value]
+            return [json_value(each) for each in value]
         case dict():
-            return {key: _json_value(each) for key, each in value.items()}
+            return {key: json_value(each) for key, each in value.items()}
         case _:
             return value
 
 
-def _table(language: Language, *columns: str, title: str | None = None) -> Table:
+def table_of(language: Language, *columns: str, title: str | None = None) -> Table:
+    """Begin a table with columns as `Chinese|English`."""
     table = Table(title=title, title_justify="left")
     for column in columns:
         zh, en = column.split("|")
@@ -272,13 +295,15 @@ def _field_label(field: Field | None, name: str, language: Language) -> str:
     return field.label.spoken(language) if field else escape(visible(name))
 
 
-def _edited_labels(each: StoredOp, kind: Kind | None, language: Language) -> list[str]:
+def edited_labels(each: StoredOp, kind: Kind | None, language: Language) -> list[str]:
+    """Return the labels of the fields that an op edits, in its order."""
     # An op names a field once for each element; a reader wants each field once.
     fields = dict.fromkeys(edit.field for edit in each.op.edits)
     return [_field_label(kind.fields.get(name) if kind else None, name, language) for name in fields]
 
 
-def _name(names: Mapping[UserId, str], user: UserId) -> str:
+def name_among(names: Mapping[UserId, str], user: UserId) -> str:
+    """Return somebody's name for a table, or a dash if nobody here is he."""
     return escape(visible(names.get(user, "—")))
 
 
@@ -288,25 +313,26 @@ def _head_line(
     value = said_by(field, head)
     mark = "▶" if value == conflict.shown else " "
     text = _short(shown_element(field, value, language, names=names))
-    return f"{mark} {escape(text)}  — {_name(names, head.author)}, {_time(milliseconds_of(head.stamp))}"
+    return f"{mark} {escape(text)}  — {name_among(names, head.author)}, {moment(milliseconds_of(head.stamp))}"
 
 
 def _unseen_line(unseen: Unseen, kind: Kind | None, names: Mapping[UserId, str], language: Language) -> str:
     field = kind.fields.get(unseen.field) if kind else None
     text = _short(shown_element(field, said_by(field, unseen.head), language, names=names))
-    by = f"{_name(names, unseen.head.author)}, {_time(milliseconds_of(unseen.head.stamp))}"
+    by = f"{name_among(names, unseen.head.author)}, {moment(milliseconds_of(unseen.head.stamp))}"
     return f"+ {_field_label(field, unseen.field, language)}: {escape(text)}  — {by}"
 
 
 def _head_json(line: RecordLine, name: str, head: Head, names: Mapping[UserId, str]) -> dict[str, Any]:
     kind = shipped_kinds().get(line.stored.state.kind)
     value = said_by(kind.fields.get(name) if kind else None, head)
-    return {"value": _json_value(value), "author": names.get(head.author, ""), "position": head.position}
+    return {"value": json_value(value), "author": names.get(head.author, ""), "position": head.position}
 
 
 def _short(text: str) -> str:
     return text if len(text) <= _WIDTH else text[: _WIDTH - 1] + "…"
 
 
-def _time(milliseconds: int) -> str:
+def moment(milliseconds: int) -> str:
+    """Write a moment, given in Unix ms, as this machine's time zone has it."""
     return datetime.fromtimestamp(milliseconds / 1000).astimezone().strftime("%Y-%m-%d %H:%M:%S")

@@ -25,9 +25,15 @@ _MARKS = {
     Tier.CORRECTED: Text("有偏差", "corrected"),
     Tier.REVIEW: Text("⚠ 需核查", "⚠ review"),
 }
+_STATES = {
+    "active": Text("在用", "active"),
+    "suspended": Text("已停用", "suspended"),
+    "revoked": Text("已作废", "revoked"),
+}
 _COLUMNS = (
     Text("终端", "Device"),
     Text("持有人", "Holder"),
+    Text("状态", "Status"),
     Text("最近联系", "Last contact"),
     Text("时钟", "Clock"),
     Text("未发出", "Unsent"),
@@ -64,7 +70,8 @@ def devices_table(lines: Sequence[DeviceLine], language: Language) -> Renderable
         device = line.device
         table.add_row(
             f"{shown(device.id)[:8]} {escape(visible(device.model))}",
-            escape(visible(line.holder)),
+            escape(visible(f"{line.staff_no} {line.holder}")),
+            _state(device.status, language),
             _time(device.contact_ms),
             _clock(device.clock_ahead_ms, language),
             _count(reported(device, "unsent")),
@@ -83,12 +90,19 @@ def device_json(line: DeviceLine) -> dict[str, Any]:
         "app": device.app,
         "status": device.status,
         "holder": line.holder,
+        "staff_no": line.staff_no,
+        "enrolled_ms": device.enrolled_ms,
         "last_contact_ms": device.contact_ms,
         "clock_offset_ms": device.clock_ahead_ms,
         "unsent": reported(device, "unsent"),
         "held": line.held,
         "repairs": reported(device, "repairs"),
     }
+
+
+def _state(status: str, language: Language) -> str:
+    known = _STATES.get(status)
+    return known.spoken(language) if known else escape(visible(status))
 
 
 def _clock(ahead_ms: int | None, language: Language) -> str:

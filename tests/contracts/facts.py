@@ -24,6 +24,7 @@ from gridlog_protocol.segment import Segment
 from gridlog_protocol.state import RecordState
 from gridlog_protocol.state_codec import pack_record
 from gridlog_server.store.contract import (
+    Act,
     Code,
     Commit,
     Device,
@@ -168,6 +169,15 @@ def putting(written: Device | Code) -> Callable[[Transaction], Awaitable[None]]:
             await transaction.registry.put_device(written)
         else:
             await transaction.registry.put_code(written)
+
+    return work
+
+
+def noting(act: Act) -> Callable[[Transaction], Awaitable[None]]:
+    """Return a work that writes down an act."""
+
+    async def work(transaction: Transaction) -> None:
+        await transaction.registry.note(act)
 
     return work
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from gridlog_protocol.ids import DeviceHandle, UserId
 from gridlog_server.store.contract import (
+    Act,
     Code,
     Store,
 )
@@ -24,6 +25,7 @@ from tests.contracts.facts import (
     answering,
     counts,
     held,
+    noting,
     people,
     putting,
     write,
@@ -50,6 +52,14 @@ class RegistryContract:
             assert await snapshot.registry.devices() == [early, replace(late, status="suspended", report={})]
             assert await snapshot.registry.device(early.handle) == early
             assert await snapshot.registry.device(DeviceHandle(bytes(8))) is None
+
+    async def test_what_administrators_did_comes_newest_first_and_stays(self, store: Store) -> None:
+        acts = [Act(START_MS, "alice as gridlog", "enroll", f"W{number}", "") for number in range(3)]
+        for act in acts:
+            await store.commit(noting(act))
+        async with store.reading() as snapshot:
+            assert await snapshot.registry.acts(9) == acts[::-1]
+            assert await snapshot.registry.acts(1) == acts[2:]
 
     async def test_a_code_remembers_the_device_that_used_it(self, store: Store) -> None:
         await store.commit(answering(a_person(1), None))

@@ -16,6 +16,7 @@ from tests.contracts.facts import (
     START_MS,
     a_commit,
     a_segment,
+    accepted,
     an_op,
     counts,
     held,
@@ -55,6 +56,21 @@ class ReviewContract:
             assert await snapshot.reviews.decisions(DEVICE, Position(1), Position(1), 9) == []
             assert await snapshot.reviews.decisions(OTHER_DEVICE, Position(0), Position(2), 9) == []
         assert (await counts(store))["held"] == 1
+
+    async def test_held_ops_come_newest_first_by_device_and_reason_and_are_counted(self, store: Store) -> None:
+        ops = [
+            replace(held(an_op(1), "proposal"), segment=1),
+            replace(held(an_op(2)), segment=1),
+            replace(held(an_op(1, device=OTHER_DEVICE)), segment=2),
+        ]
+        await write(store, a_commit(ops=[*ops, accepted(an_op(3), 1)]))
+        async with store.reading() as snapshot:
+            assert await snapshot.reviews.waiting(9) == [ops[2], ops[1], ops[0]]
+            assert await snapshot.reviews.waiting(1) == [ops[2]]
+            assert await snapshot.reviews.waiting(9, device=DEVICE) == [ops[1], ops[0]]
+            assert await snapshot.reviews.waiting(9, code="proposal") == [ops[0]]
+            assert await snapshot.reviews.waiting(9, device=OTHER_DEVICE, code="proposal") == []
+            assert await snapshot.reviews.held_by_device() == {DEVICE: 2, OTHER_DEVICE: 1}
 
     async def test_a_closed_gap_is_no_decision_about_an_op(self, store: Store) -> None:
         op = held(an_op(3))

@@ -1,6 +1,7 @@
 """What every database must do for the services: one suite, the same for each backend.
 
-A backend's test module derives `StoreContract` and gives it a `database`; nothing here is overridden or skipped.
+A backend's test module derives `StoreContract` and gives it a fixture `database`, a factory of stores as `Database`
+says; nothing here is overridden or skipped.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Protocol
 
 import pytest
 
-from gridlog_protocol.ids import DeviceId, Incarnation, Position
+from gridlog_protocol.ids import Incarnation, Position
 from gridlog_protocol.log_chain import log_start
 from gridlog_protocol.segment import chain_start
 from gridlog_server.store.contract import (
@@ -27,6 +28,7 @@ from gridlog_sync.admission import Chain
 from gridlog_sync.changes import Movement
 from gridlog_sync.clocks import Tier
 from gridlog_sync.digest import SetDigest
+from tests.contracts.durability_contract import DurabilityContract
 from tests.contracts.facts import (
     DEVICE,
     EAST,
@@ -53,6 +55,7 @@ from tests.contracts.facts import (
     touch,
     write,
 )
+from tests.contracts.log_contract import LogContract
 from tests.contracts.registry_contract import RegistryContract
 from tests.contracts.review_contract import ReviewContract
 
@@ -64,6 +67,10 @@ class Database(Protocol):
         """Open it. Opening it again, after `close`, shows what was committed."""
         ...
 
+    def elsewhere(self) -> tuple[str, str]:
+        """Return `module:function` and the argument with which any process opens this database."""
+        ...
+
     async def fill_disk(self, store: Store) -> None:
         """Leave the open store no room to grow."""
         ...
@@ -73,7 +80,7 @@ class Database(Protocol):
         ...
 
 
-class StoreContract(ReviewContract, RegistryContract):
+class StoreContract(ReviewContract, RegistryContract, DurabilityContract, LogContract):
     """The suite."""
 
     @pytest.fixture
@@ -284,6 +291,14 @@ class StoreContract(ReviewContract, RegistryContract):
             found = await snapshot.ledger.records([a_record(1), a_record(2), a_record(3)])
         assert found == {a_record(1): one, a_record(2): two}
 
+    async def test_records_that_any_op_names_are_known_by_name_held_or_not(self, store: Store) -> None:
+        await write(store, a_commit(ops=[accepted(an_op(1, 1), 1), held(an_op(2, 2)), held(an_op(3, 2))]))
+        async with store.reading() as snapshot:
+            asked = [a_record(number) for number in (1, 2, 3)]
+            assert await snapshot.ledger.named(asked) == {a_record(1), a_record(2)}
+            assert await snapshot.ledger.named(asked[1:2]) == {a_record(2)}
+            assert await snapshot.ledger.named([]) == set()
+
     async def test_a_record_written_again_replaces_itself_and_leaves_the_scopes_named(self, store: Store) -> None:
         await write(store, a_commit(records=[stored(1, EAST)]))
         moved = stored(1, WEST, changed=5)
@@ -356,16 +371,6 @@ class StoreContract(ReviewContract, RegistryContract):
             return await store.commit(lambda each: each.put_segment(segment, DEVICE, b"a" * 32, now_ms=START_MS))
 
         assert await kept(1, 2) < await kept(3) < await kept(4, 5, 6)
-
-    async def test_what_cannot_be_taken_in_is_kept_once(self, store: Store) -> None:
-        async def kept(device: DeviceId, body: bytes) -> None:
-            await store.commit(lambda each: each.quarantine(device, "fork", body, now_ms=START_MS))
-
-        for _ in range(3):
-            await kept(DEVICE, b"a branch")
-        await kept(DEVICE, b"another branch")
-        await kept(OTHER_DEVICE, b"a branch")
-        assert (await counts(store))["quarantine"] == 3
 
     async def test_counts_count(self, store: Store) -> None:
         await store.commit(answering(a_person(1), None))

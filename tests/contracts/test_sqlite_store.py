@@ -1,15 +1,27 @@
 from __future__ import annotations
 
+import asyncio
+import resource
+import signal
 import sqlite3
 from contextlib import closing
 from dataclasses import dataclass
+from inspect import isfunction
 from pathlib import Path
 
 import pytest
 
-from gridlog_server.store.contract import Store
+from gridlog_server.store.contract import (
+    Ledger,
+    Readable,
+    Registry,
+    Reviews,
+    Store,
+    StoreUnavailableError,
+    Transaction,
+)
 from gridlog_server.store.sqlite import SqliteStore, StoreFormatError
-from tests.contracts.facts import TENANCY, a_person, answering
+from tests.contracts.facts import TENANCY, a_commit, a_person, accepted, an_op, answering, counts, people
 from tests.contracts.store_contract import StoreContract
 
 
@@ -22,12 +34,20 @@ class SqliteDatabase:
     async def open(self) -> SqliteStore:
         return await SqliteStore.open(self.path)
 
+    def elsewhere(self) -> tuple[str, str]:
+        return "tests.contracts.test_sqlite_store:opened", str(self.path)
+
     async def fill_disk(self, store: Store) -> None:
         assert isinstance(store, SqliteStore)
         await store._writer.execute("PRAGMA max_page_count=1")  # It becomes the pages that there are.
 
     async def free_disk(self) -> None:
         """Each opening begins without the limit."""
+
+
+async def opened(path: str) -> SqliteStore:
+    """Open a database in whatever process this is."""
+    return await SqliteStore.open(Path(path))
 
 
 @pytest.fixture
@@ -39,6 +59,45 @@ def database(tmp_path: Path) -> SqliteDatabase:
 
 class TestSqliteStore(StoreContract):
     pass
+
+
+@pytest.mark.parametrize("protocol", [Ledger, Registry, Reviews, Transaction, Store, Readable])
+def test_the_suite_asks_for_everything_that_a_store_must_do(protocol: type) -> None:
+    suite = "".join(path.read_text(encoding="utf-8") for path in Path(__file__).parent.glob("*_contract.py"))
+    facts = Path(__file__).with_name("facts.py").read_text(encoding="utf-8")
+    methods = [name for name, what in vars(protocol).items() if isfunction(what) and not name.startswith("_")]
+    assert methods
+    assert [name for name in methods if f".{name}(" not in suite + facts] == []
+
+
+async def test_a_disk_that_takes_no_more_bytes_refuses_and_what_was_committed_stays(database: SqliteDatabase) -> None:
+    """A limit on the size of files, as a kernel enforces it, in the middle of a commit."""
+    before = await database.open()
+    await before.commit(answering(a_person(1), None))
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (database.path.stat().st_size, limit[1]))
+    try:
+        many = a_commit(ops=[accepted(an_op(seq), seq) for seq in range(1, 2000)])
+        with pytest.raises(StoreUnavailableError):
+            await before.commit(lambda each: each.ledger.write(many))
+        await asyncio.wait_for(before.close(), 10)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+        signal.signal(signal.SIGXFSZ, ignored)
+    again = await database.open()
+    assert (await people(again), (await counts(again))["ops"]) == ([a_person(1)], 0)
+    await again.close()
+
+
+def test_an_act_can_be_neither_changed_nor_deleted(database: SqliteDatabase) -> None:
+    with closing(sqlite3.connect(database.path)) as connection:
+        connection.execute(
+            "INSERT INTO act (at_ms, by, what, subject, detail) VALUES (0, 'root', 'enroll', 'W1', '')"
+        )
+        for statement in ("UPDATE act SET by = 'nobody'", "DELETE FROM act"):
+            with pytest.raises(sqlite3.IntegrityError):
+                connection.execute(statement)
 
 
 def altered(path: Path, pragma: str) -> bytes:

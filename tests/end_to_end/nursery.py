@@ -59,7 +59,10 @@ for line in sys.stdin:
 """
 _PRELOADED = {
     "gridlog": ("gridlog", "gridlog gridlog_protocol.kinds.presenting"),
-    "gridlog-server": ("gridlog_server", "gridlog_server.app gridlog_protocol.kinds.presenting gridlog_sync.view"),
+    "gridlog-server": (
+        "gridlog_server",
+        "gridlog_server.app gridlog_server.listing_people gridlog_server.listing_log aiohttp segno",
+    ),
 }
 
 

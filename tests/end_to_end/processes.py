@@ -136,7 +136,7 @@ class ServerProcess:
     def admin_enroll(self, staff_no: str, name: str, *grids: str) -> str:
         """Return a one-time enrolment code for somebody's device."""
         chosen = [part for grid in grids or (GRID,) for part in ("--grid", grid)]
-        code = self.command_json("admin", "enroll", "--staff-no", staff_no, "--name", name, *chosen)["code"]
+        code = self.command_json("admin", "enroll", staff_no, "--name", name, *chosen)["code"]
         assert isinstance(code, str)
         return code
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Sequence
 from hashlib import sha256
 
@@ -13,18 +12,23 @@ from hypothesis import strategies as st
 from gridlog_protocol.canonical import pack
 from gridlog_protocol.ids import RecordId
 from gridlog_protocol.ops import Edit, Op
-from gridlog_server.service.deciding import Deciding, name_of
-from gridlog_server.service.enrolment import Enrolment
-from gridlog_server.service.exchange import Exchange
-from gridlog_server.service.gaps import Gaps
-from gridlog_server.service.importing import Importing
-from gridlog_server.service.inspection import Inspection
-from gridlog_server.service.keys import ServerKeys
+from gridlog_server.service.deciding import name_of
 from gridlog_sync.admission import bounded
 from gridlog_sync.digest import leaves
 from gridlog_sync.merge import Entry, fold
 from gridlog_sync.view import conflicts_of, values_of
-from tests.unit.server.building import ADDRESS, EAST, KINDS, TENANCY, WEST, Clock, Handset, Server, add, count, put
+from tests.unit.server.building import (
+    EAST,
+    KINDS,
+    TENANCY,
+    WEST,
+    Handset,
+    Server,
+    add,
+    count,
+    put,
+    served_by,
+)
 from tools.simulate.memory_store import CommitFate, MemoryStore
 
 EDITS: Sequence[tuple[Edit, ...]] = (
@@ -48,18 +52,7 @@ async def _no_pause() -> None:
 
 def _served() -> Server:
     store = MemoryStore(TENANCY, pause=_no_pause, fate=lambda: CommitFate.DONE, committed=lambda: None)
-    keys, clock = ServerKeys.generate(), Clock()
-    return Server(
-        store,
-        keys,
-        clock,
-        Enrolment(store, keys, address=ADDRESS, now_ms=clock, entropy=os.urandom),
-        Exchange(store, keys, KINDS, clock),
-        Importing(store, KINDS, now_ms=clock, entropy=os.urandom),
-        Deciding(store, KINDS, now_ms=clock),
-        Gaps(store, KINDS, now_ms=clock),
-        Inspection(store, KINDS),
-    )
+    return served_by(store)
 
 
 async def _played(server: Server, steps: Sequence[tuple[str, int, int]]) -> RecordId:

@@ -1,4 +1,4 @@
-"""`make demo`: a street on this machine, twelve handhelds, an offline day, bad lines, wrong clocks, the checks."""
+"""`make demo`: a street on this machine, 24 handhelds, an offline day, bad lines, wrong clocks, the checks."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from tools.dice import dice
 from tools.divisions.extract import read_extract
 from tools.proxy import Faults, Link
 
-DEVICES_MAX = 24
+DEVICES_MAX = 48
 HOUSEHOLDS_PER_GRID = 40
 DATA = Path(tempfile.gettempdir()) / "gridlog-demo"
 LOAD = Load(patrols=2, visits_min=8, visits_max=10, mediation_percent=50)
@@ -43,7 +43,7 @@ console = Console()
 
 def main(
     seed: Annotated[int, typer.Option(help="The same seed plays the same day.")] = 1,
-    devices: Annotated[int, typer.Option(min=2, max=DEVICES_MAX, help="Handhelds, in pairs of partners.")] = 12,
+    devices: Annotated[int, typer.Option(min=2, max=DEVICES_MAX, help="Handhelds, in pairs of partners.")] = 24,
     data: Annotated[Path, typer.Option(help="Where server and stores live; emptied first.")] = DATA,
 ) -> None:
     """Play one day of a street, and check that nothing was lost. Exit status 1 if a check fails."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import aiohttp
 
 from gridlog_protocol.canonical import Value
 from gridlog_protocol.invitation import Invitation, read_invitation
@@ -80,10 +81,17 @@ class ServerProcess:
             await self._process.wait()
 
     async def invite(self, worker: Worker) -> Invitation:
-        """Hand out an enrolment code."""
-        grids = [word for grid in worker.grids for word in ("--grid", grid)]
-        words = ["admin", "enroll", "--json", "--staff-no", worker.staff_no, "--name", worker.name, *grids]
-        return read_invitation(json.loads(await self.command(*words))["code"])
+        """Hand out an enrolment code, through the door that `admin enroll` uses: a process each would take longer."""
+        facts = {"staff_no": worker.staff_no, "name": worker.name, "grids": [*worker.grids]}
+        door = aiohttp.UnixConnector(str(self.directory / "admin.sock"))
+        async with (
+            aiohttp.ClientSession(connector=door) as session,
+            session.post("http://localhost/enroll", json=facts) as answer,
+        ):
+            told = await answer.json()
+        if "code" not in told:
+            raise DemoError(f"no code for {worker.staff_no}: {told['en']}")
+        return read_invitation(told["code"])
 
     def _environment(self) -> dict[str, str]:
         return {**os.environ, "GRIDLOG_SERVER_DATA": str(self.directory), "GRIDLOG_LANG": "en"}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,6 +19,16 @@ from tools.demo.clocks import RIGHT
 from tools.demo.handheld import items
 from tools.demo.script import Script
 
+LOOKING = (
+    "status",
+    "records --limit 10",
+    "records --kind patrol",
+    "conflicts",
+    "devices",
+    "log --limit 10",
+    "admin user list",
+    "admin grid list",
+)
 SEVERITIES = {"hard": "wait for a supervisor", "soft": "merged by rule, author told"}
 
 
@@ -42,15 +54,17 @@ def print_report(  # noqa: PLR0913 - each is one part of the report.
         f"{len(script.records)} records, {script.shared} of them edited by both partners; {script.cuts} lines cut, "
         f"{kills} processes killed; {seconds:.0f} s. Seed {script.seed}."
     )
-    console.print("Try next:", style="bold")
-    for command in (
-        f"gridlog-server conflicts --data {data / 'server'}",
-        f"gridlog-server devices --data {data / 'server'}",
-        f"gridlog-server records --kind mediation --data {data / 'server'}",
-        f"gridlog-server status --data {data / 'server'}",
-        f"make demo SEED={script.seed + 1}",
-    ):
-        console.print(f"  {command}", highlight=False, soft_wrap=True)
+    console.print("The server's data is still there. Look at it:", style="bold")
+    for looking in LOOKING:
+        # Alone on a line, unwrapped, to be copied into a shell.
+        print(f"  {shlex.join([_command(), *looking.split(), '--data', str(data / 'server')])}")
+    console.print(f"Another day: make demo SEED={script.seed + 1}", highlight=False)
+
+
+def _command() -> str:
+    """Return how `gridlog-server` of this environment is called from here."""
+    command = Path(sys.executable).with_name("gridlog-server")
+    return str(command.relative_to(Path.cwd())) if command.is_relative_to(Path.cwd()) else str(command)
 
 
 def _handhelds(script: Script, inventories: Sequence[dict[str, Value]]) -> Table:

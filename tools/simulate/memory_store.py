@@ -6,44 +6,37 @@ wrong here is the moment: `fate` says before each commit whether the server dies
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from enum import Enum
 from typing import TypeVar
 
-from gridlog_protocol.canonical import pack
-from gridlog_protocol.decisions import Decision
 from gridlog_protocol.ids import (
-    DeviceHandle,
     DeviceId,
     Incarnation,
     OpId,
     Position,
     RecordId,
     ScopeId,
-    UserId,
 )
 from gridlog_protocol.log_chain import log_start
 from gridlog_protocol.segment import Segment, chain_start
-from gridlog_protocol.segment_codec import segment_row
 from gridlog_server.store.contract import (
-    Code,
     Commit,
-    Device,
-    LoggedEntry,
+    Logged,
     LogHead,
-    Person,
+    Quarantined,
     StoredOp,
     StoredRecord,
     StoreUnavailableError,
     Tenancy,
-    WaitingSegment,
 )
 from gridlog_sync.admission import Chain
 from gridlog_sync.changes import Touch
 from gridlog_sync.clocks import Tier
 from gridlog_sync.digest import SetDigest
+from tools.simulate.memory_tables import MemoryRegistry, MemoryReviews, Tables
 
 T = TypeVar("T")
 
@@ -59,45 +52,6 @@ class CommitFate(Enum):
 
 class ServerDiedError(Exception):
     """The server process is gone: nobody gets an answer."""
-
-
-@dataclass(slots=True)
-class Tables:
-    """Everything that is committed. Copied for each transaction: worlds are small."""
-
-    log: list[LogHead] = field(default_factory=list)
-    entries: list[LoggedEntry] = field(default_factory=list)
-    ops: dict[OpId, StoredOp] = field(default_factory=dict)
-    records: dict[RecordId, StoredRecord] = field(default_factory=dict)
-    touches: list[Touch] = field(default_factory=list)
-    digests: dict[tuple[ScopeId, int], SetDigest] = field(default_factory=dict)
-    chains: dict[tuple[DeviceId, Incarnation], Chain] = field(default_factory=dict)
-    devices: dict[DeviceHandle, Device] = field(default_factory=dict)
-    people: dict[UserId, Person] = field(default_factory=dict)
-    codes: dict[bytes, Code] = field(default_factory=dict)
-    segments: list[tuple[DeviceId, Segment]] = field(default_factory=list)
-    quarantine: set[tuple[DeviceId, str, bytes]] = field(default_factory=set)
-    decisions: list[Decision] = field(default_factory=list)
-    waiting: list[WaitingSegment] = field(default_factory=list)
-
-    def copied(self) -> Tables:
-        """Return a copy whose tables can be changed."""
-        return Tables(
-            [*self.log],
-            [*self.entries],
-            {**self.ops},
-            {**self.records},
-            [*self.touches],
-            {**self.digests},
-            {**self.chains},
-            {**self.devices},
-            {**self.people},
-            {**self.codes},
-            [*self.segments],
-            {*self.quarantine},
-            [*self.decisions],
-            [*self.waiting],
-        )
 
 
 class MemoryLedger:
@@ -171,6 +125,7 @@ class MemoryLedger:
         tables = self.tables
         tables.ops |= {each.op.id: each for each in (*commit.ops, *commit.decided)}
         tables.decisions += commit.decisions
+        tables.closed += commit.closed
         tables.log += [LogHead(each.position, each.hash) for each in commit.entries]
         tables.entries += commit.entries
         tables.touches += commit.touches
@@ -181,106 +136,6 @@ class MemoryLedger:
             tables.records[each.state.id] = replace(each, scopes=(kept | each.scopes) - gone)
         tables.digests |= commit.digests
         tables.chains |= commit.chains
-
-
-class MemoryReviews:
-    """Held ops and decisions. See `contract.Reviews`."""
-
-    def __init__(self, tables: Tables) -> None:
-        self._tables = tables
-
-    async def waiting(self, limit: int) -> list[StoredOp]:
-        """Return held ops that nobody has decided about."""
-        return [each for each in self._tables.ops.values() if each.is_waiting][:limit]
-
-    async def numbered(self, seq: int) -> list[StoredOp]:
-        """Return all ops with this seq that are held or once were, of whatever device."""
-        return [each for each in self._tables.ops.values() if each.hold is not None and each.op.id.seq == seq]
-
-    async def decision(self, op: OpId) -> Decision | None:
-        """Return what was decided about an op."""
-        return next((each for each in self._tables.decisions if each.op == op), None)
-
-    async def decisions(self, device: DeviceId, since: Position, to: Position, limit: int) -> list[Decision]:
-        """Return the decisions about a device's ops after `since` up to `to`, by position."""
-        own = (each for each in self._tables.decisions if each.op.device == device and since < each.position <= to)
-        return sorted(own, key=lambda each: each.position)[:limit]
-
-    async def behind_gap(
-        self, device: DeviceId, incarnation: Incarnation, *, reach: int | None = None
-    ) -> list[WaitingSegment]:
-        """Return the segments of an incarnation that wait, by their first op.
-
-        With `reach`: none of them, unless the first begins at that seq or below.
-        """
-        own = [each for each in self._tables.waiting if each.device == device]
-        found = _in_order(each for each in own if each.segment.incarnation == incarnation)
-        return found if found and (reach is None or found[0].segment.first_seq <= reach) else []
-
-    async def gaps(self, limit: int) -> list[WaitingSegment]:
-        """Return segments that wait, of whatever device, by device, incarnation and first op."""
-        return _in_order(self._tables.waiting)[:limit]
-
-    async def keep_waiting(self, waiting: WaitingSegment, *, bytes_max: int, count_max: int) -> bool:
-        """Keep a segment until the gap before it closes: once, and unless more would wait than these bounds."""
-        kept = [each for each in self._tables.waiting if each.device == waiting.device]
-        size = sum(len(pack(segment_row(each.segment))) for each in (*kept, waiting))
-        if size > bytes_max or len(kept) >= count_max:
-            return False
-        place = (waiting.segment.incarnation, waiting.segment.first_seq, waiting.segment.signature)
-        if place not in {(each.segment.incarnation, each.segment.first_seq, each.segment.signature) for each in kept}:
-            self._tables.waiting.append(waiting)
-        return True
-
-    async def wait_no_longer(self, waiting: WaitingSegment) -> None:
-        """Forget a segment that waited."""
-        self._tables.waiting.remove(waiting)
-
-
-def _in_order(waiting: Iterable[WaitingSegment]) -> list[WaitingSegment]:
-    def place(each: WaitingSegment) -> tuple[DeviceId, Incarnation, int, bytes]:
-        return each.device, each.segment.incarnation, each.segment.first_seq, each.segment.signature
-
-    return sorted(waiting, key=place)
-
-
-class MemoryRegistry:
-    """People and devices. See `contract.Registry`."""
-
-    def __init__(self, tables: Tables) -> None:
-        self._tables = tables
-
-    async def device(self, handle: DeviceHandle) -> Device | None:
-        """Return the device of a handle."""
-        return self._tables.devices.get(handle)
-
-    async def devices(self) -> list[Device]:
-        """Return all devices, in the order of enrolment."""
-        return sorted(self._tables.devices.values(), key=lambda each: (each.enrolled_ms, each.id))
-
-    async def put_device(self, device: Device) -> None:
-        """Write a device, new or changed."""
-        self._tables.devices[device.handle] = device
-
-    async def person(self, person: UserId) -> Person | None:
-        """Return a person with the grids assigned."""
-        return self._tables.people.get(person)
-
-    async def people(self) -> list[Person]:
-        """Return everybody, by staff number."""
-        return sorted(self._tables.people.values(), key=lambda each: each.staff_no)
-
-    async def put_person(self, person: Person) -> None:
-        """Write a person, new or changed, and the grids assigned."""
-        self._tables.people[person.id] = person
-
-    async def code(self, code_id: bytes) -> Code | None:
-        """Return an enrolment code."""
-        return self._tables.codes.get(code_id)
-
-    async def put_code(self, code: Code) -> None:
-        """Write an enrolment code, new or used."""
-        self._tables.codes[code.id] = code
 
 
 class MemoryTransaction:
@@ -298,17 +153,40 @@ class MemoryTransaction:
         self.tables.segments.append((device, segment))
         return len(self.tables.segments)
 
-    async def quarantine(self, device: DeviceId, code: str, body: bytes, *, now_ms: int) -> None:
+    async def quarantine(
+        self, device: DeviceId, code: str, body: bytes, *, now_ms: int, bytes_max: int | None = None
+    ) -> None:
         """Keep what could not be taken in: once, however often it comes."""
-        del now_ms
-        self.tables.quarantine.add((device, code, body))
+        kept = [each.body for each in self.tables.quarantine if (each.device, each.code) == (device, code)]
+        if body in kept or (bytes_max is not None and sum(map(len, kept)) + len(body) > bytes_max):
+            return
+        number = len(self.tables.quarantine) + 1
+        self.tables.quarantine.append(Quarantined(number, device, now_ms, code, body))
 
-    async def listed(self, *, kind: str | None, in_conflict: bool, limit: int) -> list[StoredRecord]:
+    async def quarantined(self, limit: int) -> list[Quarantined]:
+        """Return what could not be taken in, newest first."""
+        return self.tables.quarantine[::-1][:limit]
+
+    async def logged(self, after: Position, limit: int) -> list[Logged]:
+        """Return the log entries after a position, in order."""
+        tables = self.tables
+        rulings = {each.position: each.ruling for each in tables.decisions}
+        rulings |= {each.position: each.ruling for each in tables.closed}
+        return [
+            Logged(each, tables.ops.get(each.op), rulings.get(each.position))
+            for each in tables.entries[after : after + limit]
+        ]
+
+    async def listed(
+        self, *, kind: str | None, in_conflict: bool, limit: int, scope: ScopeId | None = None
+    ) -> list[StoredRecord]:
         """Return records by their last change, newest first."""
         wanted = [
             each
             for each in self.tables.records.values()
-            if kind in (None, each.state.kind) and (each.conflicts or not in_conflict)
+            if kind in (None, each.state.kind)
+            and (each.conflicts or not in_conflict)
+            and (scope is None or scope in each.scopes)
         ]
         return sorted(wanted, key=lambda each: each.changed, reverse=True)[:limit]
 

@@ -6,10 +6,13 @@ are the access control: whoever owns the data directory is the administrator.
 
 from __future__ import annotations
 
+import socket
+
 from aiohttp import web
 
+from gridlog_server import operators
 from gridlog_server.service.commands import LocalCommands
-from gridlog_server.service.deciding import DecisionError
+from gridlog_server.service.refusing import RefusedError
 from gridlog_sync.writing import InvalidRecordError
 
 IMPORT_BYTES_MAX = 64 << 20
@@ -20,11 +23,18 @@ def routes(commands: LocalCommands) -> list[web.RouteDef]:
 
     async def command(request: web.Request) -> web.Response:
         try:
-            answer = await commands.run(request.match_info["name"], await request.json())
-        except (InvalidRecordError, DecisionError) as wrong:
+            operator = operators.of_peer(_connection(request))
+            answer = await commands.run(request.match_info["name"], await request.json(), operator=operator)
+        except (InvalidRecordError, RefusedError) as wrong:
             return web.json_response({"zh": wrong.text.zh, "en": wrong.text.en}, status=422)
         except (ValueError, TypeError) as reason:
             return web.json_response({"zh": str(reason), "en": str(reason)}, status=422)
         return web.json_response(answer)
 
     return [web.post("/{name}", command)]
+
+
+def _connection(request: web.Request) -> socket.socket:
+    assert request.transport is not None
+    connection: socket.socket = request.transport.get_extra_info("socket")
+    return connection

@@ -18,24 +18,20 @@ from gridlog_protocol.limits import DECIDER_CHARACTERS_MAX, REASON_CHARACTERS_MA
 from gridlog_protocol.log_chain import EntryType, Ruling, decided_hash
 from gridlog_protocol.op_codec import pack_op
 from gridlog_protocol.ops import Intent
-from gridlog_protocol.texts import Text
 from gridlog_server.store.contract import Store, StoredOp, Transaction
 from gridlog_sync.admission import Author, Held, bounded, judge, stamp_for, still_held
 from gridlog_sync.merge import Entry
 
 from .history import History
 from .pushing import Work
+from .refusing import RefusedError
 
 _NAME_DIGITS_MIN, _NAME_DIGITS = 4, 8
 _NO_STAMP, _NO_POSITION = Stamp(0), Position(0)
 
 
-class DecisionError(ValueError):
+class DecisionError(RefusedError):
     """The decision cannot be made. `text` says why, to whoever wanted to make it."""
-
-    def __init__(self, zh: str, en: str) -> None:
-        self.text = Text(zh, en)
-        super().__init__(en)
 
 
 @dataclass(frozen=True, slots=True)

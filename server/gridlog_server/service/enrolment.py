@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Callable, Collection
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
@@ -19,15 +19,25 @@ from gridlog_protocol.envelope import Purpose, open_sealed, read_header, reply_a
 from gridlog_protocol.errors import ProtocolError
 from gridlog_protocol.ids import TENANT_SCOPE, DeviceHandle, ScopeId, UserId
 from gridlog_protocol.invitation import SECRET_BYTES, Invitation, code_id
-from gridlog_protocol.limits import ENROLMENT_CODE_HOURS, SCOPES_MAX
+from gridlog_protocol.kinds import KindSet
+from gridlog_protocol.limits import ENROLMENT_CODE_HOURS
 from gridlog_protocol.messages import EnrolRequest, EnrolResponse
-from gridlog_server.store.contract import Code, Device, Person, Store, Transaction
+from gridlog_server.store.contract import Act, Code, Device, Person, Store, Transaction
 
 from .keys import ServerKeys
+from .people import ACTIVE, check_grids_exist, check_person, check_reassignable, checked_grids
+from .refusing import RefusedError
 
-NAME_BYTES_MAX = 256
 _GENERATION = 1
-_REASSIGNED = "this person already has a device, and its grids cannot be changed yet: name the same grids"
+
+
+@dataclass(frozen=True, slots=True)
+class Invited:
+    """Whose device a code is for, the code, and when it ends (Unix ms)."""
+
+    person: Person
+    invitation: Invitation
+    expires_ms: int
 
 
 class Enrolment:
@@ -37,6 +47,7 @@ class Enrolment:
         self,
         store: Store,
         keys: ServerKeys,
+        kinds: KindSet,
         *,
         address: str,
         recovery_key: bytes = b"",
@@ -45,36 +56,50 @@ class Enrolment:
     ) -> None:
         self._store = store
         self._keys = keys
+        self._kinds = kinds
         self._address = address
         self._recovery_key = recovery_key
         self._now_ms = now_ms
         self._entropy = entropy
 
-    async def invite(self, staff_no: str, name: str, grids: Collection[str]) -> tuple[Person, Invitation]:
-        """Make a code for somebody's device; whoever has this staff number is created, or gets these grids.
+    async def invite(self, staff_no: str, name: str, grids: Collection[str], *, by: str = "") -> Invited:
+        """Make a code for a device of whoever has this staff number; a name and grids make or change the person.
 
-        Raises ValueError for what no device could be told.
+        `by` is who orders it, by the operating system's word. Raises RefusedError for what no device could be told,
+        and for a new person without name or grids.
         """
-        _check_told(staff_no, name, grids)
+        scopes = checked_grids(grids)
         secret = self._entropy(SECRET_BYTES)
+        expires_ms = self._now_ms() + ENROLMENT_CODE_HOURS * 3_600_000
 
         async def work(transaction: Transaction) -> Person:
-            known = {each.staff_no: each for each in await transaction.registry.people()}
-            scopes = frozenset(ScopeId(grid) for grid in grids)
-            person = known.get(staff_no) or Person(UserId(self._entropy(16)), staff_no, name, "active", scopes)
-            scopes = scopes or person.scopes
-            if person.scopes != scopes and await _has_device(transaction, person):
-                raise ValueError(_REASSIGNED)
-            person = replace(person, name=name or person.name, scopes=scopes)
+            person = await self._person(transaction, staff_no, name, scopes)
             await transaction.registry.put_person(person)
-            expires_ms = self._now_ms() + ENROLMENT_CODE_HOURS * 3_600_000
-            await transaction.registry.put_code(
-                Code(code_id(secret), hashlib.sha256(secret).digest(), person.id, expires_ms, None)
-            )
+            hashed = hashlib.sha256(secret).digest()
+            await transaction.registry.put_code(Code(code_id(secret), hashed, person.id, expires_ms, None))
+            told = " ".join(sorted(person.scopes))
+            await transaction.registry.note(Act(self._now_ms(), by, "enroll", staff_no, told))
             return person
 
         person = await self._store.commit(work)
-        return person, Invitation(self._address, secret, self._keys.fingerprint)
+        return Invited(person, Invitation(self._address, secret, self._keys.fingerprint), expires_ms)
+
+    async def _person(self, transaction: Transaction, staff_no: str, name: str, scopes: frozenset[ScopeId]) -> Person:
+        """Return the person as he is to be: known, with what is said of him now, or new."""
+        known = {each.staff_no: each for each in await transaction.registry.people()}
+        person = known.get(staff_no) or Person(UserId(self._entropy(16)), staff_no, name, ACTIVE, scopes)
+        changed = replace(person, name=name or person.name, scopes=scopes or person.scopes)
+        check_person(changed.staff_no, changed.name)
+        if changed.status != ACTIVE:
+            raise RefusedError(f"{staff_no} 已停用，不能登记终端。", f"{staff_no} is disabled, and gets no device.")
+        if not changed.scopes:
+            raise RefusedError(
+                f"{staff_no} 还没有网格：终端的网格只在登记时下发，请先写明。",
+                f"{staff_no} has no grids yet, and a device is told them at enrolment only: name them first.",
+            )
+        await check_grids_exist(transaction, scopes, self._kinds)
+        await check_reassignable(transaction, person, changed.scopes)
+        return changed
 
     async def answer(self, raw: bytes) -> bytes:
         """Take a sealed request and return the sealed answer. Raises ProtocolError."""
@@ -135,23 +160,6 @@ class Enrolment:
             now_ms,
             self._recovery_key,
         )
-
-
-def _check_told(staff_no: str, name: str, grids: Collection[str]) -> None:
-    if TENANT_SCOPE in grids:
-        raise ValueError(f"{TENANT_SCOPE!r} is not a grid")
-    if len(set(grids)) >= SCOPES_MAX:
-        raise ValueError(f"at most {SCOPES_MAX - 1} grids")
-    if (
-        not staff_no
-        or not all(grids)
-        or any(len(each.encode()) > NAME_BYTES_MAX for each in (staff_no, name, *grids))
-    ):
-        raise ValueError(f"staff number, name and grids have at most {NAME_BYTES_MAX} bytes each, and are not empty")
-
-
-async def _has_device(transaction: Transaction, person: Person) -> bool:
-    return any(each.person == person.id for each in await transaction.registry.devices())
 
 
 def _may_use(code: Code, known: Device | None, request: EnrolRequest) -> bool:

@@ -12,12 +12,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
 
 from gridlog_protocol import decisions
-from gridlog_protocol.canonical import Value
+from gridlog_protocol.canonical import Value, pack
 from gridlog_protocol.clock import Stamp
 from gridlog_protocol.codec import decode, encode
 from gridlog_protocol.envelope import Header, Purpose, open_sealed, read_header, reply_address, seal
 from gridlog_protocol.errors import ProtocolError
-from gridlog_protocol.ids import TENANT_SCOPE, DeviceHandle, Position, RecordId, ScopeId
+from gridlog_protocol.ids import TENANT_SCOPE, DeviceHandle, Position, RecordId, ScopeId, TenantId
 from gridlog_protocol.kinds import KindSet
 from gridlog_protocol.lanes import URGENT, room_of, urgent_of
 from gridlog_protocol.messages import (
@@ -31,6 +31,8 @@ from gridlog_protocol.messages import (
 )
 from gridlog_protocol.receipts import Receipt, sign_receipt
 from gridlog_protocol.repair import EXTRA, RepairQuestion, answer_row, read_question
+from gridlog_protocol.segment import Segment, verify
+from gridlog_protocol.segment_codec import segment_row
 from gridlog_server.store.contract import Device, LogHead, Person, Store, StoredOp, Transaction
 from gridlog_sync.admission import Author
 
@@ -39,8 +41,11 @@ from .keys import ServerKeys
 from .pulling import Lanes, Pulled, pull
 from .pushing import Pushed, push
 from .repairing import repair
+from .standing import REVOKED
 
 _CONTACT_EVERY_MS = 60_000
+_QUARANTINE_BYTES_MAX = 16 << 20
+"""Kept of one revoked device: some 100,000 notes. It signs what it likes, and must not fill the disk."""
 _GENERATION = 1
 
 
@@ -83,6 +88,8 @@ class Exchange:
             request = _sync_request(opened.body, caller)
             response: SyncResponse | Refused = await self._respond(caller, request, opened.body)
         except ProtocolError as refusal:
+            if refusal.code == "revoked":
+                await self._keep_apart(header, opened.body)
             response = Refused(refusal.code, refusal.detail)
         return seal(
             encode(response),
@@ -167,6 +174,28 @@ class Exchange:
                 )
             raise
 
+    async def _keep_apart(self, header: Header, body: bytes) -> None:
+        """Keep in quarantine what a revoked device still pushes: it may be an honest worker's day.
+
+        A device that is only suspended keeps it itself, until it may go on.
+        """
+        now_ms = self._now_ms()
+
+        async def work(transaction: Transaction) -> None:
+            caller = await _known(transaction, DeviceHandle(header.address))
+            device = caller.device
+            if device.status != REVOKED:
+                return
+            # Somebody has the phone: that is worth knowing.
+            await transaction.registry.put_device(replace(device, contact_ms=now_ms))
+            key = Ed25519PublicKey.from_public_bytes(device.signing_key)
+            for segment in _genuine(body, device, key, self._store.tenancy.tenant):
+                await transaction.quarantine(
+                    device.id, REVOKED, pack(segment_row(segment)), now_ms=now_ms, bytes_max=_QUARANTINE_BYTES_MAX
+                )
+
+        await self._store.commit(work)
+
     async def _receipt(self, snapshot: Transaction, caller: Caller, pushed: Pushed, now_ms: int) -> ReceiptNote:
         head = await snapshot.ledger.log_head()
         receipt = Receipt(
@@ -235,6 +264,18 @@ async def _known(transaction: Transaction, handle: DeviceHandle) -> Caller:
 def _check_standing(caller: Caller) -> None:
     if caller.device.status != "active" or caller.person.status != "active":
         raise ProtocolError("revoked")
+
+
+def _genuine(body: bytes, device: Device, key: Ed25519PublicKey, tenant: TenantId) -> list[Segment]:
+    """Return the segments of a request if they are well formed and signed by their device; else none."""
+    try:
+        request = decode(body, device=device.id)
+        segments = request.segments if isinstance(request, SyncRequest) else ()
+        for segment in segments:
+            verify(segment, tenant=tenant, key=key)
+    except ProtocolError:
+        return []
+    return [*segments]
 
 
 def _sync_request(body: bytes, caller: Caller) -> SyncRequest:

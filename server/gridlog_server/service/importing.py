@@ -17,7 +17,7 @@ from gridlog_protocol.kinds import Kind, KindSet, Merge, Violation, check_record
 from gridlog_protocol.ops import Edit, Intent, Op, Seen, op_hash
 from gridlog_protocol.segment import chain_next
 from gridlog_protocol.texts import Text
-from gridlog_server.store.contract import Store, Transaction
+from gridlog_server.store.contract import Act, Store, Transaction
 from gridlog_sync.admission import Chain
 from gridlog_sync.rules import rule_of
 from gridlog_sync.writing import InvalidRecordError, steps_to
@@ -48,9 +48,10 @@ class Importing:
         self._now_ms = now_ms
         self._entropy = entropy
 
-    async def write(self, given: Sequence[Given]) -> int:
+    async def write(self, given: Sequence[Given], *, by: str = "") -> int:
         """Create the records that are not there yet, and return how many.
 
+        `by` is who orders it, by the operating system's word.
         Raises InvalidRecordError if any of them is wrong; nothing is stored then.
         """
         _check_ids(given)
@@ -58,7 +59,7 @@ class Importing:
         written = 0
         for first in range(0, len(edits), _BATCH):
             batch = edits[first : first + _BATCH]
-            written += await self._store.commit(partial(self._write, batch=batch))
+            written += await self._store.commit(partial(self._write, batch=batch, by=by))
         return written
 
     def _edits(self, given: Given) -> tuple[Edit, ...]:
@@ -76,7 +77,9 @@ class Importing:
             raise InvalidRecordError(violations)
         return tuple(edits)
 
-    async def _write(self, transaction: Transaction, *, batch: Sequence[tuple[Given, tuple[Edit, ...]]]) -> int:
+    async def _write(
+        self, transaction: Transaction, *, batch: Sequence[tuple[Given, tuple[Edit, ...]]], by: str
+    ) -> int:
         tenancy = self._store.tenancy
         incarnation = Incarnation(tenancy.epoch)
         chain = await transaction.ledger.chain(SERVER_DEVICE, incarnation)
@@ -104,6 +107,8 @@ class Importing:
         work.chains[(SERVER_DEVICE, incarnation)] = Chain(chain.known_seq + len(ops), link)
         if ops:
             await transaction.ledger.write(work.commit())
+            of = " ".join(sorted({op.kind for op in ops}))
+            await transaction.registry.note(Act(now_ms, by, "import", of, f"{len(ops)}"))
         return len(ops)
 
 

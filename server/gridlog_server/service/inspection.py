@@ -1,16 +1,35 @@
-"""Look at what the server holds: for `status`, `records`, `conflicts`, `held` and `devices`. Reads only."""
+"""Look at what the server holds: for every command that lists or shows something. Reads only."""
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 
-from gridlog_protocol.canonical import Value
-from gridlog_protocol.ids import RecordId, UserId, shown
+from gridlog_protocol.canonical import Value, unpack
+from gridlog_protocol.codec import decode
+from gridlog_protocol.errors import ProtocolError
+from gridlog_protocol.ids import Position, RecordId, ScopeId, UserId, shown
 from gridlog_protocol.kinds import KindSet
-from gridlog_server.store.contract import Device, Readable, StoredOp, StoredRecord, Transaction, WaitingSegment
+from gridlog_protocol.messages import SyncRequest
+from gridlog_protocol.ops import Op
+from gridlog_protocol.segment_codec import read_segment
+from gridlog_server.store.contract import (
+    Act,
+    Device,
+    Logged,
+    Person,
+    Quarantined,
+    Readable,
+    StoredOp,
+    StoredRecord,
+    Transaction,
+    WaitingSegment,
+)
 from gridlog_sync.clocks import Tier
 from gridlog_sync.view import Conflict, conflicts_of, values_of
+
+from .people import ACTIVE, GRID, GRIDS_MAX, the_person
+from .standing import REVOKED, the_device
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +53,31 @@ class DeviceLine:
     device: Device
     holder: str
     held: int
+    staff_no: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PersonLine:
+    """One person as a list shows him; `devices` counts those that are not revoked."""
+
+    person: Person
+    devices: int
+
+
+@dataclass(frozen=True, slots=True)
+class GridLine:
+    """One grid as a list shows it: its values, and the staff numbers of those who work in it."""
+
+    values: dict[str, Value]
+    staff_nos: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class QuarantineLine:
+    """Something in quarantine, and the ops in it."""
+
+    kept: Quarantined
+    ops: tuple[Op, ...]
 
 
 class Inspection:
@@ -50,11 +94,12 @@ class Inspection:
             return {"log_position": head.position, **await snapshot.counts()}
 
     async def records(
-        self, *, kind: str | None = None, in_conflict: bool = False, limit: int = 50
+        self, *, kind: str | None = None, grid: str | None = None, in_conflict: bool = False, limit: int = 50
     ) -> list[RecordLine]:
         """Return the records changed last."""
+        scope = None if grid is None else ScopeId(grid)
         async with self._store.reading() as snapshot:
-            found = await snapshot.listed(kind=kind, in_conflict=in_conflict, limit=limit)
+            found = await snapshot.listed(kind=kind, in_conflict=in_conflict, limit=limit, scope=scope)
             names = await _names(snapshot)
             flagged = await snapshot.flagged([each.state.id for each in found])
         return [self._line(each, names, flagged.get(each.state.id, Tier.FINE)) for each in found]
@@ -68,24 +113,83 @@ class Inspection:
         worst = max((each.when.tier for each in history), default=Tier.FINE)
         return (self._line(found, names, worst), history) if found else None
 
-    async def held(self, limit: int = 50) -> list[StoredOp]:
-        """Return ops that wait for a person."""
+    async def held(self, limit: int = 50, *, device: str | None = None, code: str | None = None) -> list[StoredOp]:
+        """Return ops that wait for a person, newest first; `device` is the beginning of an id in hex.
+
+        Raises RefusedError if no device is named so, or several.
+        """
         async with self._store.reading() as snapshot:
-            return await snapshot.reviews.waiting(limit)
+            named = None if device is None else the_device(device, await snapshot.registry.devices()).id
+            return await snapshot.reviews.waiting(limit, device=named, code=code)
 
     async def waiting(self, limit: int = 50) -> list[WaitingSegment]:
         """Return segments that wait for what is missing before them."""
         async with self._store.reading() as snapshot:
             return await snapshot.reviews.gaps(limit)
 
-    async def devices(self) -> list[DeviceLine]:
-        """Return all devices, in the order of enrolment."""
+    async def devices(self, *, status: str | None = None) -> list[DeviceLine]:
+        """Return all devices, or those of a status, in the order of enrolment."""
         async with self._store.reading() as snapshot:
             devices = await snapshot.registry.devices()
-            names = await _names(snapshot)
-            waiting = await snapshot.reviews.waiting((await snapshot.counts())["held"])
-            held = Counter(each.op.id.device for each in waiting)
-        return [DeviceLine(each, names[each.person], held[each.id]) for each in devices]
+            people = {each.id: each for each in await snapshot.registry.people()}
+            held = await snapshot.reviews.held_by_device()
+        return [
+            DeviceLine(each, people[each.person].name, held.get(each.id, 0), people[each.person].staff_no)
+            for each in devices
+            if status in (None, each.status)
+        ]
+
+    async def device(self, name: str) -> DeviceLine:
+        """Return the device whose id begins so. Raises RefusedError."""
+        lines = await self.devices()
+        wanted = the_device(name, [each.device for each in lines])
+        return next(each for each in lines if each.device.id == wanted.id)
+
+    async def people(self, *, status: str | None = None) -> list[PersonLine]:
+        """Return everybody, or those of a status, by staff number."""
+        async with self._store.reading() as snapshot:
+            people = await snapshot.registry.people()
+            holders = Counter(each.person for each in await snapshot.registry.devices() if each.status != REVOKED)
+        return [PersonLine(each, holders[each.id]) for each in people if status in (None, each.status)]
+
+    async def person(self, staff_no: str) -> tuple[PersonLine, list[DeviceLine]]:
+        """Return whoever has a staff number, with all his devices. Raises RefusedError."""
+        async with self._store.reading() as snapshot:
+            wanted = await the_person(snapshot, staff_no)
+        own = [each for each in await self.devices() if each.device.person == wanted.id]
+        return PersonLine(wanted, sum(each.device.status != REVOKED for each in own)), own
+
+    async def grids(self, *, limit: int = GRIDS_MAX) -> list[GridLine]:
+        """Return the grids that were imported, by code, with the staff numbers of those who work in them."""
+        async with self._store.reading() as snapshot:
+            found = await snapshot.listed(kind=GRID, in_conflict=False, limit=limit)
+            people = [each for each in await snapshot.registry.people() if each.status == ACTIVE]
+        values = [values_of(each.state, self._kinds.get(GRID)) for each in found]
+        working: dict[str, list[str]] = defaultdict(list)
+        for person in people:
+            for scope in person.scopes:
+                working[scope].append(person.staff_no)
+        lines = [GridLine(each, tuple(working.get(str(each.get("grid_code")), ()))) for each in values]
+        return sorted(lines, key=lambda line: str(line.values.get("grid_code")))
+
+    async def log(self, *, after: Position | None = None, limit: int = 50) -> list[Logged]:
+        """Return log entries: those after a position, in order; else the last ones, newest first."""
+        async with self._store.reading() as snapshot:
+            if after is not None:
+                return await snapshot.logged(after, limit)
+            head = (await snapshot.ledger.log_head()).position
+            return (await snapshot.logged(Position(max(head - limit, 0)), limit))[::-1]
+
+    async def acts(self, limit: int = 50) -> list[Act]:
+        """Return what administrators did, newest first."""
+        async with self._store.reading() as snapshot:
+            return await snapshot.registry.acts(limit)
+
+    async def quarantined(self, limit: int = 50) -> list[QuarantineLine]:
+        """Return what could not be taken in, newest first, with the ops in it as far as they can be read."""
+        async with self._store.reading() as snapshot:
+            found = await snapshot.quarantined(limit)
+        return [QuarantineLine(each, ops_in(each)) for each in found]
 
     async def names(self) -> dict[UserId, str]:
         """Return everybody's name."""
@@ -97,6 +201,19 @@ class Inspection:
         origin = stored.state.origin
         author = names.get(origin.author, shown(origin.author)[:8]) if origin else ""
         return RecordLine(stored, values_of(stored.state, kind), conflicts_of(stored.state, kind), author, tier)
+
+
+def ops_in(kept: Quarantined) -> tuple[Op, ...]:
+    """Return the ops of something in quarantine: a segment as a row, or a whole request. Empty if it is neither."""
+    try:
+        return read_segment(unpack(kept.body), kept.device).ops
+    except (ProtocolError, ValueError):
+        pass
+    try:
+        request = decode(kept.body, device=kept.device)
+    except ProtocolError:
+        return ()
+    return tuple(op for each in request.segments for op in each.ops) if isinstance(request, SyncRequest) else ()
 
 
 async def _names(snapshot: Transaction) -> dict[UserId, str]:

@@ -11,11 +11,9 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
-from gridlog_protocol.canonical import Value
 from gridlog_protocol.clock import Stamp
 from gridlog_protocol.decisions import Decision, Verdict
 from gridlog_protocol.ids import (
-    DeviceHandle,
     DeviceId,
     Epoch,
     Incarnation,
@@ -24,7 +22,6 @@ from gridlog_protocol.ids import (
     RecordId,
     ScopeId,
     TenantId,
-    UserId,
 )
 from gridlog_protocol.log_chain import Ruling
 from gridlog_protocol.ops import Op
@@ -34,7 +31,11 @@ from gridlog_sync.changes import Touch
 from gridlog_sync.clocks import Estimate, Tier
 from gridlog_sync.digest import SetDigest
 
-from .stored_record import StoredRecord as StoredRecord  # noqa: PLC0414 - whoever uses the contract finds it here.
+from .registry import Act, Code, Device, Person, Registry
+from .stored_record import StoredRecord
+
+# What belongs to the contract and stands in a file of its own.
+__all__ = ["Act", "Code", "Device", "Person", "Registry", "StoredRecord"]
 
 
 class StoreUnavailableError(Exception):
@@ -133,47 +134,23 @@ class WaitingSegment:
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
-    """Somebody who writes, and the grids he works in."""
+class Logged:
+    """One log entry to look at: the op it is about, unless that never came; who decided, if it is a decision."""
 
-    id: UserId
-    staff_no: str
-    name: str
-    status: str
-    scopes: frozenset[ScopeId]
+    entry: LoggedEntry
+    op: StoredOp | None
+    ruling: Ruling | None
 
 
 @dataclass(frozen=True, slots=True)
-class Device:
-    """An enrolled device and its holder.
+class Quarantined:
+    """Something that could not be taken in. `body` is a segment as a row of the wire, or a whole request."""
 
-    `clock_ahead_ms` is how far its clock was ahead of ours when it last said so (negative: behind); None if never.
-    """
-
-    id: DeviceId
-    handle: DeviceHandle
-    person: UserId
-    signing_key: bytes
-    exchange_key: bytes
-    model: str
-    app: str
-    status: str
-    counter: int
-    enrolled_ms: int
-    contact_ms: int
-    report: Mapping[str, Value] = field(default_factory=dict)
-    clock_ahead_ms: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Code:
-    """An enrolment code. `secret` is the SHA-256 of the secret; `device` is None while it is unused."""
-
-    id: bytes
-    secret: bytes
-    person: UserId
-    expires_ms: int
-    device: DeviceId | None
+    number: int
+    device: DeviceId
+    received_ms: int
+    code: str
+    body: bytes
 
 
 class Ledger(Protocol):
@@ -232,47 +209,15 @@ class Ledger(Protocol):
         ...
 
 
-class Registry(Protocol):
-    """People, their devices, and the codes that make devices known."""
-
-    async def device(self, handle: DeviceHandle) -> Device | None:
-        """Return the device of a handle."""
-        ...
-
-    async def devices(self) -> list[Device]:
-        """Return all devices, in the order of enrolment."""
-        ...
-
-    async def put_device(self, device: Device) -> None:
-        """Write a device, new or changed."""
-        ...
-
-    async def person(self, person: UserId) -> Person | None:
-        """Return a person with the grids assigned."""
-        ...
-
-    async def people(self) -> list[Person]:
-        """Return everybody, by staff number."""
-        ...
-
-    async def put_person(self, person: Person) -> None:
-        """Write a person, new or changed, and the grids assigned."""
-        ...
-
-    async def code(self, code_id: bytes) -> Code | None:
-        """Return an enrolment code."""
-        ...
-
-    async def put_code(self, code: Code) -> None:
-        """Write an enrolment code, new or used."""
-        ...
-
-
 class Reviews(Protocol):
     """Held ops, what was decided about them, and segments that wait behind a gap."""
 
-    async def waiting(self, limit: int) -> list[StoredOp]:
-        """Return held ops that nobody has decided about."""
+    async def waiting(self, limit: int, *, device: DeviceId | None = None, code: str | None = None) -> list[StoredOp]:
+        """Return held ops that nobody has decided about, newest first; only of a device, only for a reason."""
+        ...
+
+    async def held_by_device(self) -> dict[DeviceId, int]:
+        """Return how many ops of each device are held, and nobody has decided about; only of those that have some."""
         ...
 
     async def numbered(self, seq: int) -> list[StoredOp]:
@@ -331,11 +276,26 @@ class Transaction(Protocol):
         """Keep a segment's signature as evidence, and return its number."""
         ...
 
-    async def quarantine(self, device: DeviceId, code: str, body: bytes, *, now_ms: int) -> None:
-        """Keep what could not be taken in: once, however often it comes."""
+    async def quarantine(
+        self, device: DeviceId, code: str, body: bytes, *, now_ms: int, bytes_max: int | None = None
+    ) -> None:
+        """Keep what could not be taken in: once, however often it comes.
+
+        With `bytes_max`: unless the device would then have more than so much here for this reason.
+        """
         ...
 
-    async def listed(self, *, kind: str | None, in_conflict: bool, limit: int) -> list[StoredRecord]:
+    async def quarantined(self, limit: int) -> list[Quarantined]:
+        """Return what could not be taken in, newest first."""
+        ...
+
+    async def logged(self, after: Position, limit: int) -> list[Logged]:
+        """Return the log entries after a position, in order."""
+        ...
+
+    async def listed(
+        self, *, kind: str | None, in_conflict: bool, limit: int, scope: ScopeId | None = None
+    ) -> list[StoredRecord]:
         """Return records by their last change, newest first."""
         ...
 

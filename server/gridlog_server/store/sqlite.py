@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from importlib.resources import files
@@ -20,14 +20,10 @@ from urllib.parse import quote
 import aiosqlite
 
 from gridlog_protocol.canonical import Value, pack, unpack
-from gridlog_protocol.ids import DeviceId, Epoch, Position, RecordId, ScopeId, TenantId
-from gridlog_protocol.segment import Segment
-from gridlog_sync.clocks import Tier
+from gridlog_protocol.ids import Epoch, TenantId
 
-from .contract import StoredRecord, StoreUnavailableError, Tenancy
-from .sqlite_ledger import SqliteLedger
-from .sqlite_registry import SqliteRegistry
-from .sqlite_reviews import SqliteReviews
+from .contract import StoreUnavailableError, Tenancy
+from .sqlite_transaction import SqliteTransaction
 
 APPLICATION_ID = 0x47524C53  # "GRLS"
 _READERS = 2
@@ -53,76 +49,6 @@ T = TypeVar("T")
 
 class StoreFormatError(Exception):
     """The file is not a database of this program, or of a newer version of it."""
-
-
-class SqliteTransaction:
-    """One open transaction. See `contract.Transaction`."""
-
-    def __init__(self, connection: aiosqlite.Connection, tenancy: Tenancy) -> None:
-        self._connection = connection
-        self.ledger = SqliteLedger(connection, tenancy)
-        self.registry = SqliteRegistry(connection)
-        self.reviews = SqliteReviews(connection)
-
-    async def put_segment(self, segment: Segment, device: DeviceId, chain_after: bytes, *, now_ms: int) -> int:
-        """Keep a segment's signature as evidence, and return its number."""
-        cursor = await self._connection.execute(
-            "INSERT INTO segment (device, incarnation, first_seq, count, chain_before, chain_after, signature,"
-            " received_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                device,
-                segment.incarnation,
-                segment.first_seq,
-                len(segment.ops),
-                segment.chain_before,
-                chain_after,
-                segment.signature,
-                now_ms,
-            ),
-        )
-        assert cursor.lastrowid is not None
-        return cursor.lastrowid
-
-    async def quarantine(self, device: DeviceId, code: str, body: bytes, *, now_ms: int) -> None:
-        """Keep what could not be taken in: once, however often it comes."""
-        # Anybody who heard a refused request can send it again: that must not fill the disk.
-        await self._connection.execute(
-            "INSERT INTO quarantine (device, received_ms, code, body) SELECT ?1, ?2, ?3, ?4 WHERE NOT EXISTS"
-            " (SELECT 1 FROM quarantine WHERE device = ?1 AND code = ?3 AND body = ?4)",
-            (device, now_ms, code, body),
-        )
-
-    async def listed(self, *, kind: str | None, in_conflict: bool, limit: int) -> list[StoredRecord]:
-        """Return records by their last change, newest first."""
-        return await self.ledger.listed(kind=kind, in_conflict=in_conflict, limit=limit)
-
-    async def changed(
-        self, scopes: Collection[ScopeId], kinds: Collection[str], since: Position, limit: int
-    ) -> list[StoredRecord]:
-        """Return the records of some kinds in some scopes that changed after `since`, by their last change."""
-        return await self.ledger.changed(scopes, kinds, since, limit)
-
-    async def flagged(self, records: Collection[RecordId]) -> dict[RecordId, Tier]:
-        """Return the worst tier among each record's ops, for those records in which it is not FINE."""
-        return await self.ledger.flagged(records)
-
-    async def counts(self) -> dict[str, int]:
-        """Return how much there is of each: records, ops, ops undecided or with a wrong clock, people, and so on."""
-        wanted = {
-            "records": "record",
-            "ops": "op",
-            "held": "op WHERE hold_status = 'waiting'",
-            "in_conflict": "record WHERE conflicts > 0",
-            "clock_corrected": "op WHERE tier > 0 AND tier = 1",
-            "clock_review": "op WHERE tier > 0 AND tier = 2",
-            "people": "person",
-            "devices": "device",
-            "quarantine": "quarantine",
-            "waiting": "waiting",
-        }
-        counts = ", ".join(f"(SELECT count(*) FROM {each})" for each in wanted.values())
-        row = next(iter(await self._connection.execute_fetchall(f"SELECT {counts}")))
-        return dict(zip(wanted, row, strict=True))
 
 
 @dataclass(slots=True)

@@ -11,8 +11,8 @@ import aiosqlite
 from gridlog_protocol.canonical import Value, pack, unpack
 from gridlog_protocol.clock import Stamp
 from gridlog_protocol.decisions import Verdict
-from gridlog_protocol.ids import DeviceId, Incarnation, Position, RecordId, ScopeId
-from gridlog_protocol.log_chain import log_start
+from gridlog_protocol.ids import DeviceId, Incarnation, OpId, Position, RecordId, ScopeId
+from gridlog_protocol.log_chain import Ruling, log_start
 from gridlog_protocol.op_codec import pack_op, unpack_op
 from gridlog_protocol.segment import chain_start
 from gridlog_protocol.state_codec import PackedRecord, pack_record
@@ -21,12 +21,14 @@ from gridlog_sync.changes import Movement, Touch
 from gridlog_sync.clocks import Estimate, Tier
 from gridlog_sync.digest import SetDigest
 
-from .contract import Commit, LogHead, StoredOp, StoredRecord, Tenancy
+from .contract import Commit, Logged, LoggedEntry, LogHead, StoredOp, StoredRecord, Tenancy
 
 OP_COLUMNS = (
     "hash, body, segment, named, position, stamp, hold, hold_field, hold_status, happened_ms, within_ms, tier"
 )
 _WAITING = "waiting"
+_VALUES_MAX = 10_000
+"""Values bound in one statement: SQLite's own limit begins at 32,766."""
 _RECORD_COLUMNS = (
     "record.id, state, changed, conflicts,"
     " (SELECT json_group_array(scope) FROM record_scope WHERE record_scope.record = record.id)"
@@ -173,17 +175,36 @@ class SqliteLedger:
             ((*key, chain.known_seq, chain.head) for key, chain in commit.chains.items()),
         )
 
-    async def listed(self, *, kind: str | None, in_conflict: bool, limit: int) -> list[StoredRecord]:
+    async def listed(
+        self, *, kind: str | None, in_conflict: bool, limit: int, scope: ScopeId | None = None
+    ) -> list[StoredRecord]:
         """Return records by their last change, newest first."""
+        # Only what is asked for is in the statement: so SQLite can use the index that fits.
+        conditions = {
+            "kind = ?": kind,
+            "EXISTS (SELECT 1 FROM record_scope WHERE scope = ? AND record_scope.record = record.id)": scope,
+        }
+        wanted = {condition: value for condition, value in conditions.items() if value is not None}
+        where = " AND ".join([*wanted, *(["conflicts > 0"] if in_conflict else [])])
         rows = await self._all(
-            f"SELECT {_RECORD_COLUMNS} FROM record WHERE (? IS NULL OR kind = ?) AND (NOT ? OR conflicts > 0)"
-            " ORDER BY changed DESC LIMIT ?",
-            kind,
-            kind,
-            in_conflict,
+            f"SELECT {_RECORD_COLUMNS} FROM record {f'WHERE {where}' if where else ''} ORDER BY changed DESC LIMIT ?",
+            *wanted.values(),
             limit,
         )
         return [_stored_record(row) for row in rows]
+
+    async def logged(self, after: Position, limit: int) -> list[Logged]:
+        """Return the log entries after a position, in order."""
+        columns = ", ".join(f"op.{each.strip()}" for each in OP_COLUMNS.split(","))
+        rows = await self._all(
+            "SELECT log.position, log.hash, log.entry_type, log.device, log.incarnation, log.seq, decided_by,"
+            f" decided_ms, reason, follows, {columns} FROM log LEFT JOIN op USING (device, incarnation, seq)"
+            " LEFT JOIN decision ON decision.position = log.position WHERE log.position > ? ORDER BY log.position"
+            " LIMIT ?",
+            after,
+            limit,
+        )
+        return [_logged(row) for row in rows]
 
     async def changed(
         self, scopes: Collection[ScopeId], kinds: Collection[str], since: Position, limit: int
@@ -242,11 +263,15 @@ class SqliteLedger:
 
     async def flagged(self, records: Collection[RecordId]) -> dict[RecordId, Tier]:
         """Return the worst tier among each record's ops, for those records in which it is not FINE."""
-        rows = await self._all(
-            f"SELECT record, max(tier) FROM op WHERE tier > 0 AND record IN ({_marks(records)}) GROUP BY record",
-            *records,
-        )
-        return {RecordId(record): Tier(tier) for record, tier in rows}
+        wanted, found = [*records], dict[RecordId, Tier]()
+        for first in range(0, len(wanted), _VALUES_MAX):
+            some = wanted[first : first + _VALUES_MAX]
+            rows = await self._all(
+                f"SELECT record, max(tier) FROM op WHERE tier > 0 AND record IN ({_marks(some)}) GROUP BY record",
+                *some,
+            )
+            found |= {RecordId(record): Tier(tier) for record, tier in rows}
+        return found
 
     async def _write_records(self, commit: Commit) -> None:
         await self._many(
@@ -317,6 +342,13 @@ def stored_op(row: Any) -> StoredOp:
         None if hold_status in (None, _WAITING) else Verdict(hold_status),
         when=Estimate(happened_ms, within_ms, Tier(tier)),
     )
+
+
+def _logged(row: Any) -> Logged:
+    position, hashed, entry_type, device, incarnation, seq, by, at_ms, reason, follows, *op = row
+    entry = LoggedEntry(Position(position), hashed, entry_type, OpId(DeviceId(device), Incarnation(incarnation), seq))
+    ruling = None if by is None else Ruling(by, at_ms, reason, Position(follows))
+    return Logged(entry, stored_op(op) if op[0] is not None else None, ruling)
 
 
 def _stored_record(row: Any) -> StoredRecord:

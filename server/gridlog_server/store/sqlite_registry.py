@@ -10,7 +10,7 @@ import aiosqlite
 from gridlog_protocol.canonical import pack, unpack
 from gridlog_protocol.ids import DeviceHandle, DeviceId, ScopeId, UserId
 
-from .contract import Code, Device, Person
+from .registry import Act, Code, Device, Person
 
 _DEVICE_FACTS = ("signing_key", "exchange_key", "model", "app", "status", "counter", "enrolled_ms", "contact_ms")
 _DEVICE_COLUMNS = ", ".join(("id", "handle", "person", *_DEVICE_FACTS, "report", "clock_ahead_ms"))
@@ -95,6 +95,18 @@ class SqliteRegistry:
             " ON CONFLICT DO UPDATE SET device = excluded.device",
             (code.id, code.secret, code.person, code.expires_ms, code.device),
         )
+
+    async def note(self, act: Act) -> None:
+        """Write down what an administrator did. It stays for ever."""
+        await self._connection.execute(
+            "INSERT INTO act (at_ms, by, what, subject, detail) VALUES (?, ?, ?, ?, ?)",
+            (act.at_ms, act.by, act.what, act.subject, act.detail),
+        )
+
+    async def acts(self, limit: int) -> list[Act]:
+        """Return what administrators did, newest first."""
+        rows = await self._all("SELECT at_ms, by, what, subject, detail FROM act ORDER BY id DESC LIMIT ?", limit)
+        return [Act(*row) for row in rows]
 
     async def _all(self, sql: str, *values: Any) -> Any:
         return await self._connection.execute_fetchall(sql, values)

@@ -32,12 +32,21 @@ class SqliteReviews:
     def __init__(self, connection: aiosqlite.Connection) -> None:
         self._connection = connection
 
-    async def waiting(self, limit: int) -> list[StoredOp]:
-        """Return held ops that nobody has decided about."""
+    async def waiting(self, limit: int, *, device: DeviceId | None = None, code: str | None = None) -> list[StoredOp]:
+        """Return held ops that nobody has decided about, newest first; only of a device, only for a reason."""
         rows = await self._all(
-            f"SELECT {OP_COLUMNS} FROM op WHERE hold_status = 'waiting' ORDER BY segment, device, seq LIMIT ?", limit
+            f"SELECT {OP_COLUMNS} FROM op WHERE hold_status = 'waiting' AND (?1 IS NULL OR device = ?1)"
+            " AND (?2 IS NULL OR hold = ?2) ORDER BY segment DESC, device, seq DESC LIMIT ?3",
+            device,
+            code,
+            limit,
         )
         return [stored_op(row) for row in rows]
+
+    async def held_by_device(self) -> dict[DeviceId, int]:
+        """Return how many ops of each device are held, and nobody has decided about; only of those that have some."""
+        rows = await self._all("SELECT device, count(*) FROM op WHERE hold_status = 'waiting' GROUP BY device")
+        return {DeviceId(device): count for device, count in rows}
 
     async def numbered(self, seq: int) -> list[StoredOp]:
         """Return all ops with this seq that are held or once were, of whatever device."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -49,9 +49,12 @@ from gridlog_server.service.deciding import Deciding
 from gridlog_server.service.enrolment import Enrolment
 from gridlog_server.service.exchange import Exchange
 from gridlog_server.service.gaps import Gaps
+from gridlog_server.service.grids import Grids
 from gridlog_server.service.importing import Importing
 from gridlog_server.service.inspection import Inspection
 from gridlog_server.service.keys import ServerKeys
+from gridlog_server.service.people import People
+from gridlog_server.service.standing import Standing, Step
 from gridlog_server.store.contract import Store, Tenancy
 from gridlog_server.store.sqlite import SqliteStore
 from gridlog_sync.digest import EMPTY, SetDigest, combined, leaves
@@ -85,13 +88,16 @@ class Server:
     enrolment: Enrolment
     exchange: Exchange
     importing: Importing
+    people: People
+    standing: Standing
+    grids: Grids
     deciding: Deciding
     gaps: Gaps
     inspection: Inspection
 
     async def enrolled(self, staff_no: str, *grids: str) -> Handset:
         """Return a new handset of somebody who works in these grids."""
-        _, invitation = await self.enrolment.invite(staff_no, f"网格员{staff_no}", grids or [EAST])
+        invitation = (await self.enrolment.invite(staff_no, f"网格员{staff_no}", grids or [EAST])).invitation
         handset = Handset(self.keys.public)
         handset.take_enrolment(await self.enrolment.answer(handset.ask_to_enrol(invitation)))
         return handset
@@ -118,11 +124,12 @@ class Server:
         return answer
 
     async def suspend(self, handset: Handset) -> None:
-        """Do what an administrator does when a handheld is lost."""
-        async with self.store.reading() as snapshot:
-            device = await snapshot.registry.device(handset.handle)
-        assert device is not None
-        await self.store.commit(lambda each: each.registry.put_device(replace(device, status="suspended")))
+        """Do what an administrator does when a handheld is away."""
+        await self.standing.change(handset.device.hex(), Step.SUSPEND, by="root", reason="")
+
+    async def revoke(self, handset: Handset) -> None:
+        """Do what an administrator does when a handheld is lost for good."""
+        await self.standing.change(handset.device.hex(), Step.REVOKE, by="root", reason="在公交车上遗失")
 
     async def recounted(self, scopes: Iterable[ScopeId]) -> bytes:
         """Return the digest of some scopes, computed anew from every record in them."""
@@ -137,6 +144,26 @@ class Server:
         return combined(digests)
 
 
+def served_by(store: Store) -> Server:
+    """Put the services on a store."""
+    keys, clock = ServerKeys.generate(), Clock()
+    importing = Importing(store, KINDS, now_ms=clock, entropy=os.urandom)
+    return Server(
+        store,
+        keys,
+        clock,
+        Enrolment(store, keys, KINDS, address=ADDRESS, now_ms=clock, entropy=os.urandom),
+        Exchange(store, keys, KINDS, clock),
+        importing,
+        People(store, KINDS, now_ms=clock, entropy=os.urandom),
+        Standing(store, now_ms=clock),
+        Grids(store, importing, KINDS, now_ms=clock, entropy=os.urandom),
+        Deciding(store, KINDS, now_ms=clock),
+        Gaps(store, KINDS, now_ms=clock),
+        Inspection(store, KINDS),
+    )
+
+
 @asynccontextmanager
 async def serving(folder: Path) -> AsyncIterator[Server]:
     """Make a database and the services on it."""
@@ -144,19 +171,8 @@ async def serving(folder: Path) -> AsyncIterator[Server]:
     if not path.exists():
         SqliteStore.create(path, TENANCY)
     store = await SqliteStore.open(path)
-    keys, clock = ServerKeys.generate(), Clock()
     try:
-        yield Server(
-            store,
-            keys,
-            clock,
-            Enrolment(store, keys, address=ADDRESS, now_ms=clock, entropy=os.urandom),
-            Exchange(store, keys, KINDS, clock),
-            Importing(store, KINDS, now_ms=clock, entropy=os.urandom),
-            Deciding(store, KINDS, now_ms=clock),
-            Gaps(store, KINDS, now_ms=clock),
-            Inspection(store, KINDS),
-        )
+        yield served_by(store)
     finally:
         await store.close()
 

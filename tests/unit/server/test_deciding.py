@@ -198,7 +198,7 @@ async def test_dependants_that_pass_take_effect_behind_the_creation_and_the_othe
         handset.writes(creation.record, count("handled_on_spot", 2)),
     ]
     await server.exchanged(handset, *ops)
-    assert [each.hold for each in await server.inspection.held()] == ["out_of_scope", *["depends_on_held"] * 3]
+    assert [each.hold for each in await server.inspection.held()] == [*["depends_on_held"] * 3, "out_of_scope"]
     await given_grid(server, handset, WEST)
 
     decided = await server.deciding.release(name_of(creation.id), by="督导王")

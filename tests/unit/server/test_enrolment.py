@@ -6,17 +6,19 @@ from dataclasses import replace
 
 import pytest
 
+from gridlog_protocol.canonical import Value
 from gridlog_protocol.errors import ProtocolError
-from gridlog_protocol.ids import TENANT_SCOPE
+from gridlog_protocol.ids import TENANT_SCOPE, record_id
 from gridlog_protocol.invitation import Invitation, read_invitation
 from gridlog_protocol.limits import ENROLMENT_CODE_HOURS
+from gridlog_server.service.importing import Given
+from gridlog_server.service.refusing import RefusedError
 from gridlog_server.store.contract import Device
-from tests.unit.server.building import ADDRESS, EAST, TENANCY, WEST, Handset, Server
+from tests.unit.server.building import ADDRESS, EAST, START_MS, TENANCY, WEST, Handset, Server
 
 
 async def invited(server: Server, staff_no: str = "W1", *grids: str) -> Invitation:
-    _, invitation = await server.enrolment.invite(staff_no, "张三", grids or [EAST])
-    return invitation
+    return (await server.enrolment.invite(staff_no, "张三", grids or [EAST])).invitation
 
 
 async def refused(server: Server, raw: bytes) -> str:
@@ -127,17 +129,20 @@ async def test_a_suspended_person_or_device_cannot_enrol(server: Server) -> None
     handset.take_enrolment(await server.enrolment.answer(handset.ask_to_enrol(invitation)))
     await server.suspend(handset)
     assert await refused(server, handset.ask_to_enrol(invitation)) == "code_invalid"
-    person, another = await server.enrolment.invite("W2", "李四", [])
-    await server.store.commit(lambda each: each.registry.put_person(replace(person, status="suspended")))
-    assert await refused(server, Handset(server.keys.public).ask_to_enrol(another)) == "code_invalid"
+    another = await server.enrolment.invite("W2", "李四", [])
+    disabled = replace(another.person, status="disabled")
+    await server.store.commit(lambda each: each.registry.put_person(disabled))
+    assert await refused(server, Handset(server.keys.public).ask_to_enrol(another.invitation)) == "code_invalid"
+    with pytest.raises(RefusedError, match="disabled"):
+        await server.enrolment.invite("W2", "李四", [])
 
 
 async def test_inviting_somebody_again_changes_name_and_grids_only_where_said(server: Server) -> None:
-    first, _ = await server.enrolment.invite("W1", "张三", [EAST])
-    same, _ = await server.enrolment.invite("W1", "", [])
-    moved, _ = await server.enrolment.invite("W1", "张三丰", [WEST])
-    assert same == first
-    assert moved == replace(first, name="张三丰", scopes=frozenset({WEST}))
+    first = await server.enrolment.invite("W1", "张三", [EAST])
+    same = await server.enrolment.invite("W1", "", [])
+    moved = await server.enrolment.invite("W1", "张三丰", [WEST])
+    assert same.person == first.person
+    assert moved.person == replace(first.person, name="张三丰", scopes=frozenset({WEST}))
 
 
 @pytest.mark.parametrize(
@@ -149,17 +154,29 @@ async def test_inviting_somebody_again_changes_name_and_grids_only_where_said(se
         ("W1", "张" * 86, [EAST]),
         ("W1", "张三", ["4" * 257]),
         ("", "张三", [EAST]),
+        ("W1", "", [EAST]),
+        ("W1", "张三", []),
     ],
 )
 async def test_nobody_is_invited_to_what_a_device_cannot_be_told(
     server: Server, staff_no: str, name: str, grids: list[str]
 ) -> None:
-    with pytest.raises(ValueError, match=r"grid"):
+    with pytest.raises(RefusedError) as refusal:
         await server.enrolment.invite(staff_no, name, grids)
+    assert refusal.value.text.zh
     assert (await server.inspection.counts())["people"] == 0
 
 
 async def test_the_largest_invitation_can_be_told(server: Server) -> None:
-    _, invitation = await server.enrolment.invite("W1", "a" * 256, [f"{number:0256}" for number in range(63)])
+    invited = await server.enrolment.invite("W1", "a" * 256, [f"{number:0256}" for number in range(63)])
     handset = Handset(server.keys.public)
-    assert len(handset.take_enrolment(await server.enrolment.answer(handset.ask_to_enrol(invitation))).scopes) == 64
+    answer = await server.enrolment.answer(handset.ask_to_enrol(invited.invitation))
+    assert len(handset.take_enrolment(answer).scopes) == 64
+
+
+async def test_a_grid_that_is_not_among_those_imported_is_refused(server: Server) -> None:
+    values: dict[str, Value] = {"grid_code": EAST, "parent_code": "420106001001", "name": "第一网格", "level": 3}
+    await server.importing.write([Given(record_id(START_MS, bytes(10)), "grid", values)])
+    with pytest.raises(RefusedError, match=WEST):
+        await server.enrolment.invite("W1", "张三", [EAST, WEST])
+    assert (await server.enrolment.invite("W1", "张三", [EAST])).person.scopes == {EAST}

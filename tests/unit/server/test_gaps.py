@@ -109,8 +109,8 @@ async def test_closing_a_gap_lets_what_waited_come_in_held_and_the_log_says_who_
 
     assert (closed.first_seq, closed.last_seq, closed.held) == (1, 3, 2)
     assert [(each.op.id.seq, each.hold) for each in await server.inspection.held()] == [
-        (4, "after_gap"),
         (5, "after_gap"),
+        (4, "after_gap"),
     ]
     hashes = [op_hash(op) for op in ops[:3]]
     after = chain_through(chain_start(handset.device, handset.incarnation), hashes)

@@ -1,0 +1,214 @@
+"""Commands about who works with what: people, devices, grids."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from gridlog_protocol.texts import Text
+
+from . import listing_clocks, listing_people
+from .cli_base import (
+    DEFAULT_DATA,
+    LANGUAGE,
+    LIMIT,
+    AsJson,
+    Data,
+    Limit,
+    Reason,
+    StaffNo,
+    fail,
+    look,
+    order,
+    out,
+    say,
+    say_json,
+)
+
+user = typer.Typer(no_args_is_help=True, help=say("人员。", "People."))
+device = typer.Typer(no_args_is_help=True, help=say("终端。", "Devices."))
+grid = typer.Typer(no_args_is_help=True, help=say("网格。", "Grids."))
+
+GridCodes = Annotated[list[str] | None, typer.Option("--grid", help=say("网格，可多次。", "A grid; repeatable."))]
+Status = Annotated[str | None, typer.Option(help=say("只看这种状态。", "Only those of a status."))]
+DeviceName = Annotated[
+    str, typer.Argument(help=say("终端编号的前几位，见 devices。", "The first digits of a device: see `devices`."))
+]
+_STEPS = {
+    "suspend": Text("已停用：不能同步，内容都还在", "is suspended: it cannot synchronise, and keeps all it has"),
+    "resume": Text("已恢复，可以同步", "may synchronise again"),
+    "revoke": Text("已作废；它再发来的会隔离存放", "is revoked for ever; what it sends is quarantined"),
+}
+
+
+@user.command("add", help=say("新增一个人。", "Make somebody known."))
+def user_add(
+    staff_no: StaffNo,
+    name: Annotated[str, typer.Option(help=say("姓名。", "Name."))],
+    grids: GridCodes = None,
+    data: Data = DEFAULT_DATA,
+    as_json: AsJson = False,
+) -> None:
+    """Add."""
+    answer = order(data, "user_add", {"staff_no": staff_no, "name": name, "grids": grids or []})
+    _say_person(answer, as_json=as_json)
+
+
+@user.command("list", help=say("全部人员。", "Everybody."))
+def user_list(status: Status = None, data: Data = DEFAULT_DATA, as_json: AsJson = False) -> None:
+    """List people."""
+    lines = look(data, lambda inspection: inspection.people(status=status))
+    if as_json:
+        say_json([listing_people.person_json(line) for line in lines])
+    else:
+        out.print(listing_people.people_table(lines, LANGUAGE))
+
+
+@user.command("show", help=say("一个人和他的终端。", "One person, with his devices."))
+def user_show(staff_no: StaffNo, data: Data = DEFAULT_DATA, as_json: AsJson = False) -> None:
+    """Show a person."""
+    line, devices = look(data, lambda inspection: inspection.person(staff_no))
+    if as_json:
+        own = [listing_clocks.device_json(each) for each in devices]
+        say_json(listing_people.person_json(line) | {"devices": own})
+    else:
+        out.print(listing_people.person_page(line, devices, LANGUAGE))
+
+
+@user.command("grids", help=say("让一个人只负责这些网格。", "Let somebody work in these grids and no others."))
+def user_grids(
+    staff_no: StaffNo,
+    grids: Annotated[list[str], typer.Argument(help=say("网格编码。", "Grid codes."))],
+    data: Data = DEFAULT_DATA,
+    as_json: AsJson = False,
+) -> None:
+    """Assign."""
+    _say_person(order(data, "user_grids", {"staff_no": staff_no, "grids": grids}), as_json=as_json)
+
+
+@user.command("disable", help=say("停用一个人：他的终端都不能同步。", "Turn away all devices of somebody."))
+def user_disable(staff_no: StaffNo, reason: Reason = "", data: Data = DEFAULT_DATA, as_json: AsJson = False) -> None:
+    """Disable."""
+    _say_person(order(data, "user_disable", {"staff_no": staff_no, "reason": reason}), as_json=as_json)
+
+
+@user.command("enable", help=say("重新启用一个人。", "Let somebody work again."))
+def user_enable(staff_no: StaffNo, reason: Reason = "", data: Data = DEFAULT_DATA, as_json: AsJson = False) -> None:
+    """Enable."""
+    _say_person(order(data, "user_enable", {"staff_no": staff_no, "reason": reason}), as_json=as_json)
+
+
+@device.command("list", help=say("全部终端。", "All devices."))
+def device_list(status: Status = None, data: Data = DEFAULT_DATA, as_json: AsJson = False) -> None:
+    """List devices."""
+    say_devices(data, status, as_json=as_json)
+
+
+@device.command("show", help=say("一台终端。", "One device."))
+def device_show(name: DeviceName, data: Data = DEFAULT_DATA, as_json: AsJson = False) -> None:
+    """Show a device."""
+    line = look(data, lambda inspection: inspection.device(name))
+    if as_json:
+        say_json(listing_clocks.device_json(line))
+    else:
+        out.print(listing_clocks.devices_table([line], LANGUAGE))
+
+
+@device.command("suspend", help=say("暂停一台终端，可恢复。", "Turn a device away, until it is resumed."))
+def device_suspend(name: DeviceName, reason: Reason = "", data: Data = DEFAULT_DATA, as_json: AsJson = False) -> None:
+    """Suspend."""
+    _step(data, "suspend", name, reason, as_json=as_json)
+
+
+@device.command("resume", help=say("恢复一台暂停的终端。", "Let a suspended device go on."))
+def device_resume(name: DeviceName, reason: Reason = "", data: Data = DEFAULT_DATA, as_json: AsJson = False) -> None:
+    """Resume."""
+    _step(data, "resume", name, reason, as_json=as_json)
+
+
+@device.command("revoke", help=say("作废一台遗失的终端，不能恢复。", "Give up a lost device for ever."))
+def device_revoke(name: DeviceName, reason: Reason = "", data: Data = DEFAULT_DATA, as_json: AsJson = False) -> None:
+    """Revoke."""
+    _step(data, "revoke", name, reason, as_json=as_json)
+
+
+@grid.command("list", help=say("已导入的网格和负责人。", "The grids that were imported, and who works in them."))
+def grid_list(data: Data = DEFAULT_DATA, limit: Limit = LIMIT, as_json: AsJson = False) -> None:
+    """List grids."""
+    lines = look(data, lambda inspection: inspection.grids())[:limit]
+    if as_json:
+        say_json([listing_people.grid_json(line) for line in lines])
+    else:
+        out.print(listing_people.grids_table(lines, LANGUAGE))
+
+
+@grid.command("import", help=say("从表格（CSV）导入网格。", "Import grids from a table (CSV)."))
+def grid_import(
+    file: Annotated[Path, typer.Argument(help=say("CSV 文件，首行是列名。", "CSV; the first line names columns."))],
+    data: Data = DEFAULT_DATA,
+    as_json: AsJson = False,
+) -> None:
+    """Import grids."""
+    say_imported(order(data, "import_grids", {"rows": _rows(file)}), as_json=as_json)
+
+
+def say_imported(answer: dict[str, Any], *, as_json: bool) -> None:
+    """Say how much was read and is new."""
+    if as_json:
+        say_json(answer)
+    else:
+        counts = answer["read"], answer["written"]
+        out.print(say("读到 {} 条，新增 {} 条。".format(*counts), "Read {}, new {}.".format(*counts)))
+
+
+def say_devices(data: Path, status: str | None, *, as_json: bool) -> None:
+    """List devices."""
+    lines = look(data, lambda inspection: inspection.devices(status=status))
+    if as_json:
+        say_json([listing_clocks.device_json(line) for line in lines])
+    else:
+        out.print(listing_clocks.devices_table(lines, LANGUAGE))
+
+
+def _rows(file: Path) -> list[dict[str, str]]:
+    try:
+        raw = file.read_bytes()
+    except OSError as reason:
+        fail(f"读不了 {file}：{reason.strerror}", f"Cannot read {file}: {reason.strerror}")
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        # What a Chinese Excel saves; whatever it is not would show as wrong column names.
+        text = raw.decode("gb18030", errors="replace")
+    rows = [*csv.reader(text.splitlines())]
+    if not rows:
+        fail(f"{file} 是空的。", f"{file} is empty.")
+    columns, lines = rows[0], [row for row in rows[1:] if any(cell.strip() for cell in row)]
+    for number, row in enumerate(lines, start=1):
+        if len(row) != len(columns):
+            fail(
+                f"第 {number} 行有 {len(row)} 列，应有 {len(columns)} 列。",
+                f"Row {number} has {len(row)} columns, not {len(columns)}.",
+            )
+    return [dict(zip(columns, row, strict=True)) for row in lines]
+
+
+def _step(data: Path, step: str, name: str, reason: str, *, as_json: bool) -> None:
+    answer = order(data, "device", {"device": name, "step": step, "reason": reason})
+    if as_json:
+        say_json(answer)
+    else:
+        said, digits = _STEPS[step], answer["device"][:8]
+        out.print(say(f"终端 {digits} {said.zh}。", f"Device {digits} {said.en}."), markup=False, highlight=False)
+
+
+def _say_person(answer: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        say_json(answer)
+        return
+    status = listing_people.state(answer["status"], LANGUAGE)
+    grids = "、".join(answer["grids"]) or say("没有网格", "no grids")
+    out.print(f"{answer['staff_no']} {answer['name']}: {status}, {grids}", markup=False, highlight=False)
