@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
@@ -16,11 +16,12 @@ from .keyfile import read_keys, write_keys
 from .service.commands import LocalCommands
 from .service.deciding import Deciding
 from .service.enrolment import Enrolment
-from .service.exchange import Exchange
+from .service.exchange import Exchange, Told
 from .service.gaps import Gaps
 from .service.importing import Importing
 from .service.inspection import Inspection
 from .service.keys import ServerKeys
+from .service.readiness import Readiness
 from .settings import FILE, Settings
 from .store.contract import Store, Tenancy
 from .store.sqlite import SqliteStore
@@ -41,6 +42,7 @@ class Services:
     enrolment: Enrolment
     inspection: Inspection
     commands: LocalCommands
+    readiness: Readiness
 
 
 def now_ms() -> int:
@@ -78,8 +80,8 @@ def sole_writer(settings: Settings, *, patience_s: float = 0.0) -> Iterator[None
 
 
 @asynccontextmanager
-async def services(settings: Settings) -> AsyncIterator[Services]:
-    """Open the store and the services on it."""
+async def services(settings: Settings, told: Callable[[Told], None] = lambda _: None) -> AsyncIterator[Services]:
+    """Open the store and the services on it. `told` hears of every exchange."""
     keys = read_keys(settings.keys)
     kinds = shipped_kinds()
     store = await SqliteStore.open(settings.database)
@@ -91,10 +93,11 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
             store,
             keys,
             kinds,
-            Exchange(store, keys, kinds, now_ms),
+            Exchange(store, keys, kinds, now_ms, told),
             enrolment,
             Inspection(store, kinds),
             LocalCommands(enrolment, importing, deciding, gaps, kinds),
+            Readiness(store),
         )
     finally:
         await store.close()
