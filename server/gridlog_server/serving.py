@@ -127,7 +127,7 @@ async def _public(settings: Settings, opened: Services, metrics: Metrics) -> Asy
         access_log=None,
         logger=_noise,
         keepalive_timeout=settings.header_seconds,
-        lingering_time=_LINGER_SECONDS,
+        lingering_time=min(_LINGER_SECONDS, settings.stall_seconds),
         shutdown_timeout=_STOP_SECONDS,
     )
     await runner.setup()

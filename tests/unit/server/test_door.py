@@ -65,12 +65,8 @@ def test_addresses_that_rest_are_forgotten_and_never_too_many_are_kept() -> None
 
 def failing(reason: Exception) -> logging.LogRecord:
     try:
-        try:
-            raise KeyError(PLANTED)
-        except KeyError:
-            raise reason from None
-    except Exception as caught:  # noqa: BLE001 - whatever it is, it is to be logged.
-        caught.__context__ = KeyError(PLANTED)
+        raise reason from KeyError(PLANTED)
+    except type(reason) as caught:
         return logging.LogRecord(
             "x", logging.ERROR, "x.py", 1, "unforeseen", (), (type(caught), caught, caught.__traceback__)
         )
