@@ -21,6 +21,7 @@ from .service.gaps import Gaps
 from .service.importing import Importing
 from .service.inspection import Inspection
 from .service.keys import ServerKeys
+from .service.live import Live
 from .service.readiness import Readiness
 from .settings import FILE, Settings
 from .store.contract import Store, Tenancy
@@ -43,6 +44,7 @@ class Services:
     inspection: Inspection
     commands: LocalCommands
     readiness: Readiness
+    live: Live
 
 
 def now_ms() -> int:
@@ -98,6 +100,7 @@ async def services(settings: Settings, told: Callable[[Told], None] = lambda _: 
             Inspection(store, kinds),
             LocalCommands(enrolment, importing, deciding, gaps, kinds),
             Readiness(store),
+            Live(store, keys),
         )
     finally:
         await store.close()

@@ -19,6 +19,7 @@ from gridlog_protocol.limits import MESSAGE_BYTES_MAX
 
 from .api import exchange as exchange_api
 from .api import health, local
+from .api import live as live_api
 from .api.metrics import Scraping
 from .api.visits import reception
 from .app import Services, services, sole_writer
@@ -48,7 +49,13 @@ def public_app(settings: Settings, opened: Services, metrics: Metrics) -> web.Ap
     intake = Intake(message_bytes_max=MESSAGE_BYTES_MAX, stall_s=settings.stall_seconds)
     app = web.Application(middlewares=[reception(rates, metrics, settings.trusted_proxies)])
     app.add_routes(exchange_api.routes(opened.exchange, opened.enrolment, opened.keys, intake, metrics))
+    app.add_routes(live_api.routes(opened.live, metrics))
     app.add_routes(health.routes(opened.readiness))
+
+    async def end_live(_: web.Application) -> None:
+        opened.live.end()
+
+    app.on_shutdown.append(end_live)
     return app
 
 
@@ -105,6 +112,7 @@ async def serving(settings: Settings, opened: Services, metrics: Metrics | None 
     async with AsyncExitStack() as doors:
         # Left last, so that a stop is measured too.
         await doors.enter_async_context(_background(metrics.watch_lag()))
+        await doors.enter_async_context(_background(opened.live.look_forever()))
         inner = await doors.enter_async_context(_runner(local_app(opened, scraping)))
         await _listen_locally(inner, settings)
         doors.callback(settings.socket.unlink, missing_ok=True)
