@@ -51,11 +51,6 @@ def public_app(settings: Settings, opened: Services, metrics: Metrics) -> web.Ap
     app.add_routes(exchange_api.routes(opened.exchange, opened.enrolment, opened.keys, intake, metrics))
     app.add_routes(live_api.routes(opened.live, metrics))
     app.add_routes(health.routes(opened.readiness))
-
-    async def end_live(_: web.Application) -> None:
-        opened.live.end()
-
-    app.on_shutdown.append(end_live)
     return app
 
 
@@ -161,6 +156,9 @@ async def _public(settings: Settings, opened: Services, metrics: Metrics) -> Asy
             yield port
     finally:
         await listener.close()
+        # First: once aiohttp stops it reads nothing more, goodbyes of channels neither.
+        opened.live.end()
+        await opened.live.ended()
         await runner.cleanup()
 
 

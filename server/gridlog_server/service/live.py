@@ -10,7 +10,7 @@ import asyncio
 import logging
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import NoReturn
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -25,6 +25,7 @@ from .keys import ServerKeys
 log = logging.getLogger(__name__)
 _LOOK_EVERY_S = 0.25
 _LOOK_AGAIN_S = 5.0
+_GOODBYE_S = 1.0
 _TOUCHES_MAX = 1000
 _SCOPES_MAX = 500
 
@@ -64,6 +65,8 @@ class Live:
         self._keys = keys
         self._ears: dict[DeviceHandle, Ear] = {}
         self._seen = Position(0)
+        self._is_quiet = asyncio.Event()
+        self._is_quiet.set()
 
     async def admit(self, raw: bytes, challenge: bytes) -> Ear:
         """Open the sealed hello that answers a challenge, and return its device's ear. Raises ProtocolError."""
@@ -90,6 +93,7 @@ class Live:
         if before is not None:
             before.end()
         self._ears[ear.handle] = ear
+        self._is_quiet.clear()
         # Whoever synchronised before somebody else's commit has not heard of that.
         ear.tell(self._seen)
         try:
@@ -97,11 +101,18 @@ class Live:
         finally:
             if self._ears.get(ear.handle) is ear:
                 del self._ears[ear.handle]
+            if not self._ears:
+                self._is_quiet.set()
 
     def end(self) -> None:
         """End all ears: the server stops."""
         for ear in self._ears.values():
             ear.end()
+
+    async def ended(self) -> None:
+        """Wait, not for long, until nobody listens any more."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._is_quiet.wait(), _GOODBYE_S)
 
     async def look_forever(self) -> NoReturn:
         """Look at the log again and again, and tell whom it concerns."""
