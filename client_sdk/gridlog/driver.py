@@ -165,6 +165,25 @@ class Driver:
             size = self._sizes[op.id] = len(pack_op(op))
         return size
 
+    def hello(self, challenge: bytes) -> bytes:
+        """Seal what lets this device listen on a live channel. Raises NotEnrolledError."""
+        enrolled = self._memory.enrolled
+        if enrolled is None:
+            raise NotEnrolledError
+        return seal(
+            b"",
+            purpose=Purpose.LIVE_HELLO,
+            address=enrolled.handle,
+            reader=X25519PublicKey.from_public_bytes(enrolled.server_exchange_key),
+            sender=self._vault.signing_key,
+            context=challenge,
+        )
+
+    def is_news(self, position: int) -> bool:
+        """Tell whether the log goes further than our cursor. A number out of the protocol's range is none."""
+        standing = self._memory.standing
+        return standing is not None and position > standing.position
+
     def has_pending(self, *, before: int) -> bool:
         """Tell whether ops below the seq `before` wait to be sent."""
         return bool(self._sendable(before))

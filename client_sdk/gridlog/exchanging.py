@@ -157,8 +157,12 @@ async def turns(
     *,
     every_s: float,
     on_turn: Callable[[SyncTurn], None] | None,
+    rest: Callable[[float], Awaitable[None]],
 ) -> NoReturn:
-    """Synchronise for ever: see `FieldStore.sync_forever`. `so_far` tells how far a `sync` came that failed."""
+    """Synchronise for ever: see `FieldStore.sync_forever`. `so_far` tells how far a `sync` came that failed.
+
+    `rest` is the pause after a success; it may end early.
+    """
     failures = 0
     while True:
         trouble: UnreachableError | RefusedError | None = None
@@ -181,4 +185,4 @@ async def turns(
             pause_s = backoff_s(failures, chance=random.random(), retry_after_s=wish_s)  # noqa: S311 - no secret.
         if on_turn is not None:
             on_turn(SyncTurn(report, trouble, pause_s))
-        await asyncio.sleep(pause_s)
+        await (asyncio.sleep if trouble else rest)(pause_s)

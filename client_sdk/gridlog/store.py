@@ -40,6 +40,7 @@ from .errors import AlreadyEnrolledError
 from .exchanging import Exchanging, Means, turns
 from .journal import Journal
 from .journal_file import is_made
+from .listening import Listening
 from .looking import Query
 from .reading import Files, closing_on_error, open_files, read_store
 from .records import DecidedNote, HeldNote, PendingOp, Record, SyncReport, SyncStatus, SyncTurn
@@ -290,12 +291,25 @@ class FieldStore(Drafting, Watching):
     ) -> NoReturn:
         """Synchronise again and again, until the task that runs this is cancelled: nothing is lost by that.
 
-        After a success it rests for `every_s` seconds; after a cut it goes on at once if anything came through, and
-        else with growing, jittered pauses; a busy server's `Retry-After` is obeyed. `on_report` hears of each turn.
-        Raises what a person must act on: NotEnrolledError, ForeignServerError, DiskFullError, DiskFailedError, and
-        RefusedError unless its recovery is to try again.
+        After a success it rests for `every_s` seconds, or until something is written here or the server says that
+        there is something: it listens on the server's live channel, as long as there is one. After a cut it goes on
+        at once if anything came through, and else with growing, jittered pauses; a busy server's `Retry-After` is
+        obeyed. `on_report` hears of each turn. Raises what a person must act on: NotEnrolledError,
+        ForeignServerError, DiskFullError, DiskFailedError, and RefusedError unless its recovery is to try again.
         """
-        await turns(self.sync, lambda: self._exchanging.report, every_s=every_s, on_turn=on_report)
+        transport = _transport(self._enrolled().address)
+        try:
+            listening = Listening(
+                lambda: transport.live(lambda challenge: self._run(lambda: self._driver.hello(challenge))),
+                self._watches.begin(None),
+                is_news=lambda position: self._run(lambda: self._driver.is_news(position)),
+                has_pending=lambda: self._run(lambda: bool(self._memory.pending)),
+            )
+            async with listening.running():
+                so_far = lambda: self._exchanging.report  # noqa: E731 - as short as its name.
+                await turns(self.sync, so_far, every_s=every_s, on_turn=on_report, rest=listening.rest)
+        finally:
+            await transport.close()
 
     async def _take_in(self, asked: Asked, answer: bytes) -> tuple[Absorbed, bool | None]:
         async with self._writing:

@@ -13,18 +13,22 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import aiohttp
 from aiohttp.abc import AbstractStreamWriter
 
-from gridlog_protocol.limits import MESSAGE_BYTES_MAX
+from gridlog_protocol.canonical import NotCanonicalError, unpack
+from gridlog_protocol.limits import CHALLENGE_BYTES, MESSAGE_BYTES_MAX
 from gridlog_sync.pacing import Broken
 
 from .errors import RefusedError, UnreachableError
 
 MEDIA_TYPE = "application/vnd.gridlog"
+_LIVE_BYTES_MAX = 1024
 CONNECT_SECONDS = 15
 STALL_SECONDS = 25
 """Without a byte for this long a link is dead. There is no limit on the whole: a slow link is still a link."""
@@ -96,9 +100,37 @@ class HttpTransport:
             how = Broken.ANSWERING if has_begun else Broken.ASKING if upload.has_begun else Broken.BEFORE
             raise UnreachableError(_why(reason), how) from None
 
+    @asynccontextmanager
+    async def live(self, hello: Callable[[bytes], Awaitable[bytes]]) -> AsyncIterator[AsyncIterator[int]]:
+        """Open the live channel, and yield the positions that the server tells of. `hello` answers its challenge.
+
+        Raises UnreachableError: also if there is no such channel, or we may not listen.
+        """
+        try:
+            async with self._session.ws_connect(
+                f"{self._address}/v1/live", heartbeat=STALL_SECONDS, max_msg_size=_LIVE_BYTES_MAX
+            ) as channel:
+                challenge = await channel.receive_bytes(timeout=STALL_SECONDS)
+                if len(challenge) != CHALLENGE_BYTES:
+                    raise UnreachableError("not a challenge")
+                await channel.send_bytes(await hello(challenge))
+                yield _positions(channel)
+        except (TimeoutError, aiohttp.ClientError, OSError, TypeError, NotCanonicalError) as reason:
+            raise UnreachableError(_why(reason)) from None
+
     async def close(self) -> None:
         """Let go of connections."""
         await self._session.close()
+
+
+async def _positions(channel: aiohttp.ClientWebSocketResponse) -> AsyncIterator[int]:
+    async for message in channel:
+        if message.type is not aiohttp.WSMsgType.BINARY:
+            return
+        position = unpack(message.data)
+        if not isinstance(position, int):
+            return
+        yield position
 
 
 class _Upload(aiohttp.payload.BytesPayload):

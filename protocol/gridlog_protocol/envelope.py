@@ -42,6 +42,7 @@ class Purpose(IntEnum):
     SYNC_RESPONSE = 2
     ENROL_REQUEST = 3
     ENROL_RESPONSE = 4
+    LIVE_HELLO = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +93,11 @@ def seal(
     sender: Ed25519PrivateKey,
     context: bytes = b"",
 ) -> bytes:
-    """Sign and seal a body. `context` is what both sides know and never send: for a response, its request."""
+    """Sign and seal a body.
+
+    `context` is what both sides know and is not sent with it: for a response, its request; for a hello, the challenge
+    that it answers.
+    """
     header = Header(purpose, key_id(reader), address).packed()
     signature = sender.sign(_signed_bytes(header, reader, context, body))
     return header + _HPKE.encrypt(signature + body, reader, _info(header, context))

@@ -44,6 +44,9 @@ RECORD_BYTES_MAX = 512 << 10
 ENROL_BYTES_MAX = 4 << 10
 """An enrolment request: the only message that is read before anybody is known to have signed it."""
 
+CHALLENGE_BYTES = 16
+"""What a hello on the live channel answers: nobody hears the same one twice."""
+
 OP_BYTES_MAX = 128 << 10
 """One op, packed: several times the longest mediation note."""
 

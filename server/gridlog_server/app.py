@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
@@ -16,13 +16,15 @@ from .keyfile import read_keys, read_recovery_key, write_keys
 from .service.commands import LocalCommands
 from .service.deciding import Deciding
 from .service.enrolment import Enrolment
-from .service.exchange import Exchange
+from .service.exchange import Exchange, Told
 from .service.gaps import Gaps
 from .service.grids import Grids
 from .service.importing import Importing
 from .service.inspection import Inspection
 from .service.keys import ServerKeys
+from .service.live import Live
 from .service.people import People
+from .service.readiness import Readiness
 from .service.standing import Standing
 from .settings import FILE, Settings
 from .store.contract import Store, Tenancy
@@ -44,6 +46,8 @@ class Services:
     enrolment: Enrolment
     inspection: Inspection
     commands: LocalCommands
+    readiness: Readiness
+    live: Live
 
 
 def now_ms() -> int:
@@ -81,8 +85,8 @@ def sole_writer(settings: Settings, *, patience_s: float = 0.0) -> Iterator[None
 
 
 @asynccontextmanager
-async def services(settings: Settings) -> AsyncIterator[Services]:
-    """Open the store and the services on it."""
+async def services(settings: Settings, told: Callable[[Told], None] = lambda _: None) -> AsyncIterator[Services]:
+    """Open the store and the services on it. `told` hears of every exchange."""
     keys = read_keys(settings.keys)
     kinds = shipped_kinds()
     store = await SqliteStore.open(settings.database)
@@ -104,7 +108,7 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
             store,
             keys,
             kinds,
-            Exchange(store, keys, kinds, now_ms),
+            Exchange(store, keys, kinds, now_ms, told),
             enrolment,
             Inspection(store, kinds),
             LocalCommands(
@@ -117,6 +121,8 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
                 grids=grids,
                 kinds=kinds,
             ),
+            Readiness(store),
+            Live(store, keys),
         )
     finally:
         await store.close()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Annotated, Any
 
 import typer
@@ -72,9 +71,10 @@ def init(
 def run(data: Data = DEFAULT_DATA) -> None:
     """Serve."""
     from . import serving  # noqa: PLC0415 - An HTTP server takes half of the start of a command that needs none.
+    from .door import logs, tls  # noqa: PLC0415 - Likewise.
 
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     settings = settings_at(data)
+    logs.configure(settings.log_format, settings.log_level)
 
     def announce(address: str) -> None:
         # One plain line: scripts wait for it.
@@ -84,6 +84,8 @@ def run(data: Data = DEFAULT_DATA) -> None:
         guarded(serving.run(settings, announce))
     except app.InUseError:
         fail("另一个进程正在使用这个数据目录。", "Another process is using this data directory.")
+    except tls.TlsError as reason:
+        fail(f"证书或私钥不能用：{reason}", f"Certificate and key cannot be used: {reason}")
     except OSError as reason:
         fail(f"无法监听 {settings.host}:{settings.port}（{reason}）。", f"Cannot listen on {settings.host}: {reason}")
 

@@ -1,12 +1,18 @@
-"""What an operator can set: one file in the data directory, with the environment above it."""
+"""What an operator can set: one file in the data directory, with the environment above it.
+
+Every setting is one row of a table: its name, and what reads it. Whatever is wrong is refused by name at the start.
+"""
 
 from __future__ import annotations
 
 import json
+import math
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
+from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
 from gridlog_protocol.invitation import ADDRESS_BYTES_MAX
@@ -14,6 +20,9 @@ from gridlog_protocol.texts import Text
 
 FILE = "server.toml"
 ENVIRONMENT_PREFIX = "GRIDLOG_SERVER_"
+LOG_FORMATS = ("text", "json")
+LOG_LEVELS = ("debug", "info", "warning", "error")
+Network: TypeAlias = IPv4Network | IPv6Network
 
 
 class SettingsError(Exception):
@@ -26,12 +35,40 @@ class SettingsError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Where the data is, where to listen, and the address that enrolment codes tell handhelds."""
+    """Where the data is, where to listen, the address that enrolment codes tell handhelds, and what strangers may.
+
+    An address that is limited is a client's: behind a trusted proxy the one that the proxy names. Of IPv6, a /64.
+    """
 
     data: Path
     host: str
     port: int
     address: str
+
+    tls_certificate: Path | None = None
+    """PEM file with the certificate and its chain. With it the server speaks HTTPS, and nothing else."""
+    tls_key: Path | None = None
+    """PEM file with the private key."""
+    trusted_proxies: tuple[Network, ...] = ()
+    """Whose X-Forwarded-For is believed. Nobody else's is."""
+    metrics_listen: tuple[str, int] | None = None
+    """Host and port of a listener of its own for metrics."""
+
+    connections_max: int = 2000
+    """Open connections. Each may hold one message, so this bounds memory too."""
+    connections_per_address_max: int = 200
+    """Open connections of one address: a carrier has many handhelds behind one."""
+    requests_per_minute: int = 1200
+    """Requests of one address, on average."""
+    requests_burst: int = 300
+    """Requests of one address at once, after a pause."""
+    header_seconds: float = 20.0
+    """How long a request's headers may take, a TLS handshake too, and how long a connection may rest between two."""
+    stall_seconds: float = 25.0
+    """How long nothing may arrive of a body, or be taken of an answer."""
+
+    log_format: str = "text"
+    log_level: str = "info"
 
     @property
     def database(self) -> Path:
@@ -62,6 +99,7 @@ class Settings:
         """Return the settings file's content."""
         return (
             "# Gridlog server. Each setting can be overridden by the environment, e.g. GRIDLOG_SERVER_PORT.\n"
+            "# There are more, for TLS, proxies, limits and logs: see server/README.md.\n"
             f"host = {_quoted(self.host)}        # address to listen on\n"
             f"port = {self.port}             # port to listen on; 0 picks a free one\n"
             f"address = {_quoted(self.address)}  # how handhelds reach this server; enrolment codes carry it\n"
@@ -81,13 +119,25 @@ def load(data: Path, environment: Mapping[str, str]) -> Settings:
         raise SettingsError("data", zh, en) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as reason:
         raise SettingsError(FILE, f"文件格式不正确（{reason}）。", f"not a TOML file ({reason})") from None
-    for name in ("host", "port", "address"):
+    for name in _READERS:
         if ENVIRONMENT_PREFIX + name.upper() in environment:
             found[name] = environment[ENVIRONMENT_PREFIX + name.upper()]
-    unknown = sorted(set(found) - {"host", "port", "address"})
+    unknown = sorted(set(found) - set(_READERS))
     if unknown:
         raise SettingsError(unknown[0], "没有这一项设置。", "there is no such setting")
-    return Settings(data, _text(found, "host"), _port(found), checked_address(_text(found, "address")))
+    for name in ("host", "port", "address"):
+        if name not in found:
+            raise SettingsError(name, "缺少这一项设置。", "missing")
+    return Settings(data, **_with_tls_files({name: _READERS[name](name, found[name]) for name in found}, data))
+
+
+def _with_tls_files(read: dict[str, Any], data: Path) -> dict[str, Any]:
+    names = ("tls_certificate", "tls_key")
+    given = [name for name in names if read.get(name) is not None]
+    if len(given) == 1:
+        (lacking,) = set(names) - set(given)
+        raise SettingsError(lacking, "证书和私钥须一起设置。", "a certificate and its key go together")
+    return read | {name: data / read[name] for name in given}
 
 
 def checked_address(address: str) -> str:
@@ -111,17 +161,93 @@ def _has_host(address: str) -> bool:
         return False
 
 
-def _text(found: Mapping[str, object], name: str) -> str:
-    value = found.get(name)
+def _text(name: str, value: object) -> str:
     if not isinstance(value, str) or not value:
         raise SettingsError(name, "缺少，或不是文字。", "missing, or not text")
     return value
 
 
-def _port(found: Mapping[str, object]) -> int:
-    value = found.get("port")
-    # `isdigit` would take "²" as well, which is no number.
-    is_number = isinstance(value, int) or (isinstance(value, str) and value.isascii() and value.isdecimal())
-    if not is_number or isinstance(value, bool) or not 0 <= int(str(value)) <= 65535:
-        raise SettingsError("port", "应为 0 到 65535 的整数。", "a whole number from 0 to 65535")
-    return int(str(value))
+def _address(name: str, value: object) -> str:
+    return checked_address(_text(name, value))
+
+
+def _path(name: str, value: object) -> Path | None:
+    if not isinstance(value, str):
+        raise SettingsError(name, "应为文件路径。", "the path of a file")
+    return Path(value) if value else None
+
+
+def _whole(least: int, most: int) -> Callable[[str, object], int]:
+    def read(name: str, value: object) -> int:
+        # `isdigit` would take "²" as well, which is no number. Of more digits `int` refuses to make anything.
+        is_number = isinstance(value, int) or (
+            isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) < 20
+        )
+        if not is_number or isinstance(value, bool) or not least <= int(str(value)) <= most:
+            raise SettingsError(name, f"应为 {least} 到 {most} 的整数。", f"a whole number from {least} to {most}")
+        return int(str(value))
+
+    return read
+
+
+def _seconds(name: str, value: object) -> float:
+    try:
+        number = math.nan if isinstance(value, bool) else float(str(value))
+    except ValueError:
+        number = math.nan
+    # What is not a number is not between numbers either.
+    if not 0.1 <= number <= 3600:
+        raise SettingsError(name, "应为 0.1 到 3600 的秒数。", "seconds, from 0.1 to 3600")
+    return number
+
+
+def _one_of(*choices: str) -> Callable[[str, object], str]:
+    def read(name: str, value: object) -> str:
+        if not isinstance(value, str) or value not in choices:
+            named = ", ".join(choices)
+            raise SettingsError(name, f"应为其中之一：{named}。", f"one of {named}")
+        return value
+
+    return read
+
+
+def _networks(name: str, value: object) -> tuple[Network, ...]:
+    parts = value.replace(",", " ").split() if isinstance(value, str) else value
+    try:
+        # As text: a number is an address to `ipaddress`, and never what somebody meant.
+        return tuple(
+            ip_network(part if isinstance(part, str) else "")
+            for part in (parts if isinstance(parts, list) else [value])
+        )
+    except ValueError:
+        zh = "应为地址或网段的列表，如 10.0.0.0/8。"
+        raise SettingsError(name, zh, "a list of addresses or networks, e.g. 10.0.0.0/8") from None
+
+
+def _endpoint(name: str, value: object) -> tuple[str, int] | None:
+    if value == "":
+        return None
+    host, colon, port = value.rpartition(":") if isinstance(value, str) else ("", "", "")
+    is_number = port.isascii() and port.isdecimal() and len(port) <= 5 and int(port) <= 65535
+    if not colon or not host or not is_number:
+        raise SettingsError(name, "应为 主机:端口，如 127.0.0.1:9464。", "HOST:PORT, e.g. 127.0.0.1:9464")
+    return host.strip("[]"), int(port)
+
+
+_READERS: Mapping[str, Callable[[str, object], Any]] = {
+    "host": _text,
+    "port": _whole(0, 65535),
+    "address": _address,
+    "tls_certificate": _path,
+    "tls_key": _path,
+    "trusted_proxies": _networks,
+    "metrics_listen": _endpoint,
+    "connections_max": _whole(1, 1_000_000),
+    "connections_per_address_max": _whole(1, 1_000_000),
+    "requests_per_minute": _whole(1, 1_000_000),
+    "requests_burst": _whole(1, 1_000_000),
+    "header_seconds": _seconds,
+    "stall_seconds": _seconds,
+    "log_format": _one_of(*LOG_FORMATS),
+    "log_level": _one_of(*LOG_LEVELS),
+}

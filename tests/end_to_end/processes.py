@@ -81,8 +81,9 @@ def free_port() -> int:
 class ServerProcess:
     """A `gridlog-server` on a data directory of its own. It keeps its address when it is started again."""
 
-    def __init__(self, data_dir: Path, port: int | None = None) -> None:
+    def __init__(self, data_dir: Path, port: int | None = None, environment: Mapping[str, str] | None = None) -> None:
         self.data_dir = data_dir
+        self._extra = dict(environment or {})
         self.port = port or free_port()
         self.address = f"http://127.0.0.1:{self.port}"
         self._process: subprocess.Popen[str] | None = None
@@ -107,6 +108,16 @@ class ServerProcess:
     def log(self) -> str:
         """What the server has written to its standard output and error since it first started."""
         return "".join(self._log)
+
+    @property
+    def pid(self) -> int:
+        """The process's number. Only while it runs."""
+        assert self._process is not None
+        return self._process.pid
+
+    def hang_up(self) -> None:
+        """Ask it to read its certificate again."""
+        os.kill(self.pid, signal.SIGHUP)
 
     def start(self) -> None:
         """Start it, and return when it listens."""
@@ -151,7 +162,8 @@ class ServerProcess:
         return done.json
 
     def _environment(self) -> dict[str, str]:
-        return clean_environment({"GRIDLOG_SERVER_DATA": str(self.data_dir), "PYTHONUNBUFFERED": "1"})
+        named = {"GRIDLOG_SERVER_DATA": str(self.data_dir), "PYTHONUNBUFFERED": "1"}
+        return clean_environment(named | self._extra)
 
     def _read(self, started: subprocess.Popen[str], is_listening: threading.Event) -> None:
         # Somebody must read to the end: a full pipe would stop the server.

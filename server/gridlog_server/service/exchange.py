@@ -30,7 +30,7 @@ from gridlog_protocol.messages import (
     cursor_token,
 )
 from gridlog_protocol.receipts import Receipt, sign_receipt
-from gridlog_protocol.repair import EXTRA, RepairQuestion, answer_row, read_question
+from gridlog_protocol.repair import EXTRA, Bodies, Overview, RepairQuestion, answer_row, read_answer, read_question
 from gridlog_protocol.segment import Segment, verify
 from gridlog_protocol.segment_codec import segment_row
 from gridlog_server.store.contract import Device, LogHead, Person, Store, StoredOp, Transaction
@@ -62,15 +62,43 @@ class Caller:
         return (TENANT_SCOPE, *sorted(self.person.scopes))
 
 
-class Exchange:
-    """The use case behind `POST /v1/sync`."""
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What became of one exchange with a known device, for whoever keeps the books: numbers, no content.
 
-    def __init__(self, store: Store, keys: ServerKeys, kinds: KindSet, now_ms: Callable[[], int]) -> None:
+    `refused` is a refusal's code or empty. `differs` tells that the device found its records unlike ours; `repaired`
+    that the answer has records that set it right.
+    """
+
+    handle: DeviceHandle
+    refused: str = ""
+    accepted: int = 0
+    held: int = 0
+    differs: bool = False
+    repaired: bool = False
+
+
+def _to_nobody(_: Told) -> None:
+    """Keep no books."""
+
+
+class Exchange:
+    """The use case behind `POST /v1/sync`. `told` hears of every exchange with a known device."""
+
+    def __init__(
+        self,
+        store: Store,
+        keys: ServerKeys,
+        kinds: KindSet,
+        now_ms: Callable[[], int],
+        told: Callable[[Told], None] = _to_nobody,
+    ) -> None:
         self._store = store
         self._keys = keys
         self._kinds = kinds
         self._now_ms = now_ms
         self._urgent = kinds.urgent()
+        self._told = told
 
     async def answer(self, raw: bytes) -> bytes:
         """Take a sealed request and return the sealed answer.
@@ -86,11 +114,14 @@ class Exchange:
         opened.verify(Ed25519PublicKey.from_public_bytes(caller.device.signing_key))
         try:
             request = _sync_request(opened.body, caller)
-            response: SyncResponse | Refused = await self._respond(caller, request, opened.body)
+            answer = await self._respond(caller, request, opened.body)
+            response: SyncResponse | Refused = answer
+            told = _told_of(caller, request, answer)
         except ProtocolError as refusal:
             if refusal.code == "revoked":
                 await self._keep_apart(header, opened.body)
-            response = Refused(refusal.code, refusal.detail)
+            response, told = Refused(refusal.code, refusal.detail), Told(caller.device.handle, refusal.code)
+        self._told(told)
         return seal(
             encode(response),
             purpose=Purpose.SYNC_RESPONSE,
@@ -238,6 +269,17 @@ class Exchange:
             pages=pulled.pages,
             receipt=receipt,
         )
+
+
+def _told_of(caller: Caller, request: SyncRequest, response: SyncResponse) -> Told:
+    question, answer = request.extras.get(EXTRA), response.extras.get(EXTRA)
+    return Told(
+        caller.device.handle,
+        accepted=sum(run.count for run in response.accepted),
+        held=len(response.held),
+        differs=question is not None and isinstance(read_question(question), Overview),
+        repaired=answer is not None and isinstance(read_answer(answer), Bodies),
+    )
 
 
 async def _repaired(snapshot: Transaction, caller: Caller, question: RepairQuestion | None) -> dict[str, Value]:
