@@ -5,7 +5,7 @@ What to ask and what an answer means is decided in `gridlog_sync.session`; this 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING
@@ -14,11 +14,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
 
 from gridlog_protocol.canonical import Value
-from gridlog_protocol.clock import ClockFacts
+from gridlog_protocol.clock import ClockFacts, Stamp
 from gridlog_protocol.codec import decode, encode
 from gridlog_protocol.envelope import Purpose, open_sealed, read_header, reply_address, seal
+from gridlog_protocol.epochs import AGAIN, again_rows
 from gridlog_protocol.errors import ProtocolError
-from gridlog_protocol.ids import Incarnation, Position
+from gridlog_protocol.ids import Epoch, Incarnation, OpId, Position
 from gridlog_protocol.invitation import Invitation, code_id, fingerprint
 from gridlog_protocol.lanes import ROOM, URGENT, urgent_of
 from gridlog_protocol.messages import (
@@ -37,7 +38,7 @@ from gridlog_protocol.segment import Segment, cut
 from gridlog_sync.clocks import newest_offset, offset_by_answer
 from gridlog_sync.pacing import Pace
 from gridlog_sync.reconcile import details, overview
-from gridlog_sync.session import Absorbed, absorb, batch_of, request_for
+from gridlog_sync.session import Absorbed, Fork, absorb, batch_of, fall_back, request_for
 
 from .device_clock import DeviceClock
 from .entries import Enrolled, HeldEntry, TakenAnswer
@@ -50,6 +51,8 @@ from .vault import Vault
 if TYPE_CHECKING:
     from .transport import Transport
 
+_RETURNS_IN_VAIN_MAX = 3
+
 
 @dataclass(frozen=True, slots=True)
 class Asked:
@@ -61,6 +64,7 @@ class Asked:
     counter: int
     status: dict[str, int | str]
     clock: ClockFacts
+    epoch: Epoch
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +85,7 @@ class Driver:
         self._status_sent: dict[str, int | str] | None = None
         self._repair: RepairQuestion | None = None
         self._urgent_to = Position(0)
+        self._returns_in_vain = 0
 
     async def enrol(self, transport: Transport, invitation: Invitation, *, model: str) -> Enrolled:
         """Introduce this device to the server that a code names.
@@ -146,7 +151,7 @@ class Driver:
             counter=counter,
             status=None if status == self._status_sent else {**status},
             clock=clock,
-            extras=self._extras(pace),
+            extras=self._extras(pace, sent),
         )
         raw = seal(
             encode(request),
@@ -155,7 +160,7 @@ class Driver:
             reader=X25519PublicKey.from_public_bytes(memory.enrolled.server_exchange_key),
             sender=self._vault.signing_key,
         )
-        return Asked(raw, sent, sum(map(_size_of, sent)), counter, status, clock)
+        return Asked(raw, sent, sum(map(_size_of, sent)), counter, status, clock, memory.standing.epoch)
 
     def has_pending(self, *, before: int) -> bool:
         """Tell whether ops below the seq `before` wait to be sent."""
@@ -168,8 +173,12 @@ class Driver:
         # The fork is of the oldest name; what follows under newer ones was written after that, and waits its turn.
         return [op for op in pending if op.id.incarnation == pending[0].id.incarnation and op.id.seq < before]
 
-    def _extras(self, pace: Pace) -> dict[str, Value]:
+    def _extras(self, pace: Pace, sent: Sequence[Op]) -> dict[str, Value]:
         extras: dict[str, Value] = {}
+        stamps = ((op.id.seq, self._memory.kept.stamp(op.id)) for op in sent)
+        again = [(seq, stamp) for seq, stamp in stamps if stamp is not None]
+        if again:
+            extras[AGAIN] = again_rows(again)
         if pace.room is not None:
             extras[ROOM] = pace.room
         standing = self._memory.standing
@@ -179,13 +188,18 @@ class Driver:
             extras[EXTRA] = question_row(self._repair)
         return extras
 
-    def take(self, asked: Asked, answer: bytes) -> Answered:
+    def take(self, asked: Asked, answer: bytes) -> Answered | Fork:
         """Open an answer and work out what it changes. Raises RefusedError or ForeignServerError."""
         memory = self._memory
         if memory.enrolled is None or memory.standing is None:
             raise NotEnrolledError
         response = self._response(answer, asked.raw, memory.enrolled)
+        if asked.epoch != memory.standing.epoch:
+            # Its positions are of a life of the server that this device has left meanwhile.
+            raise RefusedError("unknown_cursor", "an answer to what was asked before the server was restored")
         try:
+            if response.epoch:
+                return self._gone_back(fall_back(memory.standing, response))
             absorbed = absorb(
                 memory.standing,
                 response,
@@ -204,6 +218,17 @@ class Driver:
         if self._repair is not None:
             absorbed, repaired = self._repaired(absorbed, response)
         return Answered(absorbed, replace(self._taken(absorbed, response, asked), repaired=repaired))
+
+    def _gone_back(self, fork: Fork) -> Fork:
+        """Forget what was agreed upon with the server's former life."""
+        self._status_sent, self._repair, self._urgent_to = None, None, Position(0)
+        self._returns_in_vain = 0
+        return fork
+
+    @property
+    def has_returned_in_vain(self) -> bool:
+        """Tell whether fetching what differs after a restore brings nothing any more: it is a bug, as ever."""
+        return self._returns_in_vain >= _RETURNS_IN_VAIN_MAX
 
     @property
     def is_repairing(self) -> bool:
@@ -224,7 +249,12 @@ class Driver:
         self._repair = details(answer, mine) if isinstance(answer, Children) and is_fitting else None
         if not isinstance(answer, Bodies) or not is_fitting:
             return absorbed, 0
-        return taken_over(absorbed, answer, confirmed=self._memory.projection.confirmed)
+        is_return = self._memory.is_returning
+        absorbed, count = taken_over(
+            absorbed, answer, confirmed=self._memory.projection.confirmed, is_return=is_return
+        )
+        self._returns_in_vain = 0 if count else self._returns_in_vain + 1
+        return absorbed, 0 if is_return else count
 
     def _segment(self, run: Sequence[Op], enrolled: Enrolled) -> Segment:
         first = run[0].id
@@ -284,6 +314,7 @@ class Driver:
             newest_offset(self._memory.offset, measured),
             decided=absorbed.decided,
             own_alone=tuple(sorted(absorbed.own_alone)),
+            stamps=_raised(absorbed.stamps, asked.sent),
         )
 
     def _receipt(self, absorbed: Absorbed, asked: Asked) -> tuple[Incarnation, ReceiptNote] | None:
@@ -320,6 +351,12 @@ class Driver:
             verify_receipt(receipt, note.signature, Ed25519PublicKey.from_public_bytes(enrolled.server_signing_key))
         except ProtocolError:
             raise ForeignServerError from None
+
+
+def _raised(stamps: Mapping[OpId, Stamp], sent: Sequence[Op]) -> dict[tuple[Incarnation, int], Stamp]:
+    """Return the stamps that are not what the op's own clock said."""
+    claimed = {op.id: int(op.clock.hlc) for op in sent}
+    return {(op.incarnation, op.seq): stamp for op, stamp in stamps.items() if int(stamp) != claimed[op]}
 
 
 def _size_of(op: Op) -> int:

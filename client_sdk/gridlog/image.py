@@ -68,6 +68,8 @@ class _Tag(IntEnum):
     ROOT = 13
     DIGEST = 14
     DRAFT = 15
+    KEPT = 16
+    RETURNING = 17
 
 
 _PAGES = _Tag.PAGES.value
@@ -174,6 +176,10 @@ def _rows_of_ops(memory: Memory) -> Iterator[list[Value]]:
         yield [_Tag.TAIL.value, incarnation, seq, head]
     for (incarnation, block), root in memory.salt_roots.items():
         yield [_Tag.ROOT.value, incarnation, block, root]
+    for row in memory.kept.rows():
+        yield [_Tag.KEPT.value, *row]
+    if memory.is_returning:
+        yield [_Tag.RETURNING.value]
 
 
 def _rows_of_records(memory: Memory) -> Iterator[list[Value]]:
@@ -228,6 +234,16 @@ def _take(memory: Memory, row: list[Any]) -> None:
             memory.projection.load_digest(scope, digest_class, count, int.from_bytes(total, "big"))
         case [_Tag.DRAFT.value, entry]:
             memory.take_draft(read_draft(entry))
+        case _:
+            _take_about_the_server(memory, row)
+
+
+def _take_about_the_server(memory: Memory, row: list[Any]) -> None:
+    match row:
+        case [_Tag.KEPT.value, packed, position, stamp, told_ms]:
+            memory.kept.restore(packed, position, stamp, told_ms)
+        case [_Tag.RETURNING.value]:
+            memory.is_returning = True
         case _:
             _take_about_records(memory, row)
 

@@ -77,6 +77,9 @@ REASON_CHARACTERS_MAX = 200
 DECIDER_CHARACTERS_MAX = 60
 """The name of who decided."""
 
+EPOCHS_MAX = 1024
+"""Lives of one database: a server that is restored every week reaches it in twenty years."""
+
 DECISIONS_MAX = 512
 """Decisions in one answer, each at most about a kilobyte. What is beyond comes with the next one."""
 

@@ -22,8 +22,9 @@ from .service.importing import Importing
 from .service.inspection import Inspection
 from .service.keys import ServerKeys
 from .settings import FILE, Settings
-from .store.contract import Store, Tenancy
+from .store.contract import Store
 from .store.sqlite import SqliteStore
+from .store.tenancy import Tenancy
 
 
 class InUseError(Exception):
@@ -54,7 +55,7 @@ def create(settings: Settings, tenant: TenantId, name: str) -> None:
     if (settings.data / FILE).exists():
         raise FileExistsError(settings.data)
     write_keys(settings.keys, ServerKeys.generate())
-    SqliteStore.create(settings.database, Tenancy(tenant, name, Epoch(os.urandom(8))))
+    SqliteStore.create(settings.database, Tenancy.new(tenant, name, Epoch(os.urandom(8))))
     (settings.data / FILE).write_text(settings.written(), encoding="utf-8")
 
 

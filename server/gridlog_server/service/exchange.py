@@ -5,7 +5,7 @@ The rule it keeps: load, decide, commit, and only then speak. A receipt is signe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -16,10 +16,12 @@ from gridlog_protocol.canonical import Value
 from gridlog_protocol.clock import Stamp
 from gridlog_protocol.codec import decode, encode
 from gridlog_protocol.envelope import Header, Purpose, open_sealed, read_header, reply_address, seal
+from gridlog_protocol.epochs import EPOCHS, epoch_rows, reach, read_again
 from gridlog_protocol.errors import ProtocolError
 from gridlog_protocol.ids import TENANT_SCOPE, DeviceHandle, Position, RecordId, ScopeId
 from gridlog_protocol.kinds import KindSet
 from gridlog_protocol.lanes import URGENT, room_of, urgent_of
+from gridlog_protocol.log_chain import log_start
 from gridlog_protocol.messages import (
     Accepted,
     HeldOp,
@@ -102,8 +104,11 @@ class Exchange:
         # Before anything is stored: a refusal says that nothing was.
         lanes = Lanes(self._urgent, urgent_of(request.extras), room_of(request.extras))
         question = read_question(request.extras[EXTRA]) if EXTRA in request.extras else None
+        again = read_again(request.extras)
         since = await self._since(request)
-        pushed = await self._push(caller, request, since, body, now_ms)
+        if since is None:
+            return await self._restored(request, now_ms)
+        pushed = await self._push(caller, request, since, again, body, now_ms)
         async with self._store.reading() as snapshot:
             own_push = pushed.own_push if pushed else range(0)
             pulled = await pull(
@@ -123,18 +128,64 @@ class Exchange:
         pulled = replace(pulled, left=tuple(sorted(away.union(pulled.left))))
         if pulled.urgent_to:
             extras[URGENT] = pulled.urgent_to
+        if not since.position and len(self._store.tenancy.epochs) > 1:
+            extras[EPOCHS] = epoch_rows(self._store.tenancy.epochs)
         return replace(self._response(request, pulled, pushed, receipt, now_ms), extras=extras)
 
-    async def _since(self, request: SyncRequest) -> LogHead:
-        """Return the log entry behind the cursor. Only a device that was served up to it can know its token."""
+    async def _since(self, request: SyncRequest) -> LogHead | None:
+        """Return the log entry behind the cursor, None if the cursor is of another epoch.
+
+        Only a device that was served up to it can know its token.
+        """
+        tenancy = self._store.tenancy
         async with self._store.reading() as snapshot:
             hashed = await snapshot.ledger.log_hash(request.position)
-        if hashed is None or cursor_token(self._store.tenancy.epoch, hashed) != request.token:
+        if hashed is not None and cursor_token(tenancy.epoch, hashed) == request.token:
+            return LogHead(request.position, hashed)
+        if not request.position and request.token == cursor_token(
+            tenancy.epoch, log_start(tenancy.tenant, tenancy.epoch)
+        ):
+            # Enrolled after a restore, and never answered: it takes the present epoch for the first.
+            return LogHead(Position(0), tenancy.log_start)
+        if len(tenancy.epochs) == 1:
+            # Never restored, and yet another log: somebody put an older database file in the place of a newer one.
             raise ProtocolError("unknown_cursor", detail=str(request.position))
-        return LogHead(request.position, hashed)
+        return None
+
+    async def _restored(self, request: SyncRequest, now_ms: int) -> SyncResponse:
+        """Answer a device whose cursor is of another epoch: nothing but where it may stand now.
+
+        What it pushes is not looked at: it names positions, and comes again under the cursor that they mean now.
+        """
+        tenancy = self._store.tenancy
+        async with self._store.reading() as snapshot:
+            hashed = await snapshot.ledger.log_hash(request.position)
+        position, link = Position(0), tenancy.log_start
+        for each in tenancy.epochs[:-1]:
+            is_within = request.position <= (reach(tenancy.epochs, each.epoch) or 0)
+            if hashed is not None and is_within and cursor_token(each.epoch, hashed) == request.token:
+                position, link = request.position, hashed
+        return SyncResponse(
+            server_ms=now_ms,
+            epoch=tenancy.epoch,
+            token=cursor_token(tenancy.epoch, link),
+            from_position=position,
+            to_position=position,
+            generation=_GENERATION,
+            digest=b"",
+            has_more=True,
+            known_seq=0,
+            extras={EPOCHS: epoch_rows(tenancy.epochs)},
+        )
 
     async def _push(
-        self, caller: Caller, request: SyncRequest, since: LogHead, body: bytes, now_ms: int
+        self,
+        caller: Caller,
+        request: SyncRequest,
+        since: LogHead,
+        again: Mapping[int, Stamp],
+        body: bytes,
+        now_ms: int,
     ) -> Pushed | None:
         if not request.segments and request.status is None and not _is_stale(caller.device, now_ms):
             return None
@@ -156,6 +207,7 @@ class Exchange:
                 tenancy=self._store.tenancy,
                 now_ms=now_ms,
                 sent=request.clock,
+                again=again,
             )
 
         try:

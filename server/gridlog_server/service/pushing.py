@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -28,10 +28,10 @@ from gridlog_server.store.contract import (
     LogHead,
     StoredOp,
     StoredRecord,
-    Tenancy,
     Transaction,
     WaitingSegment,
 )
+from gridlog_server.store.tenancy import Tenancy
 from gridlog_sync.admission import Author, Chain, Held, bounded, continue_chain, judge, stamp_for
 from gridlog_sync.changes import Movement, Touch
 from gridlog_sync.clocks import Arrival
@@ -73,8 +73,11 @@ async def push(  # noqa: PLR0913 - each is a fact of one request.
     tenancy: Tenancy,
     now_ms: int,
     sent: ClockFacts | None,
+    again: Mapping[int, Stamp],
 ) -> Pushed:
     """Verify and store segments of one device. `sent` is what it said about time with the request.
+
+    `again` has the stamps, by seq, of ops that had been accepted before this database was restored: they keep them.
 
     A segment behind a gap waits, within `WAITING_BYTES_MAX`; whatever this push lets go on is taken in with it.
     Raises ProtocolError `bad_signature`, `fork` or `broken_chain`; nothing is stored then.
@@ -109,7 +112,7 @@ async def push(  # noqa: PLR0913 - each is a fact of one request.
             number = await transaction.put_segment(segment, device, chain.head, now_ms=now_ms)
             by_seq = dict(zip((op.id.seq for op in segment.ops), hashes, strict=True))
             for index, op in enumerate(new, start=1):
-                stored.append(work.take(op, by_seq[op.id.seq], number, author))
+                stored.append(work.take(op, by_seq[op.id.seq], number, author, again.get(op.id.seq)))
                 if index % _OPS_PER_BREATH == 0:
                     # A large push must not keep everybody else's answers waiting.
                     await asyncio.sleep(0)
@@ -220,13 +223,20 @@ class Work:
         """The positions given so far."""
         return range(self.start.position + 1, self.head.position + 1)
 
-    def take(self, op: Op, hashed: bytes, segment: int | None, author: Author | None) -> StoredOp:
-        """Decide about one op and take note of all that follows. Without `author` the server itself wrote it."""
+    def take(
+        self, op: Op, hashed: bytes, segment: int | None, author: Author | None, before: Stamp | None = None
+    ) -> StoredOp:
+        """Decide about one op and take note of all that follows. Without `author` the server itself wrote it.
+
+        `before` is the stamp that it had before a restore. It is bounded as a claim is: a device that made it up
+        gains nothing that a clock set by hand would not give it.
+        """
         when = self.timing.of(op)
         served = author.served if author else self.head.position
-        low = bounded(op, epoch=self.tenancy.epoch, served=served)
+        low = bounded(op, epochs=self.tenancy.epochs, served=served)
         history = self.history.setdefault(op.record, History())
-        stamp = stamp_for(op.clock.hlc, server_ms=self.now_ms, above=history.highest_seen(low))
+        claimed = op.clock.hlc if before is None else before
+        stamp = stamp_for(claimed, server_ms=self.now_ms, above=history.highest_seen(low))
         entry = Entry(low, stamp, Position(self.head.position + 1))
         if author is not None:
             standing = self.records.get(op.record)
@@ -246,7 +256,7 @@ class Work:
 
     def keep_held(self, op: Op, hashed: bytes, segment: int, served: Position, code: str) -> None:
         """Keep one op apart without judging it."""
-        low = bounded(op, epoch=self.tenancy.epoch, served=served)
+        low = bounded(op, epochs=self.tenancy.epochs, served=served)
         self.history.setdefault(op.record, History())
         when = self.timing.of(op)
         self._keep(StoredOp(op, hashed, segment, low.seen.position, None, None, code, "", when=when))

@@ -17,13 +17,11 @@ from gridlog_protocol.decisions import Decision, Verdict
 from gridlog_protocol.ids import (
     DeviceHandle,
     DeviceId,
-    Epoch,
     Incarnation,
     OpId,
     Position,
     RecordId,
     ScopeId,
-    TenantId,
     UserId,
 )
 from gridlog_protocol.log_chain import Ruling
@@ -35,18 +33,11 @@ from gridlog_sync.changes import Touch
 from gridlog_sync.clocks import Estimate, Tier
 from gridlog_sync.digest import SetDigest
 
+from .tenancy import Tenancy
+
 
 class StoreUnavailableError(Exception):
     """The database cannot commit (disk full, I/O error, or closed). Nothing was stored; try again later."""
-
-
-@dataclass(frozen=True, slots=True)
-class Tenancy:
-    """Whose database this is, and which life of it."""
-
-    tenant: TenantId
-    name: str
-    epoch: Epoch
 
 
 @dataclass(frozen=True, slots=True)

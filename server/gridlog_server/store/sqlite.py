@@ -11,7 +11,7 @@ import logging
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,14 +20,16 @@ from urllib.parse import quote
 import aiosqlite
 
 from gridlog_protocol.canonical import Value, pack, unpack
+from gridlog_protocol.epochs import EpochStart
 from gridlog_protocol.ids import DeviceId, Epoch, Position, RecordId, ScopeId, TenantId
 from gridlog_protocol.segment import Segment
 from gridlog_sync.clocks import Tier
 
-from .contract import StoredRecord, StoreUnavailableError, Tenancy
+from .contract import StoredRecord, StoreUnavailableError
 from .sqlite_ledger import SqliteLedger
 from .sqlite_registry import SqliteRegistry
 from .sqlite_reviews import SqliteReviews
+from .tenancy import Tenancy
 
 APPLICATION_ID = 0x47524C53  # "GRLS"
 _READERS = 2
@@ -371,7 +373,10 @@ async def _checked(connection: aiosqlite.Connection) -> Tenancy:
         if version != newest:
             raise StoreFormatError(f"database format {version}, this program reads {newest}")
         rows = await connection.execute_fetchall("SELECT name, value FROM meta")
+        lives = await connection.execute_fetchall("SELECT epoch, position, log_hash FROM epoch ORDER BY number")
     except sqlite3.DatabaseError as reason:
         raise StoreFormatError(f"not a readable database ({reason})") from None
     facts: dict[str, Any] = {name: unpack(value) for name, value in rows}
-    return Tenancy(TenantId(facts["tenant"]), facts["tenant_name"], Epoch(facts["epoch"]))
+    first = Tenancy.new(TenantId(facts["tenant"]), facts["tenant_name"], Epoch(facts["epoch"]))
+    later = (EpochStart(Epoch(epoch), Position(position), link) for epoch, position, link in lives)
+    return replace(first, epochs=(*first.epochs, *later))

@@ -12,7 +12,6 @@ from gridlog_protocol.canonical import Value, pack, unpack
 from gridlog_protocol.clock import Stamp
 from gridlog_protocol.decisions import Verdict
 from gridlog_protocol.ids import DeviceId, Incarnation, Position, RecordId, ScopeId
-from gridlog_protocol.log_chain import log_start
 from gridlog_protocol.op_codec import pack_op, unpack_op
 from gridlog_protocol.segment import chain_start
 from gridlog_protocol.state_codec import pack_record, unpack_record
@@ -21,7 +20,13 @@ from gridlog_sync.changes import Movement, Touch
 from gridlog_sync.clocks import Estimate, Tier
 from gridlog_sync.digest import SetDigest
 
-from .contract import Commit, LogHead, StoredOp, StoredRecord, Tenancy
+from .contract import (
+    Commit,
+    LogHead,
+    StoredOp,
+    StoredRecord,
+)
+from .tenancy import Tenancy
 
 OP_COLUMNS = (
     "hash, body, segment, named, position, stamp, hold, hold_field, hold_status, happened_ms, within_ms, tier"
@@ -45,12 +50,12 @@ class SqliteLedger:
         rows = await self._all("SELECT position, hash FROM log ORDER BY position DESC LIMIT 1")
         for position, hashed in rows:
             return LogHead(Position(position), hashed)
-        return LogHead(Position(0), log_start(self._tenancy.tenant, self._tenancy.epoch))
+        return LogHead(Position(0), self._tenancy.log_start)
 
     async def log_hash(self, position: Position) -> bytes | None:
         """Return the log hash at a position, or None beyond the head."""
         if position == 0:
-            return log_start(self._tenancy.tenant, self._tenancy.epoch)
+            return self._tenancy.log_start
         rows = await self._all("SELECT hash FROM log WHERE position = ?", position)
         return next((row[0] for row in rows), None)
 
