@@ -12,7 +12,10 @@ from dataclasses import dataclass
 from gridlog_protocol.ids import Epoch, TenantId
 from gridlog_protocol.kinds import KindSet, shipped_kinds
 
+from .control import ControlJournal
 from .keyfile import read_keys, write_keys
+from .service.backing_up import BackingUp
+from .service.checking import Checked, check
 from .service.commands import LocalCommands
 from .service.deciding import Deciding
 from .service.enrolment import Enrolment
@@ -22,8 +25,10 @@ from .service.importing import Importing
 from .service.inspection import Inspection
 from .service.keys import ServerKeys
 from .settings import FILE, Settings
+from .squaring import square
 from .store.contract import Store
 from .store.sqlite import SqliteStore
+from .store.sqlite_files import head_of
 from .store.tenancy import Tenancy
 
 
@@ -79,12 +84,16 @@ def sole_writer(settings: Settings, *, patience_s: float = 0.0) -> Iterator[None
 
 
 @asynccontextmanager
-async def services(settings: Settings) -> AsyncIterator[Services]:
-    """Open the store and the services on it."""
+async def services(settings: Settings, *, is_to_serve: bool = False) -> AsyncIterator[Services]:
+    """Open the store and the services on it. Before it serves devices, it is compared with the control journal."""
     keys = read_keys(settings.keys)
     kinds = shipped_kinds()
-    store = await SqliteStore.open(settings.database)
+    if is_to_serve:
+        async with SqliteStore.read_only(settings.database) as readable:
+            await square(readable, settings, keys)
+    store = await SqliteStore.open(settings.database, ControlJournal(settings.control, keys.signing))
     try:
+        backing_up = BackingUp(store, settings.written(), now_ms=now_ms, head_of=head_of)
         enrolment = Enrolment(store, keys, address=settings.address, now_ms=now_ms, entropy=os.urandom)
         importing = Importing(store, kinds, now_ms=now_ms, entropy=os.urandom)
         deciding, gaps = Deciding(store, kinds, now_ms=now_ms), Gaps(store, kinds, now_ms=now_ms)
@@ -95,10 +104,16 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
             Exchange(store, keys, kinds, now_ms),
             enrolment,
             Inspection(store, kinds),
-            LocalCommands(enrolment, importing, deciding, gaps, kinds),
+            LocalCommands(enrolment, importing, deciding, gaps, kinds, backing_up),
         )
     finally:
         await store.close()
+
+
+async def checked(settings: Settings) -> Checked:
+    """Check the database: allowed beside a running server. What is written meanwhile is not looked at."""
+    async with SqliteStore.read_only(settings.database) as store, store.reading() as snapshot:
+        return await check(snapshot, store.tenancy, shipped_kinds())
 
 
 @asynccontextmanager

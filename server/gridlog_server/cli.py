@@ -17,10 +17,11 @@ from gridlog_protocol.ids import RecordId, TenantId, read
 from gridlog_protocol.texts import Text, language_of
 
 from . import app, listing, listing_clocks
+from .control import ControlJournalError
 from .keyfile import KeyFileError
 from .service.inspection import Inspection
 from .settings import Settings, SettingsError, checked_address, load
-from .store.sqlite import StoreFormatError
+from .store.sqlite_files import StoreFormatError
 
 LANGUAGE = language_of(os.environ.get("GRIDLOG_LANG"), os.environ.get("LANG"))
 T = TypeVar("T")
@@ -341,6 +342,8 @@ def _guarded(work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run(work)
     except KeyFileError as reason:
         _fail(f"密钥文件有问题：{reason}", f"Key file: {reason}")
+    except ControlJournalError as reason:
+        _fail(f"管控日志有问题：{reason}", f"Control journal: {reason}")
     except (StoreFormatError, FileNotFoundError) as reason:
         _fail(f"数据库打不开：{reason}", f"Cannot open the database: {reason}")
 
@@ -348,3 +351,7 @@ def _guarded(work: Coroutine[Any, Any, T]) -> T:
 def _fail(zh: str, en: str) -> NoReturn:
     err.print(_say(zh, en), style="red", highlight=False)
     raise typer.Exit(1)
+
+
+# The commands of another file are attached to what this one has defined.
+from . import cli_backup  # noqa: E402, F401

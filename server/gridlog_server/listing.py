@@ -22,6 +22,7 @@ from gridlog_sync.view import Conflict, Unseen, said_by, values_said
 from gridlog_sync.writing import InvalidRecordError
 
 from . import listing_clocks
+from .service.backing_up import BackupError
 from .service.deciding import DecisionError, name_of
 from .service.inspection import RecordLine
 from .store.contract import StoredOp, WaitingSegment
@@ -55,7 +56,7 @@ async def spoken(work: Awaitable[T]) -> T:
     """Await a command, and turn what was wrong with its facts into a CommandError."""
     try:
         return await work
-    except (InvalidRecordError, DecisionError) as wrong:
+    except (InvalidRecordError, DecisionError, BackupError) as wrong:
         raise CommandError(wrong.text) from None
     except (ValueError, TypeError) as reason:
         raise CommandError(Text(str(reason), str(reason))) from None

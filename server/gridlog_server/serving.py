@@ -50,7 +50,7 @@ async def run(settings: Settings, announce: Callable[[str], None]) -> None:
     for each in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(each, stop.set)
     with sole_writer(settings, patience_s=_START_PATIENCE_S):
-        async with services(settings) as opened, serving(settings, opened) as address:
+        async with services(settings, is_to_serve=True) as opened, serving(settings, opened) as address:
             announce(address)
             await stop.wait()
             log.info("stopping")

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from gridlog_server.store.contract import Store
-from gridlog_server.store.sqlite import SqliteStore, StoreFormatError
+from gridlog_server.store.sqlite import SqliteStore
+from gridlog_server.store.sqlite_files import StoreFormatError
 from tests.contracts.facts import TENANCY, a_person, answering
 from tests.contracts.store_contract import StoreContract
 

@@ -70,7 +70,7 @@ COURIERS_MS = 310_000
 _RESTORED = 0.25
 """The share of worlds in which the server is restored from a backup, of those in which no phone's store is copied.
 
-Not both, for the reason that `swarm` gives: a copy that renumbered, and another that did not, offer the same again."""
+Not both, for the reason that `swarm` gives: a copy that renumbered, and another that did not, offer the same."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from gridlog_server.service.backing_up import BackupError
 from gridlog_server.service.commands import LocalCommands
 from gridlog_server.service.deciding import DecisionError
 from gridlog_sync.writing import InvalidRecordError
@@ -21,7 +22,7 @@ def routes(commands: LocalCommands) -> list[web.RouteDef]:
     async def command(request: web.Request) -> web.Response:
         try:
             answer = await commands.run(request.match_info["name"], await request.json())
-        except (InvalidRecordError, DecisionError) as wrong:
+        except (InvalidRecordError, DecisionError, BackupError) as wrong:
             return web.json_response({"zh": wrong.text.zh, "en": wrong.text.en}, status=422)
         except (ValueError, TypeError) as reason:
             return web.json_response({"zh": str(reason), "en": str(reason)}, status=422)

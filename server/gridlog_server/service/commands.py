@@ -10,6 +10,7 @@ from gridlog_protocol.canonical import Value
 from gridlog_protocol.ids import RecordId, is_record_id, read
 from gridlog_protocol.kinds import Identity, KindSet, Reference
 
+from .backing_up import BackingUp
 from .deciding import Decided, Deciding, name_of
 from .enrolment import Enrolment
 from .gaps import Gaps
@@ -20,13 +21,20 @@ class LocalCommands:
     """What a command may ask, as plain JSON values: over the socket, or directly if no server runs."""
 
     def __init__(
-        self, enrolment: Enrolment, importing: Importing, deciding: Deciding, gaps: Gaps, kinds: KindSet
+        self,
+        enrolment: Enrolment,
+        importing: Importing,
+        deciding: Deciding,
+        gaps: Gaps,
+        kinds: KindSet,
+        backing_up: BackingUp,
     ) -> None:
         self._enrolment = enrolment
         self._importing = importing
         self._deciding = deciding
         self._gaps = gaps
         self._kinds = kinds
+        self._backing_up = backing_up
 
     async def run(self, name: str, facts: dict[str, Any]) -> dict[str, Any]:
         """Carry out one command. Raises ValueError with a sentence if it cannot be done."""
@@ -41,6 +49,10 @@ class LocalCommands:
                 return await self._reject(**facts)
             case "close_gap":
                 return await self._close_gap(**facts)
+            case "confirm":
+                return {"devices": [each.hex() for each in await self._enrolment.confirm(**facts)]}
+            case "backup":
+                return await self._backing_up.take(**facts)
             case _:
                 raise ValueError(f"no command {name!r}")
 

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
 from gridlog_protocol.codec import decode, encode
 from gridlog_protocol.envelope import Purpose, open_sealed, read_header, reply_address, seal
 from gridlog_protocol.errors import ProtocolError
-from gridlog_protocol.ids import TENANT_SCOPE, DeviceHandle, ScopeId, UserId
+from gridlog_protocol.ids import TENANT_SCOPE, DeviceHandle, DeviceId, ScopeId, UserId
 from gridlog_protocol.invitation import SECRET_BYTES, Invitation, code_id
 from gridlog_protocol.limits import ENROLMENT_CODE_HOURS, SCOPES_MAX
 from gridlog_protocol.messages import EnrolRequest, EnrolResponse
@@ -73,6 +73,25 @@ class Enrolment:
 
         person = await self._store.commit(work)
         return person, Invitation(self._address, secret, self._keys.fingerprint)
+
+    async def confirm(self, devices: Collection[str]) -> list[DeviceId]:
+        """Let suspended devices speak again, each named by its first hex digits, and return which they are.
+
+        Raises ValueError unless each name is that of exactly one suspended device.
+        """
+
+        async def work(transaction: Transaction) -> list[DeviceId]:
+            suspended = [each for each in await transaction.registry.devices() if each.status == "suspended"]
+            confirmed = []
+            for name in devices:
+                found = [each for each in suspended if each.id.hex().startswith(name.replace("-", "").lower())]
+                if len(found) != 1:
+                    raise ValueError(f"{len(found)} suspended devices are named {name}")
+                await transaction.registry.put_device(replace(found[0], status="active"))
+                confirmed.append(found[0].id)
+            return confirmed
+
+        return await self._store.commit(work)
 
     async def answer(self, raw: bytes) -> bytes:
         """Take a sealed request and return the sealed answer. Raises ProtocolError."""

@@ -132,7 +132,7 @@ class SqliteLedger:
             limit,
         )
         return [
-            Touch(Position(position), ScopeId(scope), RecordId(record), Movement(movement), _names(fields))
+            Touch(Position(position), ScopeId(scope), RecordId(record), Movement(movement), names_of(fields))
             for position, scope, record, movement, fields in rows
         ]
 
@@ -330,6 +330,7 @@ def _stored_record(row: Any) -> StoredRecord:
     return StoredRecord(unpack_record(state), Position(changed), conflicts, frozenset(json.loads(scopes)), size)
 
 
-def _names(raw: bytes) -> tuple[str, ...]:
+def names_of(raw: bytes) -> tuple[str, ...]:
+    """Read the names of the fields that an entry touched."""
     names: Value = unpack(raw)
     return tuple(str(name) for name in names) if isinstance(names, list) else ()
