@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
 
-from gridlog_protocol.canonical import Value
+from gridlog_protocol.canonical import Value, pack
 from gridlog_protocol.clock import ClockFacts, Stamp
 from gridlog_protocol.codec import decode, encode
 from gridlog_protocol.envelope import Purpose, open_sealed, read_header, reply_address, seal
@@ -22,6 +22,7 @@ from gridlog_protocol.errors import ProtocolError
 from gridlog_protocol.ids import Epoch, Incarnation, OpId, Position
 from gridlog_protocol.invitation import Invitation, code_id, fingerprint
 from gridlog_protocol.lanes import ROOM, URGENT, urgent_of
+from gridlog_protocol.limits import SALVAGE_MAX
 from gridlog_protocol.messages import (
     EnrolRequest,
     EnrolResponse,
@@ -34,6 +35,7 @@ from gridlog_protocol.op_codec import pack_op
 from gridlog_protocol.ops import Op
 from gridlog_protocol.receipts import Receipt, verify_receipt
 from gridlog_protocol.repair import EXTRA, Bodies, Children, RepairQuestion, question_row, read_answer
+from gridlog_protocol.salvage import SALVAGE, salvage_row, taken_of
 from gridlog_protocol.segment import Segment, cut
 from gridlog_sync.clocks import newest_offset, offset_by_answer
 from gridlog_sync.pacing import Pace
@@ -52,6 +54,7 @@ if TYPE_CHECKING:
     from .transport import Transport
 
 _RETURNS_IN_VAIN_MAX = 3
+_SALVAGE_BYTES = 8 << 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +68,19 @@ class Asked:
     status: dict[str, int | str]
     clock: ClockFacts
     epoch: Epoch
+    salvaged: tuple[OpId, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """What an answer changes: `taken` goes to the journal first, then to memory."""
+    """What an answer changes: `taken` goes to the journal first, then to memory.
+
+    `salvaged` names ops of others of which the server has now what this device held.
+    """
 
     absorbed: Absorbed
     taken: TakenAnswer
+    salvaged: tuple[OpId, ...]
 
 
 class Driver:
@@ -142,6 +150,7 @@ class Driver:
         runs = batch_of(self._sendable(before), _size_of, bytes_max=pace.up_bytes)
         segments = [self._segment(run, memory.enrolled) for run in runs]
         sent = tuple(op for run in runs for op in run)
+        shelf = self._offered()
         status = self._status(unsent=len(memory.pending) - len(sent))
         clock = self._clock.facts(memory.hlc, server_ms=memory.server_ms)
         counter = max(memory.counter + 1, self._clock.wall_ms())
@@ -151,7 +160,7 @@ class Driver:
             counter=counter,
             status=None if status == self._status_sent else {**status},
             clock=clock,
-            extras=self._extras(pace, sent),
+            extras=self._extras(pace, sent, shelf),
         )
         raw = seal(
             encode(request),
@@ -160,7 +169,7 @@ class Driver:
             reader=X25519PublicKey.from_public_bytes(memory.enrolled.server_exchange_key),
             sender=self._vault.signing_key,
         )
-        return Asked(raw, sent, sum(map(_size_of, sent)), counter, status, clock, memory.standing.epoch)
+        return Asked(raw, sent, sum(map(_size_of, sent)), counter, status, clock, memory.standing.epoch, (*shelf,))
 
     def has_pending(self, *, before: int) -> bool:
         """Tell whether ops below the seq `before` wait to be sent."""
@@ -173,8 +182,22 @@ class Driver:
         # The fork is of the oldest name; what follows under newer ones was written after that, and waits its turn.
         return [op for op in pending if op.id.incarnation == pending[0].id.incarnation and op.id.seq < before]
 
-    def _extras(self, pace: Pace, sent: Sequence[Op]) -> dict[str, Value]:
+    def _offered(self) -> dict[OpId, Value]:
+        """Return rows of what others wrote and a restored server may lack, some kilobytes of them."""
+        offered: dict[OpId, Value] = {}
+        room = _SALVAGE_BYTES
+        for op, salvage in self._memory.shelf.items():
+            row = salvage_row(salvage)
+            room -= len(pack(row))
+            if offered and (room < 0 or len(offered) == SALVAGE_MAX):
+                break
+            offered[op] = row
+        return offered
+
+    def _extras(self, pace: Pace, sent: Sequence[Op], shelf: Mapping[OpId, Value]) -> dict[str, Value]:
         extras: dict[str, Value] = {}
+        if shelf:
+            extras[SALVAGE] = [*shelf.values()]
         stamps = ((op.id.seq, self._memory.kept.stamp(op.id)) for op in sent)
         again = [(seq, stamp) for seq, stamp in stamps if stamp is not None]
         if again:
@@ -211,13 +234,14 @@ class Driver:
             )
             # Kept in memory alone: whoever forgets it gets urgent records a second time, which does no harm.
             self._urgent_to = urgent_of(response.extras)
+            salvaged = asked.salvaged[: taken_of(response.extras)]
         except ProtocolError as reason:
             raise RefusedError(reason.code, reason.detail) from None
         self._status_sent = asked.status
         repaired = 0
         if self._repair is not None:
             absorbed, repaired = self._repaired(absorbed, response)
-        return Answered(absorbed, replace(self._taken(absorbed, response, asked), repaired=repaired))
+        return Answered(absorbed, replace(self._taken(absorbed, response, asked), repaired=repaired), salvaged)
 
     def _gone_back(self, fork: Fork) -> Fork:
         """Forget what was agreed upon with the server's former life."""

@@ -20,6 +20,7 @@ from gridlog_protocol.ids import (
     DeviceId,
     Epoch,
     Incarnation,
+    OpId,
     Position,
     RecordId,
     ScopeId,
@@ -240,7 +241,14 @@ class Returned:
     """After a restore of the server both sides are equal again."""
 
 
-Fact: TypeAlias = Reincarnated | Returned | Fork
+@dataclass(frozen=True, slots=True)
+class Salvaged:
+    """A restored server has now what this device held of others' ops."""
+
+    ops: tuple[OpId, ...]
+
+
+Fact: TypeAlias = Reincarnated | Returned | Salvaged | Fork
 
 
 def pack_fact(fact: Fact) -> bytes:
@@ -250,6 +258,8 @@ def pack_fact(fact: Fact) -> bytes:
             return pack([_VERSION, "reincarnated", fact.old])
         case Returned():
             return pack([_VERSION, "returned"])
+        case Salvaged():
+            return pack([_VERSION, "salvaged", [[*op] for op in fact.ops]])
         case Fork():
             return pack([_VERSION, "restored", standing_row(fact.standing), fact.position])
 
@@ -262,6 +272,13 @@ def read_fact(raw: bytes) -> Fact:
                 return Reincarnated(Incarnation(row.blob(8)))
             case "returned":
                 return Returned()
+            case "salvaged":
+                rows = row.rows("op", _COUNT_MAX)
+                return Salvaged(
+                    tuple(
+                        OpId(DeviceId(each.blob(16)), Incarnation(each.blob(8)), each.whole(low=1)) for each in rows
+                    )
+                )
             case "restored":
                 return Fork(read_standing(row.value()), Position(row.whole()))
             case _:

@@ -20,7 +20,7 @@ from .clock_warning import is_worth_keeping
 from .composer import Composer
 from .device_clock import DeviceClock
 from .driver import Asked, Driver
-from .entries import Enrolled, Reincarnated, Returned, pack_answer, pack_enrolled, pack_fact, pack_written
+from .entries import Enrolled, Reincarnated, Returned, Salvaged, pack_answer, pack_enrolled, pack_fact, pack_written
 from .errors import DiskFailedError, DiskFullError, NotEnrolledError, NothingToUndoError, RefusedError
 from .frames import FrameType
 from .image import image_parts
@@ -157,6 +157,9 @@ class Keeping:
             self._append([(FrameType.ANSWER, pack_answer(taken))], counts=1 + len(taken.records))
             self._contact_on_disk_ms, self._offset_on_disk = taken.contact_ms, taken.offset
         memory.take_answer(taken)
+        if answered.salvaged:
+            self._append([(FrameType.FACT, pack_fact(Salvaged(answered.salvaged)))], counts=1)
+            memory.take_salvaged(answered.salvaged)
         if answered.absorbed.own_seqs.get(memory.incarnation, 0) >= memory.next_place(memory.incarnation)[0]:
             # The server has ops of ours that we never wrote: this store is a copy, put back or cloned. What waits
             # settles or forks under the old name; what is written from now on must not be taken for theirs.

@@ -31,6 +31,7 @@ from .entries import (
     HeldEntry,
     Reincarnated,
     Returned,
+    Salvaged,
     TakenAnswer,
     WrittenOp,
     read_answer,
@@ -43,6 +44,7 @@ from .kept_ops import KeptOps
 from .projection import Projection
 from .records import Whereabouts
 from .resolutions import Overruled, Resolution, overruled_by, resolution_of
+from .salvaging import Shelf, left_of
 from .sights import Confirmed
 
 
@@ -83,6 +85,7 @@ class Memory:
         self.salt_roots: dict[tuple[Incarnation, int], bytes] = {}
         self.kept = KeptOps()
         self.is_returning = False
+        self.shelf: Shelf = {}
 
     def replay(self, frames: Iterable[Frame]) -> None:
         """Take in a whole journal, then show every record once. Raises EntryError."""
@@ -124,6 +127,11 @@ class Memory:
         """Take in that the server was restored. What is of a life that is no more leaves, until it comes again."""
         self._take_fork(fork)
         self._show_stale()
+
+    def take_salvaged(self, ops: Iterable[OpId]) -> None:
+        """Take in that the server has now what is left of these ops."""
+        for op in ops:
+            self.shelf.pop(op, None)
 
     def take_draft(self, entry: DraftEntry) -> None:
         """Take in what became of a form that is not finished."""
@@ -330,6 +338,8 @@ class Memory:
                 self._forget_pending(old)
             case Returned():
                 self.is_returning = False
+            case Salvaged(ops):
+                self.take_salvaged(ops)
             case Fork():
                 self._take_fork(fact)
 
@@ -339,6 +349,9 @@ class Memory:
         self._offer_again(fork.position)
         self.receipts = {name: note for name, note in self.receipts.items() if note.log_position <= fork.position}
         for record in self.projection.changed_after(fork.position):
+            state = self.projection.confirmed(record)
+            assert state is not None, "what has changed is here"
+            self.shelf |= {each.op: each for each in left_of(state, fork.position, self.pending)}
             self.projection.drop(record)
             self.partial.discard(record)
             self._stale.add(record)

@@ -147,3 +147,34 @@ async def test_an_older_database_that_somebody_puts_back_by_hand_is_not_served(t
         refused = server.command("run")
 
         assert (refused.code, "use gridlog-server restore" in refused.err) == (1, True)
+
+
+async def test_what_only_a_colleague_still_holds_is_offered_for_review(tmp_path: Path) -> None:
+    async with AsyncExitStack() as opened:
+        server = opened.enter_context(ServerProcess(tmp_path / "data"))
+        gone = await enrolled(server, tmp_path, 1)
+        store = await opened.enter_async_context(await enrolled(server, tmp_path, 2))
+        await everybody_syncs([gone, store])
+        assert server.command("backup", str(tmp_path / "nightly")).code == 0
+        lost, again = await write(gone, "手机后来丢了"), await write(gone, "又补上的")
+        await everybody_syncs([gone, store])
+        await gone.close()
+        assert server.stop() == 0
+        assert server.command("restore", str(tmp_path / "nightly")).code == 0
+        server.start()
+
+        await everybody_syncs([store], times=2)
+
+        assert await shown(store) == {}
+        held = {each["record"]: each["code"] for each in server.command_json("held")}
+        assert held == {named(lost.id): "salvaged", named(again.id): "salvaged"}
+        assert server.command("release", the_held_op(server, lost.id), "--by", "督导王").code == 0
+        await everybody_syncs([store])
+        assert {record: each["summary"] for record, each in (await shown(store)).items()} == {lost.id: "手机后来丢了"}
+
+        # The phone is found: what nobody released gives way to the op itself.
+        gone = await opened.enter_async_context(await FieldStore.open(tmp_path / "store-1", PASSPHRASE))
+        await everybody_syncs([gone, store], times=2)
+        assert {each["record"] for each in server.command_json("held")} == {named(lost.id)}
+        assert (await shown(store))[again.id]["summary"] == "又补上的"
+        assert server.command_json("check")["findings"] == []

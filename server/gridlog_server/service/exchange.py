@@ -33,6 +33,7 @@ from gridlog_protocol.messages import (
 )
 from gridlog_protocol.receipts import Receipt, sign_receipt
 from gridlog_protocol.repair import EXTRA, RepairQuestion, answer_row, read_question
+from gridlog_protocol.salvage import SALVAGE, Salvage, read_salvage
 from gridlog_server.store.contract import Device, LogHead, Person, Store, StoredOp, Transaction
 from gridlog_sync.admission import Author
 
@@ -41,6 +42,7 @@ from .keys import ServerKeys
 from .pulling import Lanes, Pulled, pull
 from .pushing import Pushed, push
 from .repairing import repair
+from .salvaging import keep_salvaged
 
 _CONTACT_EVERY_MS = 60_000
 _GENERATION = 1
@@ -104,11 +106,13 @@ class Exchange:
         # Before anything is stored: a refusal says that nothing was.
         lanes = Lanes(self._urgent, urgent_of(request.extras), room_of(request.extras))
         question = read_question(request.extras[EXTRA]) if EXTRA in request.extras else None
-        again = read_again(request.extras)
+        again, salvaged = read_again(request.extras), read_salvage(request.extras)
         since = await self._since(request)
         if since is None:
             return await self._restored(request, now_ms)
         pushed = await self._push(caller, request, since, again, body, now_ms)
+        if salvaged:
+            await self._salvage(caller, salvaged, now_ms)
         async with self._store.reading() as snapshot:
             own_push = pushed.own_push if pushed else range(0)
             pulled = await pull(
@@ -128,6 +132,8 @@ class Exchange:
         pulled = replace(pulled, left=tuple(sorted(away.union(pulled.left))))
         if pulled.urgent_to:
             extras[URGENT] = pulled.urgent_to
+        if salvaged:
+            extras[SALVAGE] = len(salvaged)
         if not since.position and len(self._store.tenancy.epochs) > 1:
             extras[EPOCHS] = epoch_rows(self._store.tenancy.epochs)
         return replace(self._response(request, pulled, pushed, receipt, now_ms), extras=extras)
@@ -218,6 +224,24 @@ class Exchange:
                     lambda transaction: transaction.quarantine(caller.device.id, "fork", body, now_ms=now_ms)
                 )
             raise
+
+    async def _salvage(self, caller: Caller, offered: Sequence[Salvage], now_ms: int) -> None:
+        async def work(transaction: Transaction) -> None:
+            current = await _known(transaction, caller.device.handle)
+            _check_standing(current)
+            await keep_salvaged(
+                transaction,
+                offered,
+                device=current.device.id,
+                kinds=self._kinds,
+                tenancy=self._store.tenancy,
+                secret=self._keys.signing.private_bytes_raw(),
+                now_ms=now_ms,
+            )
+
+        # A server that was never restored has lost nothing.
+        if len(self._store.tenancy.epochs) > 1:
+            await self._store.commit(work)
 
     async def _receipt(self, snapshot: Transaction, caller: Caller, pushed: Pushed, now_ms: int) -> ReceiptNote:
         head = await snapshot.ledger.log_head()

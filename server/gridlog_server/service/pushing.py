@@ -40,6 +40,7 @@ from gridlog_sync.merge import Entry, apply
 from gridlog_sync.scope import scopes_of_record
 from gridlog_sync.view import conflicts_of
 
+from .giving_way import give_way
 from .history import History
 from .timing import Timing
 
@@ -88,6 +89,8 @@ async def push(  # noqa: PLR0913 - each is a fact of one request.
     coming = (*segments, *(each.segment for each in behind))
     ops = [op for each in coming for op in each.ops]
     work = await Work.load(transaction, ops, kinds, tenancy, now_ms, sent=sent)
+    if len(tenancy.epochs) > 1:
+        await give_way(transaction, work, ops)
     stored: list[StoredOp] = []
     repeated: set[RecordId] = set()
     chain = Chain(0, b"")
@@ -120,7 +123,7 @@ async def push(  # noqa: PLR0913 - each is a fact of one request.
     # What waited was not sent with this request: its sender has yet to hear of its places and its fields.
     own_push = work.positions
     chain = await _go_on(transaction, work, behind, chain, author)
-    if work.ops:
+    if work.ops or work.decided:
         await transaction.ledger.write(work.commit())
     return Pushed(tuple(stored), frozenset(repeated), own_push, chain, incarnation)
 
@@ -254,12 +257,14 @@ class Work:
         self.take_effect(entry, EntryType.ACCEPTED, hashed)
         return self._keep(StoredOp(op, hashed, segment, low.seen.position, entry.position, stamp, when=when))
 
-    def keep_held(self, op: Op, hashed: bytes, segment: int, served: Position, code: str) -> None:
+    def keep_held(
+        self, op: Op, hashed: bytes, segment: int | None, served: Position, code: str, hold_field: str = ""
+    ) -> None:
         """Keep one op apart without judging it."""
         low = bounded(op, epochs=self.tenancy.epochs, served=served)
         self.history.setdefault(op.record, History())
         when = self.timing.of(op)
-        self._keep(StoredOp(op, hashed, segment, low.seen.position, None, None, code, "", when=when))
+        self._keep(StoredOp(op, hashed, segment, low.seen.position, None, None, code, hold_field, when=when))
 
     def commit(self) -> Commit:
         """Return all that was taken note of. Digests and conflicts are worked out here, once for each record."""
