@@ -19,7 +19,7 @@ from gridlog_protocol.codec import decode, encode
 from gridlog_protocol.envelope import Purpose, open_sealed, read_header, reply_address, seal
 from gridlog_protocol.epochs import AGAIN, again_rows
 from gridlog_protocol.errors import ProtocolError
-from gridlog_protocol.ids import Epoch, Incarnation, OpId, Position
+from gridlog_protocol.ids import Epoch, Incarnation, OpId, Position, RecordId
 from gridlog_protocol.invitation import Invitation, code_id, fingerprint
 from gridlog_protocol.lanes import ROOM, URGENT, urgent_of
 from gridlog_protocol.limits import SALVAGE_MAX
@@ -94,6 +94,7 @@ class Driver:
         self._repair: RepairQuestion | None = None
         self._urgent_to = Position(0)
         self._returns_in_vain = 0
+        self._returned: set[RecordId] = set()
 
     async def enrol(self, transport: Transport, invitation: Invitation, *, model: str) -> Enrolled:
         """Introduce this device to the server that a code names.
@@ -247,6 +248,7 @@ class Driver:
         """Forget what was agreed upon with the server's former life."""
         self._status_sent, self._repair, self._urgent_to = None, None, Position(0)
         self._returns_in_vain = 0
+        self._returned.clear()
         return fork
 
     @property
@@ -277,7 +279,10 @@ class Driver:
         absorbed, count = taken_over(
             absorbed, answer, confirmed=self._memory.projection.confirmed, is_return=is_return
         )
-        self._returns_in_vain = 0 if count else self._returns_in_vain + 1
+        came = {*(record.id for record in answer.records), *answer.dropped}
+        # What came once and differs again will do so for ever.
+        self._returns_in_vain = 0 if came - self._returned else self._returns_in_vain + 1
+        self._returned |= came
         return absorbed, 0 if is_return else count
 
     def _segment(self, run: Sequence[Op], enrolled: Enrolled) -> Segment:

@@ -123,7 +123,9 @@ class Witness:
         stamps = {act_of(line.op): line.stamp for line in lines}
         released = {act_of(line.op) for line in lines if line.is_released}
         for act, stamp in self.told.items():
-            if act not in released and stamps.get(act, stamp) != stamp:
+            now = stamps.get(act, stamp)
+            # It may stand just above an own op that was held then, and is accepted now.
+            if act not in released and now != stamp and not (now > stamp and now - 1 in stamps.values()):
                 yield f"act {act.hex()[:6]} came again after a restore, and has another stamp"
         # Nobody knows the stamp any more if its author was never told.
         restamped = {act for act, stamp in self.lost.items() if stamps.get(act) != stamp}
