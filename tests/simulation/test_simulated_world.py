@@ -50,7 +50,7 @@ SEEDS_OF_MUTANTS: dict[str, int] = {
     "offset_ignores_the_way": 1,
     "outbox_emptied_early": 2,
     "own_edits_unseen": 2,
-    "positions_without_epoch": 97,
+    "positions_without_epoch": 281,
     "removal_wins": 110,
     "repeated_ack_applied": 20,
     "rounds_forgotten": 84,
