@@ -5,7 +5,7 @@ What to ask and what an answer means is decided in `gridlog_sync.session`; this 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING
@@ -13,14 +13,16 @@ from typing import TYPE_CHECKING
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
 
-from gridlog_protocol.canonical import Value
-from gridlog_protocol.clock import ClockFacts
+from gridlog_protocol.canonical import Value, pack
+from gridlog_protocol.clock import ClockFacts, Stamp
 from gridlog_protocol.codec import decode, encode
 from gridlog_protocol.envelope import Purpose, open_sealed, read_header, reply_address, seal
+from gridlog_protocol.epochs import AGAIN, again_rows
 from gridlog_protocol.errors import ProtocolError
-from gridlog_protocol.ids import Incarnation, OpId, Position
+from gridlog_protocol.ids import Epoch, Incarnation, OpId, Position, RecordId
 from gridlog_protocol.invitation import Invitation, code_id, fingerprint
 from gridlog_protocol.lanes import ROOM, URGENT, urgent_of
+from gridlog_protocol.limits import SALVAGE_MAX
 from gridlog_protocol.messages import (
     EnrolRequest,
     EnrolResponse,
@@ -31,24 +33,28 @@ from gridlog_protocol.messages import (
 )
 from gridlog_protocol.op_codec import pack_op
 from gridlog_protocol.ops import Op
-from gridlog_protocol.receipts import Receipt, verify_receipt
 from gridlog_protocol.repair import EXTRA, Bodies, Children, RepairQuestion, question_row, read_answer
+from gridlog_protocol.salvage import SALVAGE, salvage_row, taken_of
 from gridlog_protocol.segment import Segment, cut
 from gridlog_sync.clocks import newest_offset, offset_by_answer
 from gridlog_sync.pacing import Pace
 from gridlog_sync.reconcile import details, overview
-from gridlog_sync.session import Absorbed, absorb, batch_of, request_for
+from gridlog_sync.session import Absorbed, Fork, absorb, batch_of, fall_back, request_for
 
 from .device_clock import DeviceClock
 from .entries import Enrolled, HeldEntry, TakenAnswer
 from .errors import ForeignServerError, NotEnrolledError, RefusedError
 from .memory import Memory
+from .own_receipts import check_receipt
 from .repairs import taken_over
 from .sights import confirmed_of
 from .vault import Vault
 
 if TYPE_CHECKING:
     from .transport import Transport
+
+_RETURNS_IN_VAIN_MAX = 3
+_SALVAGE_BYTES = 8 << 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +67,20 @@ class Asked:
     counter: int
     status: dict[str, int | str]
     clock: ClockFacts
+    epoch: Epoch
+    salvaged: tuple[OpId, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """What an answer changes: `taken` goes to the journal first, then to memory."""
+    """What an answer changes: `taken` goes to the journal first, then to memory.
+
+    `salvaged` names ops of others of which the server has now what this device held.
+    """
 
     absorbed: Absorbed
     taken: TakenAnswer
+    salvaged: tuple[OpId, ...]
 
 
 class Driver:
@@ -83,6 +95,8 @@ class Driver:
         self._urgent_to = Position(0)
         # Of ops that were asked for and not sent, or not settled yet: a cut link asks for the same ones again.
         self._sizes: dict[OpId, int] = {}
+        self._returns_in_vain = 0
+        self._returned: set[RecordId] = set()
 
     async def enrol(self, transport: Transport, invitation: Invitation, *, model: str) -> Enrolled:
         """Introduce this device to the server that a code names.
@@ -139,6 +153,7 @@ class Driver:
         runs = batch_of(self._sendable(before), self._size_of, bytes_max=pace.up_bytes)
         segments = [self._segment(run, memory.enrolled) for run in runs]
         sent = tuple(op for run in runs for op in run)
+        shelf = self._offered()
         status = self._status(unsent=len(memory.pending) - len(sent))
         clock = self._clock.facts(memory.hlc, server_ms=memory.server_ms)
         counter = max(memory.counter + 1, self._clock.wall_ms())
@@ -148,7 +163,7 @@ class Driver:
             counter=counter,
             status=None if status == self._status_sent else {**status},
             clock=clock,
-            extras=self._extras(pace),
+            extras=self._extras(pace, sent, shelf),
         )
         raw = seal(
             encode(request),
@@ -157,7 +172,8 @@ class Driver:
             reader=X25519PublicKey.from_public_bytes(memory.enrolled.server_exchange_key),
             sender=self._vault.signing_key,
         )
-        return Asked(raw, sent, sum(map(self._size_of, sent)), counter, status, clock)
+        size = sum(map(self._size_of, sent))
+        return Asked(raw, sent, size, counter, status, clock, memory.standing.epoch, (*shelf,))
 
     def _size_of(self, op: Op) -> int:
         size = self._sizes.get(op.id)
@@ -195,8 +211,26 @@ class Driver:
         # The fork is of the oldest name; what follows under newer ones was written after that, and waits its turn.
         return [op for op in pending if op.id.incarnation == pending[0].id.incarnation and op.id.seq < before]
 
-    def _extras(self, pace: Pace) -> dict[str, Value]:
+    def _offered(self) -> dict[OpId, Value]:
+        """Return rows of what others wrote and a restored server may lack, some kilobytes of them."""
+        offered: dict[OpId, Value] = {}
+        room = _SALVAGE_BYTES
+        for op, salvage in self._memory.shelf.items():
+            row = salvage_row(salvage)
+            room -= len(pack(row))
+            if offered and (room < 0 or len(offered) == SALVAGE_MAX):
+                break
+            offered[op] = row
+        return offered
+
+    def _extras(self, pace: Pace, sent: Sequence[Op], shelf: Mapping[OpId, Value]) -> dict[str, Value]:
         extras: dict[str, Value] = {}
+        if shelf:
+            extras[SALVAGE] = [*shelf.values()]
+        stamps = ((op.id.seq, self._memory.kept.stamp(op.id)) for op in sent)
+        again = [(seq, stamp) for seq, stamp in stamps if stamp is not None]
+        if again:
+            extras[AGAIN] = again_rows(again)
         if pace.room is not None:
             extras[ROOM] = pace.room
         standing = self._memory.standing
@@ -206,13 +240,18 @@ class Driver:
             extras[EXTRA] = question_row(self._repair)
         return extras
 
-    def take(self, asked: Asked, answer: bytes) -> Answered:
+    def take(self, asked: Asked, answer: bytes) -> Answered | Fork:
         """Open an answer and work out what it changes. Raises RefusedError or ForeignServerError."""
         memory = self._memory
         if memory.enrolled is None or memory.standing is None:
             raise NotEnrolledError
         response = self._response(answer, asked.raw, memory.enrolled)
+        if asked.epoch != memory.standing.epoch:
+            # Its positions are of a life of the server that this device has left meanwhile.
+            raise RefusedError("unknown_cursor", "an answer to what was asked before the server was restored")
         try:
+            if response.epoch:
+                return self._gone_back(fall_back(memory.standing, response))
             absorbed = absorb(
                 memory.standing,
                 response,
@@ -224,6 +263,7 @@ class Driver:
             )
             # Kept in memory alone: whoever forgets it gets urgent records a second time, which does no harm.
             self._urgent_to = urgent_of(response.extras)
+            salvaged = asked.salvaged[: taken_of(response.extras)]
         except ProtocolError as reason:
             raise RefusedError(reason.code, reason.detail) from None
         self._status_sent = asked.status
@@ -232,7 +272,19 @@ class Driver:
         repaired = 0
         if self._repair is not None:
             absorbed, repaired = self._repaired(absorbed, response)
-        return Answered(absorbed, replace(self._taken(absorbed, response, asked), repaired=repaired))
+        return Answered(absorbed, replace(self._taken(absorbed, response, asked), repaired=repaired), salvaged)
+
+    def _gone_back(self, fork: Fork) -> Fork:
+        """Forget what was agreed upon with the server's former life."""
+        self._status_sent, self._repair, self._urgent_to = None, None, Position(0)
+        self._returns_in_vain = 0
+        self._returned.clear()
+        return fork
+
+    @property
+    def has_returned_in_vain(self) -> bool:
+        """Tell whether fetching what differs after a restore brings nothing any more: it is a bug, as ever."""
+        return self._returns_in_vain >= _RETURNS_IN_VAIN_MAX
 
     @property
     def is_repairing(self) -> bool:
@@ -253,7 +305,15 @@ class Driver:
         self._repair = details(answer, mine) if isinstance(answer, Children) and is_fitting else None
         if not isinstance(answer, Bodies) or not is_fitting:
             return absorbed, 0
-        return taken_over(absorbed, answer, confirmed=self._memory.projection.confirmed)
+        is_return = self._memory.is_returning
+        absorbed, count = taken_over(
+            absorbed, answer, confirmed=self._memory.projection.confirmed, is_return=is_return
+        )
+        came = {*(record.id for record in answer.records), *answer.dropped}
+        # What came once and differs again will do so for ever.
+        self._returns_in_vain = 0 if came - self._returned else self._returns_in_vain + 1
+        self._returned |= came
+        return absorbed, 0 if is_return else count
 
     def _segment(self, run: Sequence[Op], enrolled: Enrolled) -> Segment:
         first = run[0].id
@@ -314,6 +374,7 @@ class Driver:
             newest_offset(self._memory.offset, measured),
             decided=absorbed.decided,
             own_alone=tuple(sorted(absorbed.own_alone)),
+            stamps=_raised(absorbed.stamps, asked.sent),
         )
 
     def _receipt(self, absorbed: Absorbed, asked: Asked) -> tuple[Incarnation, ReceiptNote] | None:
@@ -326,27 +387,11 @@ class Driver:
             # cannot check. What we sent is settled all the same; sent again under another name it would count twice.
             # Our next op gets a receipt of its own, or meets the copy's as a fork.
             return None
-        self._verify(incarnation, note)
+        check_receipt(note, incarnation, self._memory)
         return incarnation, note
 
-    def _verify(self, incarnation: Incarnation, note: ReceiptNote) -> None:
-        """Check a receipt against our own chain. A server that signs another history is not the one we trust."""
-        enrolled, memory = self._memory.enrolled, self._memory
-        assert enrolled is not None
-        chain_head = memory.chain_at(incarnation, note.up_to_seq)
-        if chain_head is None:
-            raise RefusedError("fork", "a receipt for ops that this store never wrote")
-        receipt = Receipt(
-            enrolled.tenant,
-            memory.device,
-            incarnation,
-            note.up_to_seq,
-            chain_head,
-            note.log_position,
-            note.log_hash,
-            note.server_ms,
-        )
-        try:
-            verify_receipt(receipt, note.signature, Ed25519PublicKey.from_public_bytes(enrolled.server_signing_key))
-        except ProtocolError:
-            raise ForeignServerError from None
+
+def _raised(stamps: Mapping[OpId, Stamp], sent: Sequence[Op]) -> dict[tuple[Incarnation, int], Stamp]:
+    """Return the stamps that are not what the op's own clock said."""
+    claimed = {op.id: int(op.clock.hlc) for op in sent}
+    return {(op.incarnation, op.seq): stamp for op, stamp in stamps.items() if int(stamp) != claimed[op]}

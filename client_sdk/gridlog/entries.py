@@ -7,17 +7,20 @@ not as it came, so that reading it again needs no network keys.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from gridlog_protocol.canonical import NotCanonicalError, Value, pack, unpack
 from gridlog_protocol.clock import Stamp
 from gridlog_protocol.decisions import Decision, decision_rows, read_decisions
+from gridlog_protocol.epochs import epoch_rows, read_epochs
 from gridlog_protocol.errors import ProtocolError
 from gridlog_protocol.ids import (
     DeviceHandle,
     DeviceId,
     Epoch,
     Incarnation,
+    OpId,
     Position,
     RecordId,
     ScopeId,
@@ -30,7 +33,7 @@ from gridlog_protocol.op_codec import pack_op, unpack_op
 from gridlog_protocol.ops import Op
 from gridlog_protocol.rows import Row, reading
 from gridlog_sync.clocks import Offset
-from gridlog_sync.session import Standing
+from gridlog_sync.session import Fork, Standing
 
 from .sights import Confirmed, confirmed_rows, read_confirmed
 
@@ -111,6 +114,7 @@ class TakenAnswer:
     repaired: int = 0
     decided: tuple[Decision, ...] = ()
     own_alone: tuple[RecordId, ...] = ()
+    stamps: Mapping[tuple[Incarnation, int], Stamp] = field(default_factory=dict)
 
     def is_idle(self, before: Standing | None) -> bool:
         """Tell whether the exchange changed nothing but the time of the last contact."""
@@ -190,6 +194,7 @@ def pack_answer(answer: TakenAnswer) -> bytes:
             answer.repaired,
             decision_rows(answer.decided),
             [*answer.own_alone],
+            [[incarnation, seq, stamp] for (incarnation, seq), stamp in answer.stamps.items()],
         ]
     )
 
@@ -214,22 +219,70 @@ def read_answer(raw: bytes, device: DeviceId, kinds: KindSet) -> TakenAnswer:
         offset, repaired = read_offset(row.value()), row.whole()
         decided = read_decisions(row.value(), device)
         own_alone = tuple(RecordId(Row([each], "record").blob(16)) for each in row.items(_COUNT_MAX))
+        # Stores of the first versions did not keep what acknowledged ops were stamped with.
+        stamps = {
+            (Incarnation(each.blob(8)), each.whole()): Stamp(each.whole())
+            for each in (row.rows("stamp", _COUNT_MAX) if row.has_more else ())
+        }
         row.end()
-    what = records, dropped, settled, held, receipt, offset, repaired, decided, own_alone
+    what = records, dropped, settled, held, receipt, offset, repaired, decided, own_alone, stamps
     return TakenAnswer(standing, counter, server_ms, contact_ms, highest, *what)
 
 
-def pack_reincarnated(old: Incarnation) -> bytes:
-    """Write the entry which says that all pending ops of an incarnation follow again under a new one."""
-    return pack([_VERSION, "reincarnated", old])
+@dataclass(frozen=True, slots=True)
+class Reincarnated:
+    """All pending ops of an incarnation follow again under a new one."""
+
+    old: Incarnation
 
 
-def read_reincarnated(raw: bytes) -> Incarnation:
-    """Read that entry. Raises EntryError."""
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """After a restore of the server both sides are equal again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Salvaged:
+    """A restored server has now what this device held of others' ops."""
+
+    ops: tuple[OpId, ...]
+
+
+Fact: TypeAlias = Reincarnated | Returned | Salvaged | Fork
+
+
+def pack_fact(fact: Fact) -> bytes:
+    """Write the entry of something that happened to the store, and is neither an op nor an answer."""
+    match fact:
+        case Reincarnated():
+            return pack([_VERSION, "reincarnated", fact.old])
+        case Returned():
+            return pack([_VERSION, "returned"])
+        case Salvaged():
+            return pack([_VERSION, "salvaged", [[*op] for op in fact.ops]])
+        case Fork():
+            return pack([_VERSION, "restored", standing_row(fact.standing), fact.position])
+
+
+def read_fact(raw: bytes) -> Fact:
+    """Read such an entry. Raises EntryError."""
     with reading_entry(raw, "fact") as row:
-        if row.text(_NAME_BYTES_MAX) != "reincarnated":
-            raise row.malformed("unknown fact")
-        return Incarnation(row.blob(8))
+        match row.text(_NAME_BYTES_MAX):
+            case "reincarnated":
+                return Reincarnated(Incarnation(row.blob(8)))
+            case "returned":
+                return Returned()
+            case "salvaged":
+                rows = row.rows("op", _COUNT_MAX)
+                return Salvaged(
+                    tuple(
+                        OpId(DeviceId(each.blob(16)), Incarnation(each.blob(8)), each.whole(low=1)) for each in rows
+                    )
+                )
+            case "restored":
+                return Fork(read_standing(row.value()), Position(row.whole()))
+            case _:
+                raise row.malformed("unknown fact")
 
 
 class reading_entry:  # noqa: N801 - reads as the statement it is used in.
@@ -273,6 +326,7 @@ def standing_row(standing: Standing) -> Value:
         standing.generation,
         [*standing.scopes],
         [[fetch.scope, fetch.as_of, fetch.after] for fetch in standing.fetches],
+        *([epoch_rows(standing.epochs)] if standing.epochs else []),
     ]
 
 
@@ -285,7 +339,8 @@ def read_standing(value: Value) -> Standing:
     for each in row.rows("fetch", _COUNT_MAX):
         scope, as_of, after = ScopeId(each.text(_NAME_BYTES_MAX)), Position(each.whole()), each.value()
         fetches.append(Fetch(scope, as_of, RecordId(after) if isinstance(after, bytes) else None))
-    return Standing(epoch, position, token, generation, scopes, tuple(fetches))
+    epochs = read_epochs(row.value()) if row.has_more else ()
+    return Standing(epoch, position, token, generation, scopes, tuple(fetches), epochs)
 
 
 def receipt_row(incarnation: Incarnation, note: ReceiptNote) -> Value:

@@ -21,6 +21,8 @@ from gridlog_protocol.clock import Hlc, Stamp
 from gridlog_protocol.decisions import decision_rows, read_decisions
 from gridlog_protocol.ids import Incarnation, OpId, Position, RecordId, UserId
 from gridlog_protocol.op_codec import pack_op, unpack_op
+from gridlog_protocol.rows import Row
+from gridlog_protocol.salvage import salvage_of, salvage_row
 from gridlog_protocol.state import Head
 
 from .drafts import entries_of, pack_draft, read_draft
@@ -68,6 +70,9 @@ class _Tag(IntEnum):
     ROOT = 13
     DIGEST = 14
     DRAFT = 15
+    KEPT = 16
+    RETURNING = 17
+    SHELF = 18
 
 
 _PAGES = _Tag.PAGES.value
@@ -186,6 +191,12 @@ def _rows_of_ops(memory: Memory) -> Iterator[list[Value]]:
         yield [_Tag.TAIL.value, incarnation, seq, head]
     for (incarnation, block), root in memory.salt_roots.items():
         yield [_Tag.ROOT.value, incarnation, block, root]
+    for row in memory.kept.rows():
+        yield [_Tag.KEPT.value, *row]
+    if memory.is_returning:
+        yield [_Tag.RETURNING.value]
+    for each in memory.shelf.values():
+        yield [_Tag.SHELF.value, salvage_row(each)]
 
 
 def _rows_of_records(memory: Memory) -> Iterator[list[Value]]:
@@ -240,6 +251,19 @@ def _take(memory: Memory, row: list[Any]) -> None:
             memory.projection.load_digest(scope, digest_class, count, int.from_bytes(total, "big"))
         case [_Tag.DRAFT.value, entry]:
             memory.take_draft(read_draft(entry))
+        case _:
+            _take_about_the_server(memory, row)
+
+
+def _take_about_the_server(memory: Memory, row: list[Any]) -> None:
+    match row:
+        case [_Tag.KEPT.value, packed, position, stamp, told_ms]:
+            memory.kept.restore(packed, position, stamp, told_ms)
+        case [_Tag.RETURNING.value]:
+            memory.is_returning = True
+        case [_Tag.SHELF.value, packed]:
+            salvage = salvage_of(Row(packed, "salvage"))
+            memory.shelf[salvage.op] = salvage
         case _:
             _take_about_records(memory, row)
 

@@ -13,14 +13,14 @@ from dataclasses import dataclass, replace
 
 from gridlog_protocol.ids import RecordId
 from gridlog_protocol.ops import Intent
-from gridlog_sync.session import Absorbed
+from gridlog_sync.session import Absorbed, Fork, nothing_but
 from gridlog_sync.writing import Change
 
 from .clock_warning import is_worth_keeping
 from .composer import Composer
 from .device_clock import DeviceClock
 from .driver import Asked, Driver
-from .entries import Enrolled, pack_answer, pack_enrolled, pack_reincarnated, pack_written
+from .entries import Enrolled, Reincarnated, Returned, Salvaged, pack_answer, pack_enrolled, pack_fact, pack_written
 from .errors import DiskFailedError, DiskFullError, NotEnrolledError, NothingToUndoError, RefusedError
 from .frames import FrameType
 from .image import image_parts
@@ -149,6 +149,8 @@ class Keeping:
     def _take(self, asked: Asked, answer: bytes) -> tuple[Absorbed, bool | None]:
         """Make durable what an answer changes, then take it into memory, then compare digests."""
         answered = self._driver.take(asked, answer)
+        if isinstance(answered, Fork):
+            return self._go_back(answered), None
         memory, taken = self._memory, answered.taken
         # Flash wears out: an exchange in which nothing happened leaves a trace on the disk only now and then.
         is_stale = taken.contact_ms - self._contact_on_disk_ms > _CONTACT_EVERY_MS
@@ -157,13 +159,35 @@ class Keeping:
             self._append([(FrameType.ANSWER, pack_answer(taken))], counts=1 + len(taken.records))
             self._contact_on_disk_ms, self._offset_on_disk = taken.contact_ms, taken.offset
         memory.take_answer(taken)
+        if answered.salvaged:
+            self._append([(FrameType.FACT, pack_fact(Salvaged(answered.salvaged)))], counts=1)
+            memory.take_salvaged(answered.salvaged)
         if answered.absorbed.own_seqs.get(memory.incarnation, 0) >= memory.next_place(memory.incarnation)[0]:
             # The server has ops of ours that we never wrote: this store is a copy, put back or cloned. What waits
             # settles or forks under the old name; what is written from now on must not be taken for theirs.
             memory.incarnation = self._journal.redraw_incarnation()
         self._put_by_if_long()
         digest = answered.absorbed.digest
-        return answered.absorbed, memory.projection.digest() == digest if digest else None
+        is_equal = memory.projection.digest() == digest if digest else None
+        return answered.absorbed, self._come_back(is_equal=is_equal) if memory.is_returning else is_equal
+
+    def _go_back(self, fork: Fork) -> Absorbed:
+        """Go back to where our log and that of a restored server part, and offer again what was written since."""
+        _log.warning("the server was restored from a backup: returning to position %d", fork.position)
+        self._append([(FrameType.FACT, pack_fact(fork))], counts=1)
+        self._memory.take_fork(fork)
+        self._put_by_if_long()
+        return nothing_but(fork.standing)
+
+    def _come_back(self, *, is_equal: bool | None) -> bool | None:
+        """Fetch what still differs after a restore of the server. Until both are equal that is nobody's fault."""
+        if is_equal or (is_equal is False and self._driver.has_returned_in_vain):
+            self._append([(FrameType.FACT, pack_fact(Returned()))], counts=1)
+            self._memory.is_returning = False
+            return is_equal
+        if is_equal is False and not self._driver.is_repairing:
+            self._driver.begin_repair()
+        return None
 
     def _keep_enrolment(self, enrolled: Enrolled) -> None:
         if enrolled.recovery_key:
@@ -213,7 +237,7 @@ class Keeping:
         written = self._composer.renamed(new)
         # More than one, if an earlier renumbering drew its incarnation and was killed before this very append.
         olds = {op.incarnation for op in memory.pending}
-        frames = [(FrameType.FACT, pack_reincarnated(old)) for old in sorted(olds)]
+        frames = [(FrameType.FACT, pack_fact(Reincarnated(old))) for old in sorted(olds)]
         frames += [(FrameType.OP, pack_written(each)) for each in written]
         self._append(frames, counts=len(frames))
         memory.incarnation = new

@@ -8,36 +8,41 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from gridlog_protocol.clock import Hlc, observe
+from gridlog_protocol.clock import Hlc, Stamp, observe
 from gridlog_protocol.decisions import Decision, Verdict
+from gridlog_protocol.epochs import first_epoch
 from gridlog_protocol.ids import DeviceId, Incarnation, OpId, Position, RecordId
 from gridlog_protocol.kinds import KindSet
 from gridlog_protocol.log_chain import log_start
 from gridlog_protocol.messages import ReceiptNote, cursor_token
 from gridlog_protocol.ops import Intent, Op, Seen, op_hash
-from gridlog_protocol.receipts import receipt_number
 from gridlog_protocol.segment import chain_next, chain_start, salt_block
 from gridlog_protocol.state import RecordState
 from gridlog_sync.clocks import Offset
 from gridlog_sync.merge import overlay
-from gridlog_sync.session import Standing
+from gridlog_sync.session import Fork, Standing
 
 from .drafts import Draft, DraftEntry, read_draft, take_in
 from .entries import (
     DecidedOp,
     Enrolled,
+    Fact,
     HeldEntry,
+    Reincarnated,
+    Returned,
+    Salvaged,
     TakenAnswer,
     WrittenOp,
     read_answer,
     read_enrolled,
-    read_reincarnated,
+    read_fact,
     read_written,
 )
 from .frames import Frame, FrameType
+from .kept_ops import KeptOps
 from .projection import Projection
-from .records import Whereabouts
 from .resolutions import Overruled, Resolution, overruled_by, resolution_of
+from .salvaging import Shelf, left_of
 from .sights import Confirmed
 
 
@@ -76,6 +81,9 @@ class Memory:
         self._stale: set[RecordId] = set()
         self.tails: dict[Incarnation, tuple[int, bytes]] = {}
         self.salt_roots: dict[tuple[Incarnation, int], bytes] = {}
+        self.kept = KeptOps()
+        self.is_returning = False
+        self.shelf: Shelf = {}
 
     def replay(self, frames: Iterable[Frame]) -> None:
         """Take in a whole journal, then show every record once. Raises EntryError."""
@@ -89,7 +97,7 @@ class Memory:
                     case FrameType.ENROLMENT:
                         self.take_enrolment(read_enrolled(frame.payload))
                     case FrameType.FACT:
-                        self._forget_pending(read_reincarnated(frame.payload))
+                        self._take_fact(read_fact(frame.payload))
                     case FrameType.DRAFT:
                         self.take_draft(read_draft(frame.payload))
             self._show_stale()
@@ -109,8 +117,19 @@ class Memory:
         self.enrolled = enrolled
         self.server_ms = enrolled.server_ms
         token = cursor_token(enrolled.epoch, log_start(enrolled.tenant, enrolled.epoch))
-        self.standing = Standing.fresh(enrolled.epoch, token, enrolled.scopes, enrolled.generation)
+        epochs = first_epoch(enrolled.tenant, enrolled.epoch)
+        self.standing = Standing.fresh(enrolled.epoch, token, enrolled.scopes, enrolled.generation, epochs)
         self.projection.hold_scopes(enrolled.scopes)
+
+    def take_fork(self, fork: Fork) -> None:
+        """Take in that the server was restored. What is of a life that is no more leaves, until it comes again."""
+        self._take_fork(fork)
+        self._show_stale()
+
+    def take_salvaged(self, ops: Iterable[OpId]) -> None:
+        """Take in that the server has now what is left of these ops."""
+        for op in ops:
+            self.shelf.pop(op, None)
 
     def take_draft(self, entry: DraftEntry) -> None:
         """Take in what became of a form that is not finished."""
@@ -149,6 +168,10 @@ class Memory:
         assert state is not None
         return state
 
+    def has_pending(self, record: RecordId) -> bool:
+        """Tell whether ops of a record wait to be sent."""
+        return bool(self._by_record.get(record))
+
     def pending_of(self, record: RecordId) -> list[Op]:
         """Return the pending ops of a record, oldest first."""
         return [self.pending[op].op for op in self._by_record.get(record, ())]
@@ -175,26 +198,6 @@ class Memory:
             return Seen(self.standing.epoch, self.standing.position, own_seq)
         # What the replica lacks is not on the screen: neither others' writes nor our own that the server has already.
         return Seen(self.standing.epoch, Position(0), 0 if record in self.settled else own_seq)
-
-    def whereabouts(self, record: RecordId) -> tuple[Whereabouts, str | None]:
-        """Return where this device's newest edit of a record is, and the number of its receipt."""
-        if self._by_record.get(record):
-            return Whereabouts.ON_DEVICE, None
-        own = self.own.get(record)
-        note = self.receipts.get(own.incarnation) if own else None
-        receipt = receipt_number(note.log_position, note.log_hash) if note else None
-        if own is not None and own in self.held:
-            return Whereabouts.HELD, receipt
-        made = self.decided.get(own) if own else None
-        if made is not None and made.decision.verdict is Verdict.REJECTED:
-            return Whereabouts.REJECTED, receipt
-        return Whereabouts.RECEIVED, receipt
-
-    @property
-    def rejected(self) -> int:
-        """How many records say less here than this worker wrote last, because somebody rejected it."""
-        made = (self.decided.get(op) for op in self.own.values())
-        return sum(each is not None and each.decision.verdict is Verdict.REJECTED for each in made)
 
     def held_records(self) -> Iterator[tuple[OpId, RecordId, HeldEntry]]:
         """Yield the ops of this device that the server holds for review."""
@@ -238,12 +241,15 @@ class Memory:
         self._stale.add(op.record)
 
     def _take_answer(self, answer: TakenAnswer) -> None:
-        for incarnation, seq in answer.settled:
-            settled = self._leave_pending(OpId(self.device, incarnation, seq))
-            if settled is not None:
-                self.settled.add(settled.record)
+        for place, position in answer.settled.items():
+            written = self._leave_pending(OpId(self.device, *place))
+            if written is not None:
+                self.settled.add(written.op.record)
+                stamp = answer.stamps.get(place, Stamp(written.op.clock.hlc))
+                self.kept.keep(written, position, stamp, told_ms=answer.server_ms)
         for entry in answer.held:
-            self._take_hold(entry)
+            self._take_hold(entry, answer.server_ms)
+        self.kept.forget_old(answer.server_ms)
         for decision in answer.decided:
             self._take_decision(decision)
         self.partial = self._partial_after(answer)
@@ -282,10 +288,11 @@ class Memory:
         else:
             self._stale.discard(record.id)
 
-    def _take_hold(self, entry: HeldEntry) -> None:
-        op = self._leave_pending(OpId(self.device, entry.incarnation, entry.seq))
-        if op is not None:
-            self.restore_held(entry, op)
+    def _take_hold(self, entry: HeldEntry, told_ms: int) -> None:
+        written = self._leave_pending(OpId(self.device, entry.incarnation, entry.seq))
+        if written is not None:
+            self.restore_held(entry, written.op)
+            self.kept.keep(written, None, None, told_ms=told_ms)
 
     def _note_overruled(self, after: Confirmed) -> None:
         assert self.enrolled is not None
@@ -308,25 +315,69 @@ class Memory:
         held = self.held.pop(decision.op, None)
         self.held_ops.pop(decision.op, None)
         self._held_by_record.get(op.record, set()).discard(decision.op)
-        self._leave_pending(decision.op)
+        written = self._leave_pending(decision.op)
+        if written is not None:
+            self.kept.keep(written, None, None, told_ms=decision.ruling.at_ms)
         if decision.verdict is Verdict.RELEASED:
             self.settled.add(op.record)
             self.released.add(op.record)
         self.decided[decision.op] = DecidedOp(op, held.code if held else "", decision)
         self._stale.add(op.record)
 
-    def _leave_pending(self, op: OpId) -> Op | None:
+    def _take_fact(self, fact: Fact) -> None:
+        match fact:
+            case Reincarnated(old):
+                self._forget_pending(old)
+            case Returned():
+                self.is_returning = False
+            case Salvaged(ops):
+                self.take_salvaged(ops)
+            case Fork():
+                self._take_fork(fact)
+
+    def _take_fork(self, fork: Fork) -> None:
+        self.standing = fork.standing
+        self.is_returning = True
+        self._offer_again(fork.position)
+        self.receipts = {name: note for name, note in self.receipts.items() if note.log_position <= fork.position}
+        for record in self.projection.changed_after(fork.position):
+            state = self.projection.confirmed(record)
+            assert state is not None, "what has changed is here"
+            self.shelf |= {each.op: each for each in left_of(state, fork.position, self.pending)}
+            self.projection.drop(record)
+            self.partial.discard(record)
+            self._stale.add(record)
+
+    def _offer_again(self, fork: Position) -> None:
+        """Let those acknowledged ops wait again that the server may have forgotten, ahead of those that wait now."""
+        waiting = [*self.pending.values()]
+        again = self.kept.beyond(fork, {op: each.decision.position for op, each in self.decided.items()})
+        for each in waiting:
+            self._leave_pending(each.op.id)
+        for written in [*again, *waiting]:
+            op = written.op
+            self.held.pop(op.id, None)
+            self.held_ops.pop(op.id, None)
+            self._held_by_record.get(op.record, set()).discard(op.id)
+            # A decision that the server has forgotten is made again.
+            self.decided.pop(op.id, None)
+            self.restore_pending(written)
+            self._stale.add(op.record)
+
+    def _leave_pending(self, op: OpId) -> WrittenOp | None:
         written = self.pending.pop(op, None)
         if written is None:
             return None
         record = written.op.record
         self._by_record[record] = [each for each in self._by_record[record] if each != op]
         self._stale.add(record)
-        return written.op
+        return written
 
     def _forget_pending(self, old: Incarnation) -> None:
         for op in [each for each in self.pending if each.incarnation == old]:
             self._leave_pending(op)
+            # It follows under another name: under this one it is somebody else's.
+            self.kept.forget(op)
 
     def _show_stale(self) -> None:
         for record in self._stale:

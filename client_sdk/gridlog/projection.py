@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from typing import Any, NamedTuple
 
-from gridlog_protocol.ids import RecordId, ScopeId
+from gridlog_protocol.ids import Position, RecordId, ScopeId
 from gridlog_protocol.kinds import KindSet
 from gridlog_protocol.state import RecordState
 from gridlog_protocol.state_codec import unpack_record
@@ -98,6 +98,12 @@ class Projection:
     def has_confirmed(self, record: RecordId) -> bool:
         """Tell whether the server has confirmed anything of a record."""
         return self._one("SELECT 1 FROM record WHERE id = ? AND confirmed IS NOT NULL", record) is not None
+
+    def changed_after(self, position: Position) -> list[RecordId]:
+        """Return the confirmed records of which any field changed after a position. Looks at all of them."""
+        rows = self._connection.execute("SELECT id, confirmed FROM record WHERE confirmed IS NOT NULL ORDER BY id")
+        states = ((RecordId(record), unpack_record(packed)) for record, packed in rows)
+        return [record for record, state in states if any(each.changed > position for each in state.fields.values())]
 
     def confirm(self, record: Confirmed | RecordState) -> None:
         """Take in what the server confirmed, and show that. `show` follows if there are pending ops on top."""

@@ -16,11 +16,14 @@ log = logging.getLogger(__name__)
 
 
 def taken_over(
-    absorbed: Absorbed, answer: Bodies, *, confirmed: Callable[[RecordId], RecordState | None]
+    absorbed: Absorbed, answer: Bodies, *, confirmed: Callable[[RecordId], RecordState | None], is_return: bool
 ) -> tuple[Absorbed, int]:
-    """Return what an answer changes, the server's records included, and how many records were repaired."""
+    """Return what an answer changes, the server's records included, and how many records were repaired.
+
+    `is_return` says that the server was restored: then replicas differ, and no bug is behind it.
+    """
     theirs = {record.id: record for record in answer.records}
-    for record in [*theirs, *answer.dropped]:
+    for record in [] if is_return else [*theirs, *answer.dropped]:
         mine = absorbed.records.get(record) or confirmed(record)
         # Names of fields, never what they say: a log is read by people who may not read the records.
         log.warning("repaired %s: %s", shown(record), "; ".join(discrepancies(mine, theirs.get(record))))

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from gridlog_protocol.decisions import Verdict
 from gridlog_protocol.errors import HOLDS
 from gridlog_protocol.ids import RecordId
+from gridlog_protocol.receipts import receipt_number
 from gridlog_protocol.texts import Text
 from gridlog_sync.view import Conflict, conflicts_of, values_said
 
 from .clock_warning import offset_fields
 from .errors import UnknownRecordError
 from .memory import Memory
-from .records import DecidedNote, HeldNote, PendingOp, Record, SyncStatus
+from .records import DecidedNote, HeldNote, PendingOp, Record, SyncStatus, Whereabouts
 from .sights import author_and_rounds, shown_values
 
 
@@ -21,7 +23,7 @@ def record_of(memory: Memory, record: RecordId) -> Record:
         raise UnknownRecordError
     kind, sight = found
     author, rounds = author_and_rounds(sight.facts)
-    whereabouts, receipt = memory.whereabouts(record)
+    whereabouts, receipt = _whereabouts(memory, record)
     return Record(
         record,
         kind,
@@ -34,6 +36,27 @@ def record_of(memory: Memory, record: RecordId) -> Record:
         memory.seen(record),
         memory.incarnation,
     )
+
+
+def _whereabouts(memory: Memory, record: RecordId) -> tuple[Whereabouts, str | None]:
+    """Return where this device's newest edit of a record is, and the number of its receipt."""
+    if memory.has_pending(record):
+        return Whereabouts.ON_DEVICE, None
+    own = memory.own.get(record)
+    note = memory.receipts.get(own.incarnation) if own else None
+    receipt = receipt_number(note.log_position, note.log_hash) if note else None
+    if own is not None and own in memory.held:
+        return Whereabouts.HELD, receipt
+    made = memory.decided.get(own) if own else None
+    if made is not None and made.decision.verdict is Verdict.REJECTED:
+        return Whereabouts.REJECTED, receipt
+    return Whereabouts.RECEIVED, receipt
+
+
+def _rejected(memory: Memory) -> int:
+    """How many records say less here than this worker wrote last, because somebody rejected it."""
+    made = (memory.decided.get(op) for op in memory.own.values())
+    return sum(each is not None and each.decision.verdict is Verdict.REJECTED for each in made)
 
 
 def status_of(memory: Memory) -> SyncStatus:
@@ -50,7 +73,7 @@ def status_of(memory: Memory) -> SyncStatus:
         enrolled.user_name,
         enrolled.tenant_name,
         tuple(enrolled.scopes),
-        memory.rejected,
+        _rejected(memory),
         *offset_fields(memory.offset),
         drafts=len(memory.drafts),
     )

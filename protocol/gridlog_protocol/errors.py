@@ -293,6 +293,14 @@ _HOLDS = (
             "Some changes before this one never arrived. A supervisor will look.",
         ),
     ),
+    Hold(
+        "salvaged",
+        "After a restore of the server, a colleague's device offered what it still had of an op that is lost.",
+        Text(
+            "服务器恢复后由同事的手机补回，已交督导核对。",
+            "A colleague's phone still had it after the server was restored. A supervisor will look.",
+        ),
+    ),
 )
 
 REFUSALS: Mapping[str, Refusal] = MappingProxyType({each.code: each for each in _REFUSALS})

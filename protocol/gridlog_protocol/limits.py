@@ -80,6 +80,12 @@ REASON_CHARACTERS_MAX = 200
 DECIDER_CHARACTERS_MAX = 60
 """The name of who decided."""
 
+EPOCHS_MAX = 1024
+"""Lives of one database: a server that is restored every week reaches it in twenty years."""
+
+SALVAGE_MAX = 256
+"""What is left of others' ops, in one request."""
+
 DECISIONS_MAX = 512
 """Decisions in one answer, each at most about a kilobyte. What is beyond comes with the next one."""
 

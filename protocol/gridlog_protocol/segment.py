@@ -80,7 +80,7 @@ def cut(
         for op in ops
     )
     chain_after = chain_after or chain_through(chain_before, [op_hash(op) for op in ops])
-    signed = _signed_bytes(tenant, first.id.device, first, len(ops), chain_before, chain_after)
+    signed = signed_bytes(tenant, first, len(ops), chain_before, chain_after)
     blocks = sorted({salt_block(op.id.seq) for op in ops})
     return Segment(
         first.id.incarnation,
@@ -103,7 +103,7 @@ def verify(segment: Segment, *, tenant: TenantId, key: Ed25519PublicKey) -> list
     first = segment.ops[0]
     chain_after = chain_through(segment.chain_before, hashes)
     count = len(segment.ops)
-    signed = _signed_bytes(tenant, first.id.device, first, count, segment.chain_before, chain_after)
+    signed = signed_bytes(tenant, first, count, segment.chain_before, chain_after)
     try:
         key.verify(segment.signature, signed)
     except InvalidSignature:
@@ -111,18 +111,12 @@ def verify(segment: Segment, *, tenant: TenantId, key: Ed25519PublicKey) -> list
     return hashes
 
 
-def _signed_bytes(
-    tenant: TenantId,
-    device: DeviceId,
-    first: Op,
-    count: int,
-    chain_before: bytes,
-    chain_after: bytes,
-) -> bytes:
+def signed_bytes(tenant: TenantId, first: Op, count: int, chain_before: bytes, chain_after: bytes) -> bytes:
+    """Return what a device signs of a run of `count` ops that begins with `first`."""
     return b"gridlog v1 segment" + pack(
         [
             tenant,
-            device,
+            first.id.device,
             first.id.incarnation,
             first.seen.epoch,
             first.id.seq,

@@ -12,7 +12,10 @@ from dataclasses import dataclass
 from gridlog_protocol.ids import Epoch, TenantId
 from gridlog_protocol.kinds import KindSet, shipped_kinds
 
+from .control import ControlJournal
 from .keyfile import read_keys, read_recovery_key, write_keys
+from .service.backing_up import BackingUp
+from .service.checking import Checked, check
 from .service.commands import LocalCommands
 from .service.deciding import Deciding
 from .service.enrolment import Enrolment
@@ -27,8 +30,11 @@ from .service.people import People
 from .service.readiness import Readiness
 from .service.standing import Standing
 from .settings import FILE, Settings
-from .store.contract import Store, Tenancy
+from .squaring import square
+from .store.contract import Store
 from .store.sqlite import SqliteStore
+from .store.sqlite_files import head_of
+from .store.tenancy import Tenancy
 
 
 class InUseError(Exception):
@@ -61,7 +67,7 @@ def create(settings: Settings, tenant: TenantId, name: str) -> None:
     if (settings.data / FILE).exists():
         raise FileExistsError(settings.data)
     write_keys(settings.keys, ServerKeys.generate())
-    SqliteStore.create(settings.database, Tenancy(tenant, name, Epoch(os.urandom(8))))
+    SqliteStore.create(settings.database, Tenancy.new(tenant, name, Epoch(os.urandom(8))))
     (settings.data / FILE).write_text(settings.written(), encoding="utf-8")
 
 
@@ -85,11 +91,19 @@ def sole_writer(settings: Settings, *, patience_s: float = 0.0) -> Iterator[None
 
 
 @asynccontextmanager
-async def services(settings: Settings, told: Callable[[Told], None] = lambda _: None) -> AsyncIterator[Services]:
-    """Open the store and the services on it. `told` hears of every exchange."""
+async def services(
+    settings: Settings, told: Callable[[Told], None] = lambda _: None, *, is_to_serve: bool = False
+) -> AsyncIterator[Services]:
+    """Open the store and the services on it. `told` hears of every exchange.
+
+    Before it serves devices, the database is compared with the control journal. Raises as `square` then.
+    """
     keys = read_keys(settings.keys)
     kinds = shipped_kinds()
-    store = await SqliteStore.open(settings.database)
+    if is_to_serve:
+        async with SqliteStore.read_only(settings.database) as readable:
+            await square(readable, settings, keys)
+    store = await SqliteStore.open(settings.database, ControlJournal(settings.control, keys.signing))
     try:
         enrolment = Enrolment(
             store,
@@ -100,6 +114,7 @@ async def services(settings: Settings, told: Callable[[Told], None] = lambda _: 
             now_ms=now_ms,
             entropy=os.urandom,
         )
+        backing_up = BackingUp(store, settings.written(), now_ms=now_ms, head_of=head_of)
         importing = Importing(store, kinds, now_ms=now_ms, entropy=os.urandom)
         people, standing = People(store, kinds, now_ms=now_ms, entropy=os.urandom), Standing(store, now_ms=now_ms)
         grids = Grids(store, importing, kinds, now_ms=now_ms, entropy=os.urandom)
@@ -120,12 +135,19 @@ async def services(settings: Settings, told: Callable[[Told], None] = lambda _: 
                 standing=standing,
                 grids=grids,
                 kinds=kinds,
+                backing_up=backing_up,
             ),
             Readiness(store),
             Live(store, keys),
         )
     finally:
         await store.close()
+
+
+async def checked(settings: Settings) -> Checked:
+    """Check the database: allowed beside a running server. What is written meanwhile is not looked at."""
+    async with SqliteStore.read_only(settings.database) as store, store.reading() as snapshot:
+        return await check(snapshot, store.tenancy, shipped_kinds())
 
 
 @asynccontextmanager

@@ -10,6 +10,7 @@ from gridlog_protocol.ids import Position, RecordId, TenantId, read
 
 from . import app, listing, listing_log
 from .cli_admin import admin
+from .cli_backup import after_a_restore, around_the_file
 from .cli_base import (
     DEFAULT_DATA,
     LANGUAGE,
@@ -36,6 +37,8 @@ cli = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+cli.add_typer(around_the_file)
+admin.add_typer(after_a_restore)
 cli.add_typer(admin, name="admin")
 
 KindName = Annotated[str | None, typer.Option(help=say("只看一种，如 patrol。", "One kind, e.g. patrol."))]

@@ -19,12 +19,13 @@ from rich.console import Console
 from gridlog_protocol.texts import Text, language_of
 
 from . import app, listing, operators
+from .control import ControlJournalError
 from .keyfile import KeyFileError, RecoveryKeyError
 from .service.inspection import Inspection
 from .service.refusing import RefusedError
 from .settings import Settings, SettingsError, load
 from .store.contract import StoreUnavailableError
-from .store.sqlite import StoreFormatError
+from .store.sqlite_files import StoreFormatError
 
 LANGUAGE = language_of(os.environ.get("GRIDLOG_LANG"), os.environ.get("LANG"))
 DEFAULT_DATA = Path("gridlog-server-data")
@@ -108,6 +109,8 @@ def guarded(work: Coroutine[Any, Any, T]) -> T:
             f"恢复公钥应为 PEM 格式的 X25519 公钥：{reason}。",
             f"The recovery key must be an X25519 public key in PEM: {reason}.",
         )
+    except ControlJournalError as reason:
+        fail(f"管控日志有问题：{reason}", f"Control journal: {reason}")
     except (StoreFormatError, FileNotFoundError) as reason:
         fail(f"数据库打不开：{reason}", f"Cannot open the database: {reason}")
     except StoreUnavailableError as reason:

@@ -80,7 +80,7 @@ async def run(settings: Settings, announce: Callable[[str], None]) -> None:
     with sole_writer(settings, patience_s=_START_PATIENCE_S):
         metrics = Metrics()
         async with (
-            services(settings, lambda told: keep_books(metrics, told)) as opened,
+            services(settings, lambda told: keep_books(metrics, told), is_to_serve=True) as opened,
             serving(settings, opened, metrics) as address,
         ):
             _collect_seldom()

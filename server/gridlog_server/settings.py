@@ -91,6 +91,11 @@ class Settings:
         return self.data / "admin.sock"
 
     @property
+    def control(self) -> Path:
+        """Who may speak to this server: kept outside the database and its backups (see `control`)."""
+        return self.data / "control.journal"
+
+    @property
     def lock(self) -> Path:
         """Held by the one process that may write."""
         return self.data / "lock"

@@ -11,8 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from gridlog_protocol.clock import Hlc, Stamp, reading
+from gridlog_protocol.epochs import Epochs, reach
 from gridlog_protocol.errors import ProtocolError
-from gridlog_protocol.ids import Epoch, Position, ScopeId, UserId
+from gridlog_protocol.ids import Position, ScopeId, UserId
 from gridlog_protocol.kinds import Field, Kind, Merge
 from gridlog_protocol.limits import CLOCK_AHEAD_MS, RECORD_BYTES_MAX
 from gridlog_protocol.ops import Edit, Intent, Op
@@ -78,16 +79,18 @@ def continue_chain(
     return (Chain(known_seq, link) if new else chain), tuple(new)
 
 
-def bounded(op: Op, *, epoch: Epoch, served: Position) -> Op:
+def bounded(op: Op, *, epochs: Epochs, served: Position) -> Op:
     """Return the op with its named position lowered to what its device was served, and to 0 for a foreign epoch.
 
-    Without it, a device could name any future position, and overwrite edits that it never saw.
+    Without it, a device could name any future position, and overwrite edits that it never saw. A position of an
+    epoch before the present one holds up to the fork: what stood there behind it is another entry now.
     """
-    position = min(op.seen.position, served) if op.seen.epoch == epoch else Position(0)
+    most = reach(epochs, op.seen.epoch)
+    position = min(op.seen.position, served if most is None else min(most, served))
     return op if position == op.seen.position else replace(op, seen=replace(op.seen, position=position))
 
 
-def stamp_for(claimed: Hlc, *, server_ms: int, above: Stamp) -> Stamp:
+def stamp_for(claimed: Hlc | Stamp, *, server_ms: int, above: Stamp) -> Stamp:
     """Stamp an op, once: its claim, at most a minute ahead of the server, raised above all that its author saw."""
     ceiling = reading(server_ms + CLOCK_AHEAD_MS)
     return Stamp(max(min(claimed, ceiling), above + 1))

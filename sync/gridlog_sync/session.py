@@ -4,20 +4,31 @@ The rules it keeps: an answer applies only where it fits the cursor, so that a l
 the pending ones only by an answer that names it; every stored prefix counts as progress.
 
     READY --request_for--> ASKED --absorb--> READY (again, while `is_unfinished`) --> DONE
+                                 --fall_back--> READY, at the fork: the server was restored
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from gridlog_protocol.canonical import Value
 from gridlog_protocol.clock import ClockFacts, Stamp
 from gridlog_protocol.decisions import EXTRA, Decision, read_decisions
+from gridlog_protocol.epochs import EPOCHS, Epochs, EpochStart, common_start, read_epochs
 from gridlog_protocol.errors import ProtocolError
 from gridlog_protocol.ids import DeviceId, Epoch, Incarnation, OpId, Position, RecordId, ScopeId
 from gridlog_protocol.limits import BATCH_BYTES, SEGMENT_OPS_MAX, SEGMENTS_MAX
-from gridlog_protocol.messages import NO_EXTRAS, Fetch, HeldOp, Page, ReceiptNote, SyncRequest, SyncResponse
+from gridlog_protocol.messages import (
+    NO_EXTRAS,
+    Fetch,
+    HeldOp,
+    Page,
+    ReceiptNote,
+    SyncRequest,
+    SyncResponse,
+    cursor_token,
+)
 from gridlog_protocol.ops import Intent, Op
 from gridlog_protocol.segment import Segment
 from gridlog_protocol.state import RecordState
@@ -30,7 +41,10 @@ _NO_STAMP = Stamp(0)
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Where a device stands: its cursor, the scopes it works with, and which of them it still fetches."""
+    """Where a device stands: its cursor, the scopes it works with, and which of them it still fetches.
+
+    `epochs` is what it knows of the server's lives; empty if it only knows the present one.
+    """
 
     epoch: Epoch
     position: Position
@@ -38,12 +52,30 @@ class Standing:
     generation: int
     scopes: tuple[ScopeId, ...]
     fetches: tuple[Fetch, ...]
+    epochs: Epochs = ()
 
     @staticmethod
-    def fresh(epoch: Epoch, token: bytes, scopes: tuple[ScopeId, ...], generation: int) -> Standing:
+    def fresh(
+        epoch: Epoch, token: bytes, scopes: tuple[ScopeId, ...], generation: int, epochs: Epochs = ()
+    ) -> Standing:
         """Return the standing of a device that holds nothing yet."""
-        fetches = tuple(Fetch(scope, Position(0), None) for scope in scopes)
-        return Standing(epoch, Position(0), token, generation, scopes, fetches)
+        return Standing(epoch, Position(0), token, generation, scopes, _fetches(scopes), epochs)
+
+    @property
+    def chain(self) -> Epochs:
+        """What positions of which epochs are worth here."""
+        return self.epochs or (EpochStart(self.epoch, Position(0), b""),)
+
+
+@dataclass(frozen=True, slots=True)
+class Fork:
+    """The server was restored: where the device stands now, and up to which position its log is still the server's.
+
+    Whatever the device holds of later positions is of a life of the server that is no more.
+    """
+
+    standing: Standing
+    position: Position
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +99,8 @@ class Absorbed:
     """Records that this answer changed by acknowledging this device's own ops alone."""
     own_seqs: Mapping[Incarnation, int] = field(default_factory=dict)
     """The highest `seq` of this device that the records of this answer name, by incarnation."""
+    stamps: Mapping[OpId, Stamp] = field(default_factory=dict)
+    """What the settled ops were stamped with."""
 
 
 def batch_of(pending: Sequence[Op], size_of: Callable[[Op], int], *, bytes_max: int = BATCH_BYTES) -> list[list[Op]]:
@@ -128,7 +162,7 @@ def absorb(
     Raises ProtocolError `malformed` if the answer does not fit the request.
     """
     work = _Work(device, confirmed, partial)
-    settled = _settle(standing, response, sent, work)
+    settled, stamps = _settle(standing, response, sent, work)
     is_current = _fits(standing, response)
     # After an answer that overlaps what is here already, the replica may be ahead of the digest in it.
     is_comparable = is_current and response.from_position == standing.position
@@ -155,7 +189,43 @@ def absorb(
         decided,
         frozenset(work.own_alone),
         work.own_seqs,
+        stamps,
     )
+
+
+def nothing_but(standing: Standing) -> Absorbed:
+    """Return what an answer changes that moves the cursor, and says nothing else."""
+    return Absorbed(standing, {}, (), {}, (), None, _NO_STAMP, b"", 0, is_unfinished=True, is_cut=False)
+
+
+def fall_back(standing: Standing, response: SyncResponse) -> Fork:
+    """Work out where a device stands after an answer that names another epoch.
+
+    That is its own cursor, if the server knows it from an earlier epoch, and no later than the place at which the
+    server's log and the one that the device knows part. With a server that knows none of its epochs it begins anew.
+    Raises ProtocolError `unknown_cursor` if the epoch is no other one, and `malformed`.
+    """
+    theirs = read_epochs(response.extras.get(EPOCHS, []))
+    epoch = theirs[-1].epoch
+    if epoch != response.epoch or any(each.epoch == epoch for each in standing.chain):
+        # A life that this device knows and has left: somebody put back a database that had been restored since.
+        raise ProtocolError("unknown_cursor", detail=str(standing.position))
+    start = common_start(standing.chain, theirs)
+    if start is None:
+        token = cursor_token(epoch, theirs[0].log_hash)
+        fresh = Standing.fresh(epoch, token, standing.scopes, standing.generation, theirs)
+        return Fork(fresh, Position(0))
+    fork = start.position
+    position, token = fork, cursor_token(epoch, start.log_hash)
+    if standing.position < fork:
+        # What lies between the cursor and the fork has yet to come.
+        position, token = response.from_position, response.token
+        if position != standing.position:
+            known = [each for each in standing.chain if each in theirs and each.position <= standing.position]
+            position, token = known[-1].position, cursor_token(epoch, known[-1].log_hash)
+    # A first fetch lists what is there: what it listed of the life that is no more has to be listed again.
+    fetches = _fetches(each.scope for each in standing.fetches)
+    return Fork(replace(standing, epoch=epoch, position=position, token=token, fetches=fetches, epochs=theirs), fork)
 
 
 @dataclass(slots=True)
@@ -195,8 +265,12 @@ class _Work:
 
     def take_over(self, record: RecordState) -> None:
         """Take over what the server sent of a record."""
+        mine = self.record(record.id)
+        if mine is None and record.origin is None:
+            # A part of what is not here makes no record: after a restore of the server it comes as a whole.
+            return
         self.own_alone.discard(record.id)
-        self.put(adopt(self.record(record.id), record))
+        self.put(adopt(mine, record))
 
     def _name(self, device: DeviceId, incarnation: Incarnation, seq: int) -> None:
         if device == self.device:
@@ -205,6 +279,10 @@ class _Work:
     def drop(self, record: RecordId) -> None:
         self.changed.pop(record, None)
         self.dropped.add(record)
+
+
+def _fetches(scopes: Iterable[ScopeId]) -> tuple[Fetch, ...]:
+    return tuple(Fetch(scope, Position(0), None) for scope in scopes)
 
 
 def _fits(standing: Standing, response: SyncResponse) -> bool:
@@ -222,9 +300,12 @@ def _is_next(fetch: Fetch | None, page: Page) -> bool:
     return fetch is not None and (fetch.after is None or fetch.as_of == page.as_of)
 
 
-def _settle(standing: Standing, response: SyncResponse, sent: Sequence[Op], work: _Work) -> dict[OpId, Position]:
+def _settle(
+    standing: Standing, response: SyncResponse, sent: Sequence[Op], work: _Work
+) -> tuple[dict[OpId, Position], dict[OpId, Stamp]]:
     by_seq = {op.id.seq: op for op in sent}
     settled: dict[OpId, Position] = {}
+    stamps: dict[OpId, Stamp] = {}
     for run in response.accepted:
         for offset in range(run.count):
             op = by_seq.get(run.first_seq + offset)
@@ -232,12 +313,12 @@ def _settle(standing: Standing, response: SyncResponse, sent: Sequence[Op], work
                 raise ProtocolError("malformed", detail="an op acknowledged that was not sent")
             position = Position(run.first_position + offset)
             stamp = run.stamps.get(offset, Stamp(op.clock.hlc))
-            settled[op.id] = position
+            settled[op.id], stamps[op.id] = position, stamp
             if not response.epoch and _is_new(op, position, standing, work):
                 # The server has lowered what the op names by the same rule: both ends merge the same entry.
-                low = bounded(op, epoch=standing.epoch, served=response.from_position)
+                low = bounded(op, epochs=standing.chain, served=response.from_position)
                 work.acknowledge(Entry(low, stamp, position))
-    return settled
+    return settled, stamps
 
 
 def _is_new(op: Op, position: Position, standing: Standing, work: _Work) -> bool:
@@ -267,11 +348,14 @@ def _advance(standing: Standing, response: SyncResponse, work: _Work) -> Standin
             fetches.pop(page.scope, None)
         elif page.scope in fetches:
             fetches[page.scope] = Fetch(page.scope, page.as_of, page.after)
+    # Whoever was enrolled after a restore hears of the earlier lives with the first answer.
+    epochs = read_epochs(response.extras[EPOCHS]) if EPOCHS in response.extras else standing.epochs
     return replace(
         standing,
         position=response.to_position,
         token=response.token,
         fetches=tuple(fetches.values()),
+        epochs=epochs,
     )
 
 

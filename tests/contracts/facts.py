@@ -33,16 +33,16 @@ from gridlog_server.store.contract import (
     Store,
     StoredOp,
     StoredRecord,
-    Tenancy,
     Transaction,
 )
+from gridlog_server.store.tenancy import Tenancy
 from gridlog_sync.admission import Chain
 from gridlog_sync.changes import Movement, Touch
 from gridlog_sync.clocks import Estimate, Tier
 from gridlog_sync.digest import SetDigest
 from gridlog_sync.merge import Entry, apply
 
-TENANCY = Tenancy(TenantId("420106"), "武昌区", Epoch(b"epoch-01"))
+TENANCY = Tenancy.new(TenantId("420106"), "武昌区", Epoch(b"epoch-01"))
 START_MS = 1_795_000_000_000
 EAST, WEST = ScopeId("420106001001001"), ScopeId("420106001001002")
 DEVICE, OTHER_DEVICE = DeviceId(b"a handheld 00001"), DeviceId(b"a handheld 00002")

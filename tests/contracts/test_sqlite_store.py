@@ -20,7 +20,8 @@ from gridlog_server.store.contract import (
     StoreUnavailableError,
     Transaction,
 )
-from gridlog_server.store.sqlite import SqliteStore, StoreFormatError
+from gridlog_server.store.sqlite import SqliteStore
+from gridlog_server.store.sqlite_files import StoreFormatError
 from tests.contracts.facts import TENANCY, a_commit, a_person, accepted, an_op, answering, counts, people
 from tests.contracts.store_contract import StoreContract
 

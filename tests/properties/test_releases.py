@@ -92,7 +92,7 @@ def test_a_release_at_any_moment_gives_what_a_fold_in_any_order_gives(
             history = await snapshot.ledger.ops_of_record(record)
             stored = (await snapshot.ledger.records([record]))[record]
         entries = [
-            Entry(bounded(each.op, epoch=TENANCY.epoch, served=each.named), each.stamp, each.position)
+            Entry(bounded(each.op, epochs=TENANCY.epochs, served=each.named), each.stamp, each.position)
             for each in history
             if each.position is not None and each.stamp is not None
         ]

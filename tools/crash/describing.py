@@ -13,7 +13,7 @@ from pathlib import Path
 
 from gridlog.credentials import Credential, Pin
 from gridlog.device_clock import DeviceClock
-from gridlog.entries import pack_reincarnated, pack_written
+from gridlog.entries import Reincarnated, pack_fact, pack_written
 from gridlog.errors import GridlogError, StoreMissingError, StoreWipedError, WrongPassphraseError
 from gridlog.frames import FrameType
 from gridlog.image import fact_rows
@@ -186,7 +186,7 @@ def _use(directory: Path, credential: Credential) -> None:
         ):
             lasts.append(journal.last_seq)
             if len(lasts) == 1:
-                journal.append([(FrameType.FACT, pack_reincarnated(vault.incarnation))])
+                journal.append([(FrameType.FACT, pack_fact(Reincarnated(vault.incarnation)))])
     if lasts[1] != lasts[0] + 1:
         raise _UnsoundError(f"opened again its last entry is {lasts[1]} instead of {lasts[0] + 1}")
 

@@ -20,7 +20,6 @@ from gridlog_protocol.ids import (
     RecordId,
     ScopeId,
 )
-from gridlog_protocol.log_chain import log_start
 from gridlog_protocol.segment import Segment, chain_start
 from gridlog_server.store.contract import (
     Commit,
@@ -30,8 +29,8 @@ from gridlog_server.store.contract import (
     StoredOp,
     StoredRecord,
     StoreUnavailableError,
-    Tenancy,
 )
+from gridlog_server.store.tenancy import Tenancy
 from gridlog_sync.admission import Chain
 from gridlog_sync.changes import Touch
 from gridlog_sync.clocks import Tier
@@ -59,7 +58,7 @@ class MemoryLedger:
 
     def __init__(self, tables: Tables, tenancy: Tenancy) -> None:
         self.tables = tables
-        self._start = LogHead(Position(0), log_start(tenancy.tenant, tenancy.epoch))
+        self._start = LogHead(Position(0), tenancy.log_start)
 
     async def log_head(self) -> LogHead:
         """Return the last log entry's position and hash."""

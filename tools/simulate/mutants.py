@@ -3,8 +3,8 @@
 Each name stands for one rule of the protocol, and what is entered replaces functions of the production code.
 
 Not planted, because nothing can show them: a page over a newer field (the delta behind it heals that; it is half of
-`stale_answer`), and a new stamp for an op that comes again (the same answer brings its field with the true one). Nor
-what the code does not have yet: roles, the console, and a restored server.
+`stale_answer`), and a new stamp for an op that comes again to the same server (the same answer brings its field with
+the true one). Nor what the code does not have yet: roles, and the console.
 """
 
 from __future__ import annotations
@@ -45,15 +45,19 @@ _ALL: tuple[Weakening, ...] = (
     weak_device.contexts_forgotten,
     weak_device.dropped_records_stay,
     weak_device.incarnation_kept,
+    weak_device.lost_fields_stay,
+    weak_device.lost_ops_kept,
     weak_device.no_tie_break,
     weak_device.offset_ignores_the_way,
     weak_device.outbox_emptied_early,
     weak_device.own_edits_unseen,
+    weak_device.positions_without_epoch,
     weak_device.removal_wins,
     weak_device.repeated_ack_applied,
     weak_device.rounds_forgotten,
     weak_device.saved_before_durable,
     weak_device.seen_when_saved,
+    weak_device.stamped_again,
     weak_device.stale_answer,
     weak_device.text_merged_by_itself,
     weak_device.undone_in_turn,

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
+from gridlog_protocol.epochs import Epochs, EpochStart
 from gridlog_protocol.errors import ProtocolError
-from gridlog_protocol.ids import OpId, Position
+from gridlog_protocol.ids import Epoch, OpId, Position
 from gridlog_protocol.kinds import KindSet
 from gridlog_protocol.log_chain import EntryType
 from gridlog_server.service.deciding import Deciding, DecisionError, name_of
 from gridlog_server.service.exchange import Exchange
 from gridlog_server.service.importing import Given, Importing
 from gridlog_server.service.keys import ServerKeys
-from gridlog_server.store.contract import StoredOp, StoreUnavailableError, Tenancy
+from gridlog_server.store.contract import LogHead, StoredOp, StoreUnavailableError
+from gridlog_server.store.tenancy import Tenancy
 from gridlog_sync.testing.dice import Dice, is_so
 from gridlog_sync.testing.oracle import LogLine
 from gridlog_sync.testing.timekeeping import Dated, Sending
@@ -22,6 +25,7 @@ from gridlog_sync.testing.witness import ActId, Witness, act_of
 from gridlog_sync.testing.world import World
 from tools.simulate.coroutines import Reply, Running
 from tools.simulate.memory_store import CommitFate, MemoryStore, ServerDiedError
+from tools.simulate.memory_tables import Tables
 from tools.simulate.swarm import OfficeFaults
 
 PROBLEM = b"problem "
@@ -30,6 +34,14 @@ _DOWN_MS_MAX = 40_000
 _EFFECTIVE = (EntryType.ACCEPTED, EntryType.RELEASED)
 _RELEASED = 0.65
 """The share of decisions that are releases."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backup:
+    """The database as it stood."""
+
+    tables: Tables
+    epochs: Epochs
 
 
 class Office:
@@ -75,6 +87,34 @@ class Office:
         waiting = [each.op.id for each in self.store.tables.ops.values() if each.is_waiting]
         if waiting:
             self._serve(self._decide(self._dice.choice(waiting), self._dice.random() < _RELEASED), Position(0), None)
+
+    def backup(self) -> Backup:
+        """Take a backup of the database."""
+        self._world.note("backup at", len(self.store.tables.log))
+        return Backup(self.store.tables, self.store.tenancy.epochs)
+
+    def restore(self, backup: Backup, epoch: Epoch) -> None:
+        """Lose the database, and go on with a backup under a new epoch."""
+        log = backup.tables.log
+        self._world.note("restored from", len(log), "of", len(self.store.tables.log))
+        lost = [op for op in self.store.tables.ops if op not in backup.tables.ops]
+        # What was lost is served, accepted and dated anew.
+        for op in lost:
+            stamp = self.store.tables.ops[op].stamp
+            self._dated.pop(op, None)
+            act = self._acts.get(op)
+            if act is not None:
+                self._witness.served.pop(act, None)
+                self._witness.lost |= {} if stamp is None else {act: int(stamp)}
+        tenancy = replace(self.store.tenancy, epochs=backup.epochs)
+        fork = log[-1] if log else LogHead(Position(0), tenancy.log_start)
+        began = EpochStart(epoch, fork.position, fork.hash)
+        self.store.tenancy = replace(tenancy, epochs=(*tenancy.epochs, began))
+        self.store.tables = backup.tables.copied()
+        for place in [each for each in self._accepted_ms if each > fork.position]:
+            del self._accepted_ms[place]
+        self._ops_known = len(self.store.tables.ops)
+        self._die()
 
     def heal(self) -> None:
         """End all faults."""

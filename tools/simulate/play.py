@@ -7,7 +7,7 @@ time every outbox must be empty, every replica equal to the log, and every promi
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache, partial
@@ -36,7 +36,8 @@ from gridlog_protocol.state_codec import unpack_record
 from gridlog_server.service import pulling
 from gridlog_server.service.importing import Given
 from gridlog_server.service.keys import ServerKeys
-from gridlog_server.store.contract import Device, Person, Tenancy
+from gridlog_server.store.contract import Device, Person
+from gridlog_server.store.tenancy import Tenancy
 from gridlog_sync import pacing
 from gridlog_sync.rules import Severity
 from gridlog_sync.testing.clocks import PhoneClock
@@ -46,26 +47,30 @@ from gridlog_sync.testing.network import Leg, Network
 from gridlog_sync.testing.oracle import ToldConflict, fold_log
 from gridlog_sync.testing.timekeeping import findings_in_estimates
 from gridlog_sync.testing.verdict import ReplicaRecord, findings_in_log, findings_in_replica
-from gridlog_sync.testing.witness import Witness
+from gridlog_sync.testing.witness import Witness, act_of
 from gridlog_sync.testing.world import EndlessWorldError, World
 from gridlog_sync.view import conflicts_of, values_of
 from tools.dice import dice
 from tools.simulate import forms, swarm
 from tools.simulate.handheld import DeviceKeys
 from tools.simulate.inspection import findings_at
-from tools.simulate.office import Office
+from tools.simulate.office import Backup, Office
 from tools.simulate.plain_envelope import plain_envelopes
 from tools.simulate.replacing import replaced
 from tools.simulate.worker import PromiseError, Surroundings, Worker
 
 START_MS = 1_795_000_000_000
-TENANCY = Tenancy(TenantId("420106"), "武昌区", Epoch(b"epoch-01"))
+TENANCY = Tenancy.new(TenantId("420106"), "武昌区", Epoch(b"epoch-01"))
 GRIDS = tuple(ScopeId(f"4201060010010{number}") for number in range(1, 4))
 STEPS_MAX = 20_000
 CHAOS_MS = 600_000
 ROUND_MS = 30_000
 ROUNDS_MAX = 12
 COURIERS_MS = 310_000
+_RESTORED = 0.25
+"""The share of worlds in which the server is restored from a backup, of those in which no phone's store is copied.
+
+Not both, for the reason that `swarm` gives: a copy that renumbered, and another that did not, offer the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +163,8 @@ class Game:
         around = Surroundings(self.world, self.network, self.office, self.witness, _kinds(), GRIDS)
         self._around = around
         self._disk_dice = dice(seed, "disk")
+        # Dice of its own: worlds without a restore play as they did before there was any.
+        self._restore_dice = dice(seed, "restore")
         self._is_healed = False
         self.workers = [
             self._enrolled(number, dice(seed, "worker", str(number))) for number in range(self.swarm.devices)
@@ -191,6 +198,7 @@ class Game:
             self._plan_copy(self._come_back)
         for _ in range(self.swarm.clones):
             self._plan_copy(self._clone)
+        self._plan_restores()
 
     def _plan_rounds(self, worker: Worker) -> None:
         every_ms = self._dice.choice((20_000, 45_000, 120_000))
@@ -222,6 +230,27 @@ class Game:
         copied_ms = self._dice.randint(0, CHAOS_MS // 2)
         self.world.after(copied_ms, lambda: self._copy(worker))
         self.world.after(self._dice.randint(copied_ms, CHAOS_MS), lambda: then(worker))
+
+    def _plan_restores(self) -> None:
+        """Plan that the server loses its database now and then, and goes on with a backup, not always the newest."""
+        dice = self._restore_dice
+        if not is_so(dice, _RESTORED) or self.swarm.rollbacks or self.swarm.clones:
+            return
+        backups = [self.office.backup()]
+        at_ms = sorted(dice.randint(0, CHAOS_MS) for _ in range(dice.randint(1, 3)))
+        for each in at_ms:
+            self.world.after(each, lambda: backups.append(self.office.backup()))
+        for _ in range(dice.randint(1, 2)):
+            epoch = Epoch(dice.randbytes(8))
+            after_ms = dice.randint(at_ms[0], CHAOS_MS)
+            self.world.after(after_ms, partial(self._restore, backups, epoch))
+
+    def _restore(self, backups: Sequence[Backup], epoch: Epoch) -> None:
+        self.office.restore(self._restore_dice.choice(backups[-2:]), epoch)
+        lost = self.witness.lost
+        kept = (each for worker in self.workers for each in worker.store.memory.kept.accepted())
+        told = ((act_of(written.op), int(stamp)) for written, stamp in kept)
+        self.witness.told |= {act: stamp for act, stamp in told if lost.get(act) == stamp}
 
     def _copy(self, worker: Worker) -> None:
         self.world.note(worker.name, "is copied")

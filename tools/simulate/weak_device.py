@@ -14,7 +14,9 @@ from gridlog.driver import Asked, Driver
 from gridlog.entries import WrittenOp, pack_answer, pack_written
 from gridlog.frames import FrameType
 from gridlog.keeping import Keeping
+from gridlog.kept_ops import KeptOps
 from gridlog.memory import Memory
+from gridlog.projection import Projection
 from gridlog.showing import record_of
 from gridlog_protocol.clock import Stamp, reading
 from gridlog_protocol.ids import DeviceId, Incarnation, OpId, Position, RecordId
@@ -22,7 +24,7 @@ from gridlog_protocol.messages import SyncResponse
 from gridlog_protocol.ops import Action, Edit, Op, Seen, op_hash
 from gridlog_protocol.segment import chain_next
 from gridlog_protocol.state import Cell, Covered, Head, HeadOrder, RecordState
-from gridlog_sync import merge, session, view
+from gridlog_sync import admission, merge, session, view
 from gridlog_sync.clocks import Offset
 from gridlog_sync.merge import Entry
 from gridlog_sync.pacing import Pace
@@ -261,3 +263,31 @@ def text_merged_by_itself() -> AbstractContextManager[None]:
         return replace(before, heads=(replace(last, value=joined),))
 
     return replaced(merge, "_written", weak)
+
+
+def positions_without_epoch() -> AbstractContextManager[None]:
+    """Take a position of a life of the server that is no more for one of the present."""
+    return replaced(admission, "reach", lambda *_: None)
+
+
+@contextmanager
+def lost_fields_stay() -> Iterator[None]:
+    """Keep what a restored server may have forgotten, and fetch nothing of it."""
+    original = Memory._take_fork  # noqa: SLF001
+
+    def weak(self: Any, fork: session.Fork) -> None:
+        original(self, fork)
+        self.is_returning = False
+
+    with replaced(Projection, "changed_after", lambda *_: []), replaced(Memory, "_take_fork", weak):
+        yield
+
+
+def lost_ops_kept() -> AbstractContextManager[None]:
+    """Offer nothing again to a restored server: it had acknowledged it."""
+    return replaced(KeptOps, "beyond", lambda *_: [])
+
+
+def stamped_again() -> AbstractContextManager[None]:
+    """Offer an op again without the stamp that it had."""
+    return replaced(KeptOps, "stamp", lambda *_: None)

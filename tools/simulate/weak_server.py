@@ -207,16 +207,16 @@ def acknowledged_before_commit() -> Iterator[None]:
     """Answer before the commit, and never learn that there was none."""
     original = Exchange._push  # noqa: SLF001
 
-    async def weak(self: Any, caller: Any, request: Any, since: Any, body: Any, now_ms: int) -> Any:
+    async def weak(self: Any, caller: Any, request: Any, *rest: Any) -> Any:
         try:
-            return await original(self, caller, request, since, body, now_ms)
+            return await original(self, caller, request, *rest)
         except (StoreUnavailableError, ServerDiedError):
             store = self._store
             if not request.segments:
                 return None
             scratch = MemoryTransaction(store.tables.copied(), store.tenancy)
             with overridden(store, "commit", lambda work: work(scratch)):
-                return await original(self, caller, request, since, body, now_ms)
+                return await original(self, caller, request, *rest)
 
     with replaced(Exchange, "_push", weak):
         yield

@@ -89,7 +89,7 @@ def _op_hash(cast: Cast, _: str) -> Lines:
 
 def _chain(cast: Cast, _: str) -> Lines:
     start, first, second = cast.chain
-    signed = segment._signed_bytes(cast.tenant, cast.ops[0].id.device, cast.ops[0], 2, start, second)  # noqa: SLF001
+    signed = segment.signed_bytes(cast.tenant, cast.ops[0], 2, start, second)
     return [
         ("before", start),
         ("after first", first),

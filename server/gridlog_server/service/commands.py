@@ -12,6 +12,7 @@ from gridlog_protocol.ids import RecordId, is_record_id, read, shown
 from gridlog_protocol.kinds import Identity, KindSet, Reference
 from gridlog_server.store.contract import Person
 
+from .backing_up import BackingUp
 from .deciding import Decided, Deciding, name_of
 from .enrolment import Enrolment
 from .gaps import Gaps
@@ -36,6 +37,7 @@ class LocalCommands:
         standing: Standing,
         grids: Grids,
         kinds: KindSet,
+        backing_up: BackingUp,
     ) -> None:
         self._enrolment = enrolment
         self._importing = importing
@@ -44,6 +46,7 @@ class LocalCommands:
         self._people = people
         self._standing = standing
         self._grids = grids
+        self._backing_up = backing_up
         self._kinds = kinds
         self._known: Mapping[str, Callable[..., Awaitable[dict[str, Any]]]] = {
             "enroll": self._enroll,
@@ -57,6 +60,8 @@ class LocalCommands:
             "user_enable": self._user_enable,
             "device": self._device,
             "import_grids": self._import_grids,
+            "confirm": self._confirm,
+            "backup": self._backup,
         }
 
     async def run(self, name: str, facts: dict[str, Any], *, operator: str) -> dict[str, Any]:
@@ -108,6 +113,12 @@ class LocalCommands:
     async def _device(self, operator: str, device: str, step: str, reason: str) -> dict[str, Any]:
         changed = await self._standing.change(device, Step(step), by=operator, reason=reason)
         return {"device": shown(changed.id), "model": changed.model, "status": changed.status}
+
+    async def _confirm(self, operator: str, devices: list[str]) -> dict[str, Any]:
+        return {"devices": [shown(each.id) for each in await self._standing.confirm(devices, by=operator)]}
+
+    async def _backup(self, _operator: str, name: str) -> dict[str, Any]:
+        return await self._backing_up.take(name)
 
     async def _import_grids(self, operator: str, rows: list[dict[str, str]]) -> dict[str, Any]:
         return {"written": await self._grids.write(rows, by=operator), "read": len(rows)}

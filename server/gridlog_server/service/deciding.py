@@ -174,7 +174,7 @@ class _Bench:
     def _entry(self, held: StoredOp) -> Entry:
         """Return the entry that a held op gets now. What it names was bounded when it arrived, and stays so."""
         work = self.work
-        low = bounded(held.op, epoch=work.tenancy.epoch, served=held.named)
+        low = bounded(held.op, epochs=work.tenancy.epochs, served=held.named)
         above = work.history[held.op.record].highest_seen(low)
         stamp = stamp_for(held.op.clock.hlc, server_ms=work.now_ms, above=above)
         return Entry(low, stamp, Position(work.head.position + 1))

@@ -5,24 +5,24 @@ The rule it keeps: load, decide, commit, and only then speak. A receipt is signe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
 
 from gridlog_protocol import decisions
-from gridlog_protocol.canonical import Value, pack
+from gridlog_protocol.canonical import Value
 from gridlog_protocol.clock import Stamp
-from gridlog_protocol.codec import decode, encode
+from gridlog_protocol.codec import encode
 from gridlog_protocol.envelope import Header, Purpose, open_sealed, read_header, reply_address, seal
+from gridlog_protocol.epochs import EPOCHS, epoch_rows, reach, read_again
 from gridlog_protocol.errors import ProtocolError
-from gridlog_protocol.ids import TENANT_SCOPE, DeviceHandle, Position, RecordId, ScopeId, TenantId
+from gridlog_protocol.ids import DeviceHandle, Position, RecordId
 from gridlog_protocol.kinds import KindSet
 from gridlog_protocol.lanes import URGENT, room_of, urgent_of
+from gridlog_protocol.log_chain import log_start
 from gridlog_protocol.messages import (
-    Accepted,
-    HeldOp,
     ReceiptNote,
     Refused,
     SyncRequest,
@@ -31,35 +31,21 @@ from gridlog_protocol.messages import (
 )
 from gridlog_protocol.receipts import Receipt, sign_receipt
 from gridlog_protocol.repair import EXTRA, Bodies, Overview, RepairQuestion, answer_row, read_answer, read_question
-from gridlog_protocol.segment import Segment, verify
-from gridlog_protocol.segment_codec import segment_row
-from gridlog_server.store.contract import Device, LogHead, Person, Store, StoredOp, Transaction
+from gridlog_protocol.salvage import SALVAGE, Salvage, read_salvage
+from gridlog_server.store.contract import Device, LogHead, Store, Transaction
 from gridlog_sync.admission import Author
 
+from .acknowledging import acknowledged
+from .calling import Caller, check_standing, keep_apart, known_caller, sync_request
 from .contact import note_contact
 from .keys import ServerKeys
 from .pulling import Lanes, Pulled, pull
 from .pushing import Pushed, push
 from .repairing import repair
-from .standing import REVOKED
+from .salvaging import keep_salvaged
 
 _CONTACT_EVERY_MS = 60_000
-_QUARANTINE_BYTES_MAX = 16 << 20
-"""Kept of one revoked device: some 100,000 notes. It signs what it likes, and must not fill the disk."""
 _GENERATION = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """Who sent a request, and what it may hold."""
-
-    device: Device
-    person: Person
-
-    @property
-    def scopes(self) -> tuple[ScopeId, ...]:
-        """The scopes of the device, reference data first."""
-        return (TENANT_SCOPE, *sorted(self.person.scopes))
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,13 +99,13 @@ class Exchange:
         caller = await self._caller(header)
         opened.verify(Ed25519PublicKey.from_public_bytes(caller.device.signing_key))
         try:
-            request = _sync_request(opened.body, caller)
+            request = sync_request(opened.body, caller)
             answer = await self._respond(caller, request, opened.body)
             response: SyncResponse | Refused = answer
             told = _told_of(caller, request, answer)
         except ProtocolError as refusal:
             if refusal.code == "revoked":
-                await self._keep_apart(header, opened.body)
+                await keep_apart(self._store, header, opened.body, now_ms=self._now_ms())
             response, told = Refused(refusal.code, refusal.detail), Told(caller.device.handle, refusal.code)
         self._told(told)
         return seal(
@@ -133,15 +119,20 @@ class Exchange:
 
     async def _caller(self, header: Header) -> Caller:
         async with self._store.reading() as snapshot:
-            return await _known(snapshot, DeviceHandle(header.address))
+            return await known_caller(snapshot, DeviceHandle(header.address))
 
     async def _respond(self, caller: Caller, request: SyncRequest, body: bytes) -> SyncResponse:
         now_ms = self._now_ms()
         # Before anything is stored: a refusal says that nothing was.
         lanes = Lanes(self._urgent, urgent_of(request.extras), room_of(request.extras))
         question = read_question(request.extras[EXTRA]) if EXTRA in request.extras else None
+        again, salvaged = read_again(request.extras), read_salvage(request.extras)
         since = await self._since(request)
-        pushed = await self._push(caller, request, since, body, now_ms)
+        if since is None:
+            return await self._restored(request, now_ms)
+        pushed = await self._push(caller, request, since, again, body, now_ms)
+        if salvaged:
+            await self._salvage(caller, salvaged, now_ms)
         async with self._store.reading() as snapshot:
             own_push = pushed.own_push if pushed else range(0)
             pulled = await pull(
@@ -161,26 +152,74 @@ class Exchange:
         pulled = replace(pulled, left=tuple(sorted(away.union(pulled.left))))
         if pulled.urgent_to:
             extras[URGENT] = pulled.urgent_to
+        if salvaged:
+            extras[SALVAGE] = len(salvaged)
+        if not since.position and len(self._store.tenancy.epochs) > 1:
+            extras[EPOCHS] = epoch_rows(self._store.tenancy.epochs)
         return replace(self._response(request, pulled, pushed, receipt, now_ms), extras=extras)
 
-    async def _since(self, request: SyncRequest) -> LogHead:
-        """Return the log entry behind the cursor. Only a device that was served up to it can know its token."""
+    async def _since(self, request: SyncRequest) -> LogHead | None:
+        """Return the log entry behind the cursor, None if the cursor is of another epoch.
+
+        Only a device that was served up to it can know its token.
+        """
+        tenancy = self._store.tenancy
         async with self._store.reading() as snapshot:
             hashed = await snapshot.ledger.log_hash(request.position)
-        if hashed is None or cursor_token(self._store.tenancy.epoch, hashed) != request.token:
+        if hashed is not None and cursor_token(tenancy.epoch, hashed) == request.token:
+            return LogHead(request.position, hashed)
+        if not request.position and request.token == cursor_token(
+            tenancy.epoch, log_start(tenancy.tenant, tenancy.epoch)
+        ):
+            # Enrolled after a restore, and never answered: it takes the present epoch for the first.
+            return LogHead(Position(0), tenancy.log_start)
+        if len(tenancy.epochs) == 1:
+            # Never restored, and yet another log: somebody put an older database file in the place of a newer one.
             raise ProtocolError("unknown_cursor", detail=str(request.position))
-        return LogHead(request.position, hashed)
+        return None
+
+    async def _restored(self, request: SyncRequest, now_ms: int) -> SyncResponse:
+        """Answer a device whose cursor is of another epoch: nothing but where it may stand now.
+
+        What it pushes is not looked at: it names positions, and comes again under the cursor that they mean now.
+        """
+        tenancy = self._store.tenancy
+        async with self._store.reading() as snapshot:
+            hashed = await snapshot.ledger.log_hash(request.position)
+        position, link = Position(0), tenancy.log_start
+        for each in tenancy.epochs[:-1]:
+            is_within = request.position <= (reach(tenancy.epochs, each.epoch) or 0)
+            if hashed is not None and is_within and cursor_token(each.epoch, hashed) == request.token:
+                position, link = request.position, hashed
+        return SyncResponse(
+            server_ms=now_ms,
+            epoch=tenancy.epoch,
+            token=cursor_token(tenancy.epoch, link),
+            from_position=position,
+            to_position=position,
+            generation=_GENERATION,
+            digest=b"",
+            has_more=True,
+            known_seq=0,
+            extras={EPOCHS: epoch_rows(tenancy.epochs)},
+        )
 
     async def _push(
-        self, caller: Caller, request: SyncRequest, since: LogHead, body: bytes, now_ms: int
+        self,
+        caller: Caller,
+        request: SyncRequest,
+        since: LogHead,
+        again: Mapping[int, Stamp],
+        body: bytes,
+        now_ms: int,
     ) -> Pushed | None:
         if not request.segments and request.status is None and not _is_stale(caller.device, now_ms):
             return None
 
         async def work(transaction: Transaction) -> Pushed | None:
             # Looked up again: whoever was suspended, or given other grids, since the request came in is so now.
-            current = await _known(transaction, caller.device.handle)
-            _check_standing(current)
+            current = await known_caller(transaction, caller.device.handle)
+            check_standing(current)
             await note_contact(transaction, current.device, request, now_ms)
             if not request.segments:
                 return None
@@ -194,6 +233,7 @@ class Exchange:
                 tenancy=self._store.tenancy,
                 now_ms=now_ms,
                 sent=request.clock,
+                again=again,
             )
 
         try:
@@ -205,27 +245,23 @@ class Exchange:
                 )
             raise
 
-    async def _keep_apart(self, header: Header, body: bytes) -> None:
-        """Keep in quarantine what a revoked device still pushes: it may be an honest worker's day.
-
-        A device that is only suspended keeps it itself, until it may go on.
-        """
-        now_ms = self._now_ms()
-
+    async def _salvage(self, caller: Caller, offered: Sequence[Salvage], now_ms: int) -> None:
         async def work(transaction: Transaction) -> None:
-            caller = await _known(transaction, DeviceHandle(header.address))
-            device = caller.device
-            if device.status != REVOKED:
-                return
-            # Somebody has the phone: that is worth knowing.
-            await transaction.registry.put_device(replace(device, contact_ms=now_ms))
-            key = Ed25519PublicKey.from_public_bytes(device.signing_key)
-            for segment in _genuine(body, device, key, self._store.tenancy.tenant):
-                await transaction.quarantine(
-                    device.id, REVOKED, pack(segment_row(segment)), now_ms=now_ms, bytes_max=_QUARANTINE_BYTES_MAX
-                )
+            current = await known_caller(transaction, caller.device.handle)
+            check_standing(current)
+            await keep_salvaged(
+                transaction,
+                offered,
+                device=current.device.id,
+                kinds=self._kinds,
+                tenancy=self._store.tenancy,
+                secret=self._keys.signing.private_bytes_raw(),
+                now_ms=now_ms,
+            )
 
-        await self._store.commit(work)
+        # A server that was never restored has lost nothing.
+        if len(self._store.tenancy.epochs) > 1:
+            await self._store.commit(work)
 
     async def _receipt(self, snapshot: Transaction, caller: Caller, pushed: Pushed, now_ms: int) -> ReceiptNote:
         head = await snapshot.ledger.log_head()
@@ -251,7 +287,7 @@ class Exchange:
         receipt: ReceiptNote | None,
         now_ms: int,
     ) -> SyncResponse:
-        accepted, held = _acknowledged(pushed.stored if pushed else ())
+        accepted, held = acknowledged(pushed.stored if pushed else ())
         return SyncResponse(
             server_ms=now_ms,
             epoch=b"",
@@ -295,74 +331,5 @@ async def _away(snapshot: Transaction, caller: Caller, repeated: Collection[Reco
     return {record for record, each in stored.items() if not each.scopes & set(caller.scopes)}
 
 
-async def _known(transaction: Transaction, handle: DeviceHandle) -> Caller:
-    device = await transaction.registry.device(handle)
-    person = await transaction.registry.person(device.person) if device else None
-    if device is None or person is None:
-        raise ProtocolError("unknown_device")
-    return Caller(device, person)
-
-
-def _check_standing(caller: Caller) -> None:
-    if caller.device.status != "active" or caller.person.status != "active":
-        raise ProtocolError("revoked")
-
-
-def _genuine(body: bytes, device: Device, key: Ed25519PublicKey, tenant: TenantId) -> list[Segment]:
-    """Return the segments of a request if they are well formed and signed by their device; else none."""
-    try:
-        request = decode(body, device=device.id)
-        segments = request.segments if isinstance(request, SyncRequest) else ()
-        for segment in segments:
-            verify(segment, tenant=tenant, key=key)
-    except ProtocolError:
-        return []
-    return [*segments]
-
-
-def _sync_request(body: bytes, caller: Caller) -> SyncRequest:
-    _check_standing(caller)
-    request = decode(body, device=caller.device.id)
-    if not isinstance(request, SyncRequest):
-        raise ProtocolError("malformed", detail="not a sync request")
-    if any(segment.author != caller.person.id for segment in request.segments):
-        # The device's key vouches for its holder, and for nobody else.
-        raise ProtocolError("bad_signature", detail="ops in somebody else's name")
-    return request
-
-
 def _is_stale(device: Device, now_ms: int) -> bool:
     return now_ms - device.contact_ms > _CONTACT_EVERY_MS
-
-
-def _acknowledged(stored: Sequence[StoredOp]) -> tuple[tuple[Accepted, ...], tuple[HeldOp, ...]]:
-    runs: list[list[StoredOp]] = []
-    held: list[HeldOp] = []
-    for each in stored:
-        if each.hold is not None:
-            # Also if it was released since: its effect comes as merged state, and the decision says so.
-            held.append(HeldOp(each.op.id.seq, each.hold, each.hold_field or ""))
-        elif runs and _follows(runs[-1][-1], each):
-            runs[-1].append(each)
-        else:
-            runs.append([each])
-    return tuple(_run(run) for run in runs), tuple(held)
-
-
-def _follows(before: StoredOp, after: StoredOp) -> bool:
-    return (
-        before.position is not None
-        and after.position == before.position + 1
-        and after.op.id.seq == before.op.id.seq + 1
-        and after.op.id.incarnation == before.op.id.incarnation
-    )
-
-
-def _run(run: Sequence[StoredOp]) -> Accepted:
-    stamps = {
-        offset: Stamp(each.stamp)
-        for offset, each in enumerate(run)
-        if each.stamp is not None and int(each.stamp) != int(each.op.clock.hlc)
-    }
-    first = run[0].position
-    return Accepted(run[0].op.id.seq, len(run), Position(first if first is not None else 0), stamps)

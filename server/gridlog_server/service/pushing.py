@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -28,10 +28,10 @@ from gridlog_server.store.contract import (
     LogHead,
     StoredOp,
     StoredRecord,
-    Tenancy,
     Transaction,
     WaitingSegment,
 )
+from gridlog_server.store.tenancy import Tenancy
 from gridlog_sync.admission import Author, Chain, Held, bounded, continue_chain, judge, stamp_for
 from gridlog_sync.changes import Movement, Touch
 from gridlog_sync.clocks import Arrival
@@ -40,6 +40,7 @@ from gridlog_sync.merge import Entry, apply
 from gridlog_sync.scope import scopes_of_record
 from gridlog_sync.view import conflicts_of
 
+from .giving_way import give_way
 from .history import History
 from .timing import Timing
 
@@ -73,8 +74,11 @@ async def push(  # noqa: PLR0913 - each is a fact of one request.
     tenancy: Tenancy,
     now_ms: int,
     sent: ClockFacts | None,
+    again: Mapping[int, Stamp],
 ) -> Pushed:
     """Verify and store segments of one device. `sent` is what it said about time with the request.
+
+    `again` has the stamps, by seq, of ops that had been accepted before this database was restored: they keep them.
 
     A segment behind a gap waits, within `WAITING_BYTES_MAX`; whatever this push lets go on is taken in with it.
     Raises ProtocolError `bad_signature`, `fork` or `broken_chain`; nothing is stored then.
@@ -85,6 +89,8 @@ async def push(  # noqa: PLR0913 - each is a fact of one request.
     coming = (*segments, *(each.segment for each in behind))
     ops = [op for each in coming for op in each.ops]
     work = await Work.load(transaction, ops, kinds, tenancy, now_ms, sent=sent)
+    if len(tenancy.epochs) > 1:
+        await give_way(transaction, work, ops)
     stored: list[StoredOp] = []
     repeated: set[RecordId] = set()
     chain = Chain(0, b"")
@@ -109,7 +115,7 @@ async def push(  # noqa: PLR0913 - each is a fact of one request.
             number = await transaction.put_segment(segment, device, chain.head, now_ms=now_ms)
             by_seq = dict(zip((op.id.seq for op in segment.ops), hashes, strict=True))
             for index, op in enumerate(new, start=1):
-                stored.append(work.take(op, by_seq[op.id.seq], number, author))
+                stored.append(work.take(op, by_seq[op.id.seq], number, author, again.get(op.id.seq)))
                 if index % _OPS_PER_BREATH == 0:
                     # A large push must not keep everybody else's answers waiting.
                     await asyncio.sleep(0)
@@ -117,7 +123,7 @@ async def push(  # noqa: PLR0913 - each is a fact of one request.
     # What waited was not sent with this request: its sender has yet to hear of its places and its fields.
     own_push = work.positions
     chain = await _go_on(transaction, work, behind, chain, author)
-    if work.ops:
+    if work.ops or work.decided:
         await transaction.ledger.write(work.commit())
     return Pushed(tuple(stored), frozenset(repeated), own_push, chain, incarnation)
 
@@ -220,13 +226,20 @@ class Work:
         """The positions given so far."""
         return range(self.start.position + 1, self.head.position + 1)
 
-    def take(self, op: Op, hashed: bytes, segment: int | None, author: Author | None) -> StoredOp:
-        """Decide about one op and take note of all that follows. Without `author` the server itself wrote it."""
+    def take(
+        self, op: Op, hashed: bytes, segment: int | None, author: Author | None, before: Stamp | None = None
+    ) -> StoredOp:
+        """Decide about one op and take note of all that follows. Without `author` the server itself wrote it.
+
+        `before` is the stamp that it had before a restore. It is bounded as a claim is: a device that made it up
+        gains nothing that a clock set by hand would not give it.
+        """
         when = self.timing.of(op)
         served = author.served if author else self.head.position
-        low = bounded(op, epoch=self.tenancy.epoch, served=served)
+        low = bounded(op, epochs=self.tenancy.epochs, served=served)
         history = self.history.setdefault(op.record, History())
-        stamp = stamp_for(op.clock.hlc, server_ms=self.now_ms, above=history.highest_seen(low))
+        claimed = op.clock.hlc if before is None else before
+        stamp = stamp_for(claimed, server_ms=self.now_ms, above=history.highest_seen(low))
         entry = Entry(low, stamp, Position(self.head.position + 1))
         packed = pack_op(op)
         if author is not None:
@@ -247,12 +260,14 @@ class Work:
         stored = StoredOp(op, hashed, segment, low.seen.position, entry.position, stamp, when=when, packed=packed)
         return self._keep(stored)
 
-    def keep_held(self, op: Op, hashed: bytes, segment: int, served: Position, code: str) -> None:
+    def keep_held(
+        self, op: Op, hashed: bytes, segment: int | None, served: Position, code: str, hold_field: str = ""
+    ) -> None:
         """Keep one op apart without judging it."""
-        low = bounded(op, epoch=self.tenancy.epoch, served=served)
+        low = bounded(op, epochs=self.tenancy.epochs, served=served)
         self.history.setdefault(op.record, History())
         when = self.timing.of(op)
-        self._keep(StoredOp(op, hashed, segment, low.seen.position, None, None, code, "", when=when))
+        self._keep(StoredOp(op, hashed, segment, low.seen.position, None, None, code, hold_field, when=when))
 
     def commit(self) -> Commit:
         """Return all that was taken note of. Digests and conflicts are worked out here, once for each record."""

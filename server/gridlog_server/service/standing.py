@@ -58,19 +58,30 @@ class Standing:
         why = checked_reason(reason)
 
         async def work(transaction: Transaction) -> Device:
-            device = the_device(name, await transaction.registry.devices())
-            after = _STEPS.get((device.status, step))
-            if after is None:
-                raise RefusedError(
-                    f"终端{_STATES[device.status].zh}，不能再{_WORDS[step]}。",
-                    f"The device is {_STATES[device.status].en}: {step.value} does not apply.",
-                )
-            changed = replace(device, status=after)
-            await transaction.registry.put_device(changed)
-            await transaction.registry.note(Act(self._now_ms(), by, f"device.{step.value}", device.id.hex(), why))
-            return changed
+            return await self._changed(transaction, name, step, by=by, reason=why)
 
         return await self._store.commit(work)
+
+    async def confirm(self, names: Sequence[str], *, by: str) -> list[Device]:
+        """Let devices go on that a restore suspended: all that are named, or none. Raises RefusedError."""
+
+        async def work(transaction: Transaction) -> list[Device]:
+            return [await self._changed(transaction, name, Step.RESUME, by=by, reason="") for name in names]
+
+        return await self._store.commit(work)
+
+    async def _changed(self, transaction: Transaction, name: str, step: Step, *, by: str, reason: str) -> Device:
+        device = the_device(name, await transaction.registry.devices())
+        after = _STEPS.get((device.status, step))
+        if after is None:
+            raise RefusedError(
+                f"终端{_STATES[device.status].zh}，不能再{_WORDS[step]}。",
+                f"The device is {_STATES[device.status].en}: {step.value} does not apply.",
+            )
+        changed = replace(device, status=after)
+        await transaction.registry.put_device(changed)
+        await transaction.registry.note(Act(self._now_ms(), by, f"device.{step.value}", device.id.hex(), reason))
+        return changed
 
 
 def the_device(name: str, devices: Sequence[Device]) -> Device:

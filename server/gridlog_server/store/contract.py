@@ -15,13 +15,11 @@ from gridlog_protocol.clock import Stamp
 from gridlog_protocol.decisions import Decision, Verdict
 from gridlog_protocol.ids import (
     DeviceId,
-    Epoch,
     Incarnation,
     OpId,
     Position,
     RecordId,
     ScopeId,
-    TenantId,
 )
 from gridlog_protocol.log_chain import Ruling
 from gridlog_protocol.ops import Op
@@ -36,19 +34,11 @@ from .stored_record import StoredRecord
 
 # What belongs to the contract and stands in a file of its own.
 __all__ = ["Act", "Code", "Device", "Person", "Registry", "StoredRecord"]
+from .tenancy import Tenancy
 
 
 class StoreUnavailableError(Exception):
     """The database cannot commit (disk full, I/O error, or closed). Nothing was stored; try again later."""
-
-
-@dataclass(frozen=True, slots=True)
-class Tenancy:
-    """Whose database this is, and which life of it."""
-
-    tenant: TenantId
-    name: str
-    epoch: Epoch
 
 
 @dataclass(frozen=True, slots=True)

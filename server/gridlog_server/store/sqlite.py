@@ -9,23 +9,23 @@ from __future__ import annotations
 import asyncio
 import logging
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import quote
 
 import aiosqlite
 
-from gridlog_protocol.canonical import Value, pack, unpack
-from gridlog_protocol.ids import Epoch, TenantId
+from gridlog_protocol.ids import DeviceId
+from gridlog_server.control import ControlAct, ControlJournal
 
-from .contract import StoreUnavailableError, Tenancy
+from .acts import act_of_device
+from .contract import StoreUnavailableError
+from .sqlite_files import checked, connected, create, one, reader_of, require_wal
 from .sqlite_transaction import SqliteTransaction
+from .tenancy import Tenancy
 
-APPLICATION_ID = 0x47524C53  # "GRLS"
 _READERS = 2
 _WORKS_PER_COMMIT = 64
 _CODES_OF_WORKS = (
@@ -82,6 +82,7 @@ class SqliteStore:
         readers: list[aiosqlite.Connection],
         tenancy: Tenancy,
         connections: AsyncExitStack,
+        control: ControlJournal | None = None,
     ) -> None:
         self._writer = writer
         self._connections = connections
@@ -91,44 +92,43 @@ class SqliteStore:
         self.tenancy = tenancy
         self._works: asyncio.Queue[_Work | None] = asyncio.Queue()
         self._is_open = True
+        self._control = control
+        self._noted: dict[DeviceId, ControlAct] = {}
+        # Held by whoever uses the writer: a batch of works, or a backup between two of them.
+        self._writing = asyncio.Lock()
         self._task = asyncio.create_task(self._commit_forever())
 
     @staticmethod
     def create(path: Path, tenancy: Tenancy) -> None:
         """Make a new database file. Raises FileExistsError."""
-        path.touch(mode=0o600, exist_ok=False)
-        connection = sqlite3.connect(path, isolation_level=None)
-        try:
-            _set_wal(connection.execute("PRAGMA journal_mode=WAL").fetchone()[0])
-            connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
-            for version, script in _migrations():
-                connection.executescript(f"BEGIN; {script}; PRAGMA user_version={version}; COMMIT;")
-            facts: dict[str, Value] = {"tenant": tenancy.tenant, "tenant_name": tenancy.name, "epoch": tenancy.epoch}
-            rows = [(name, pack(value)) for name, value in facts.items()]
-            connection.executemany("INSERT INTO meta (name, value) VALUES (?, ?)", rows)
-        finally:
-            connection.close()
+        create(path, tenancy)
 
     @staticmethod
-    async def open(path: Path) -> SqliteStore:
-        """Open the one writer and the readers of a database. Raises StoreFormatError or FileNotFoundError."""
+    async def open(path: Path, control: ControlJournal | None = None) -> SqliteStore:
+        """Open the one writer and the readers of a database. Raises StoreFormatError or FileNotFoundError.
+
+        `control` takes down who may speak to the server, before whoever changed it is told.
+        """
         async with AsyncExitStack() as opened:
-            writer = await opened.enter_async_context(_connection(path, "rw"))
+            writer = await opened.enter_async_context(connected(path, "rw"))
             # Before the first change: the file may be somebody else's.
-            tenancy = await _checked(writer)
-            _set_wal((await _one(writer, "PRAGMA journal_mode=WAL"))[0])
+            tenancy = await checked(writer)
+            require_wal((await one(writer, "PRAGMA journal_mode=WAL"))[0])
             for pragma in _WRITE_PRAGMAS:
                 await writer.execute(pragma)
-            readers = [await opened.enter_async_context(_reader(path)) for _ in range(_READERS)]
+            readers = [await opened.enter_async_context(reader_of(path)) for _ in range(_READERS)]
             log.info("sqlite %s, WAL, one writer", sqlite3.sqlite_version)
-            return SqliteStore(writer, readers, tenancy, opened.pop_all())
+            store = SqliteStore(writer, readers, tenancy, opened.pop_all(), control)
+            async with store.reading() as snapshot:
+                store._noted |= {each.id: act_of_device(each) for each in await snapshot.registry.devices()}
+            return store
 
     @staticmethod
     @asynccontextmanager
     async def read_only(path: Path) -> AsyncIterator[SnapshotStore]:
         """Open a database that another process may be writing. Raises as `open` does."""
-        async with _reader(path) as reader:
-            yield SnapshotStore(reader, await _checked(reader))
+        async with reader_of(path) as reader:
+            yield SnapshotStore(reader, await checked(reader))
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[SqliteTransaction]:
@@ -148,6 +148,19 @@ class SqliteStore:
         self._works.put_nowait(_Work(work, done))
         return await done
 
+    async def backup(self, target: Path) -> None:
+        """Copy the database as it is between two commits into an empty file. Writes wait meanwhile.
+
+        Through the writer, for only one connection may checkpoint. Raises StoreUnavailableError.
+        """
+        async with self._writing:
+            if not self._is_open:
+                raise StoreUnavailableError("the store is closed")
+            try:
+                await self._writer.execute("VACUUM INTO ?", (str(target),))
+            except sqlite3.Error as reason:
+                raise StoreUnavailableError(str(reason)) from None
+
     async def close(self) -> None:
         """Finish running commits and let go of the database."""
         self._is_open = False
@@ -165,17 +178,19 @@ class SqliteStore:
                     self._works.put_nowait(None)
                     break
                 batch.append(following)
-            await self._commit_batch(batch)
+            async with self._writing:
+                await self._commit_batch(batch)
         self._refuse_waiting()
 
     async def _commit_batch(self, batch: list[_Work]) -> None:
         try:
             await self._writer.execute("BEGIN IMMEDIATE")
-            transaction = SqliteTransaction(self._writer, self.tenancy)
+            transaction = SqliteTransaction(self._writer, self.tenancy, self._noted)
             for work in batch:
                 await self._run(work, transaction)
             await self._writer.execute("COMMIT")
-        except sqlite3.Error as reason:
+            await self._note(transaction.registry.for_control)
+        except (sqlite3.Error, OSError) as reason:
             # After an I/O error the connection's state is unknown: undo, refuse this batch, store nothing more.
             log.exception("commit failed: no further writes until the server is started again")
             self._is_open = False
@@ -190,7 +205,13 @@ class SqliteStore:
             elif not work.done.cancelled():
                 work.done.set_result(work.result)
 
+    async def _note(self, acts: Sequence[ControlAct]) -> None:
+        if acts and self._control is not None:
+            await asyncio.to_thread(self._control.record, acts)
+        self._noted |= {DeviceId(bytes.fromhex(act["id"])): act for act in acts if act["act"] == "device"}
+
     async def _run(self, work: _Work, transaction: SqliteTransaction) -> None:
+        acts_before = len(transaction.registry.for_control)
         await self._writer.execute("SAVEPOINT work")
         try:
             work.result = await work.run(transaction)
@@ -199,6 +220,7 @@ class SqliteStore:
             if isinstance(failure, sqlite3.Error) and not _is_of_the_work(failure):
                 raise
             work.failure = failure
+            del transaction.registry.for_control[acts_before:]
             await self._writer.execute("ROLLBACK TO work")
         await self._writer.execute("RELEASE work")
 
@@ -240,64 +262,3 @@ def _is_of_the_work(failure: sqlite3.Error) -> bool:
 def _fail(work: _Work, reason: Exception) -> None:
     if not work.done.cancelled():
         work.done.set_exception(reason)
-
-
-def _set_wal(mode: str) -> None:
-    # SQLite reports a refused journal mode by its answer, not by an error.
-    if mode != "wal":
-        raise StoreFormatError(f"this file system does not allow write-ahead logging (mode {mode})")
-
-
-def _migrations() -> list[tuple[int, str]]:
-    folder = files("gridlog_server.store").joinpath("migrations")
-    named = sorted(each.name for each in folder.iterdir() if each.name.endswith(".sql"))
-    return [(int(name[:4]), folder.joinpath(name).read_text(encoding="utf-8")) for name in named]
-
-
-@asynccontextmanager
-async def _reader(path: Path) -> AsyncIterator[aiosqlite.Connection]:
-    async with _connection(path, "ro") as connection:
-        await connection.execute("PRAGMA query_only=ON")
-        await connection.execute("PRAGMA temp_store=MEMORY")
-        yield connection
-
-
-@asynccontextmanager
-async def _connection(path: Path, mode: str) -> AsyncIterator[aiosqlite.Connection]:
-    try:
-        connection = await aiosqlite.connect(_address_of(path, mode), uri=True, isolation_level=None)
-    except sqlite3.OperationalError:
-        raise FileNotFoundError(path) from None
-    try:
-        yield connection
-    finally:
-        await connection.close()
-
-
-def _address_of(path: Path, mode: str) -> str:
-    # Asked first: a connection that fails to open leaves a thread that speaks to a loop which may be gone.
-    if not path.is_file():
-        raise FileNotFoundError(path)
-    return f"file:{quote(str(path))}?mode={mode}"
-
-
-async def _one(connection: aiosqlite.Connection, sql: str) -> Any:
-    async with connection.execute(sql) as cursor:
-        return await cursor.fetchone()
-
-
-async def _checked(connection: aiosqlite.Connection) -> Tenancy:
-    """Make sure that this program may use the file, and return whose it is. Raises StoreFormatError."""
-    try:
-        application = (await _one(connection, "PRAGMA application_id"))[0]
-        version = (await _one(connection, "PRAGMA user_version"))[0]
-        newest = _migrations()[-1][0]
-        if application != APPLICATION_ID:
-            raise StoreFormatError("not a Gridlog server database")
-        if version != newest:
-            raise StoreFormatError(f"database format {version}, this program reads {newest}")
-        rows = await connection.execute_fetchall("SELECT name, value FROM meta")
-    except sqlite3.DatabaseError as reason:
-        raise StoreFormatError(f"not a readable database ({reason})") from None
-    facts: dict[str, Any] = {name: unpack(value) for name, value in rows}
-    return Tenancy(TenantId(facts["tenant"]), facts["tenant_name"], Epoch(facts["epoch"]))

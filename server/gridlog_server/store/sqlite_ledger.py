@@ -12,7 +12,7 @@ from gridlog_protocol.canonical import Value, pack, unpack
 from gridlog_protocol.clock import Stamp
 from gridlog_protocol.decisions import Verdict
 from gridlog_protocol.ids import DeviceId, Incarnation, OpId, Position, RecordId, ScopeId
-from gridlog_protocol.log_chain import Ruling, log_start
+from gridlog_protocol.log_chain import Ruling
 from gridlog_protocol.op_codec import pack_op, unpack_op
 from gridlog_protocol.segment import chain_start
 from gridlog_protocol.state_codec import PackedRecord, pack_record
@@ -21,7 +21,8 @@ from gridlog_sync.changes import Movement, Touch
 from gridlog_sync.clocks import Estimate, Tier
 from gridlog_sync.digest import SetDigest
 
-from .contract import Commit, Logged, LoggedEntry, LogHead, StoredOp, StoredRecord, Tenancy
+from .contract import Commit, Logged, LoggedEntry, LogHead, StoredOp, StoredRecord
+from .tenancy import Tenancy
 
 OP_COLUMNS = (
     "hash, body, segment, named, position, stamp, hold, hold_field, hold_status, happened_ms, within_ms, tier"
@@ -47,12 +48,12 @@ class SqliteLedger:
         rows = await self._all("SELECT position, hash FROM log ORDER BY position DESC LIMIT 1")
         for position, hashed in rows:
             return LogHead(Position(position), hashed)
-        return LogHead(Position(0), log_start(self._tenancy.tenant, self._tenancy.epoch))
+        return LogHead(Position(0), self._tenancy.log_start)
 
     async def log_hash(self, position: Position) -> bytes | None:
         """Return the log hash at a position, or None beyond the head."""
         if position == 0:
-            return log_start(self._tenancy.tenant, self._tenancy.epoch)
+            return self._tenancy.log_start
         rows = await self._all("SELECT hash FROM log WHERE position = ?", position)
         return next((row[0] for row in rows), None)
 
@@ -129,7 +130,7 @@ class SqliteLedger:
             limit,
         )
         return [
-            Touch(Position(position), ScopeId(scope), RecordId(record), Movement(movement), _names(fields))
+            Touch(Position(position), ScopeId(scope), RecordId(record), Movement(movement), names_of(fields))
             for position, scope, record, movement, fields in rows
         ]
 
@@ -357,6 +358,7 @@ def _stored_record(row: Any) -> StoredRecord:
     return StoredRecord(PackedRecord(state), Position(changed), conflicts, frozenset(json.loads(scopes)), size)
 
 
-def _names(raw: bytes) -> tuple[str, ...]:
+def names_of(raw: bytes) -> tuple[str, ...]:
+    """Read the names of the fields that an entry touched."""
     names: Value = unpack(raw)
     return tuple(str(name) for name in names) if isinstance(names, list) else ()

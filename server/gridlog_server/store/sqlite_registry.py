@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import aiosqlite
@@ -10,6 +11,7 @@ import aiosqlite
 from gridlog_protocol.canonical import pack, unpack
 from gridlog_protocol.ids import DeviceHandle, DeviceId, ScopeId, UserId
 
+from .acts import act_of_code, act_of_device, act_of_person
 from .registry import Act, Code, Device, Person
 
 _DEVICE_FACTS = ("signing_key", "exchange_key", "model", "app", "status", "counter", "enrolled_ms", "contact_ms")
@@ -20,10 +22,15 @@ _PERSON_COLUMNS = (
 
 
 class SqliteRegistry:
-    """Reads and writes in the transaction that the connection is in."""
+    """Reads and writes in the transaction that the connection is in.
 
-    def __init__(self, connection: aiosqlite.Connection) -> None:
+    `for_control` gathers what the control journal must know of it: changes of who may speak, not what devices report.
+    """
+
+    def __init__(self, connection: aiosqlite.Connection, noted: Mapping[DeviceId, Mapping[str, Any]]) -> None:
         self._connection = connection
+        self._noted = noted
+        self.for_control: list[Mapping[str, Any]] = []
 
     async def device(self, handle: DeviceHandle) -> Device | None:
         """Return the device of a handle."""
@@ -37,6 +44,9 @@ class SqliteRegistry:
 
     async def put_device(self, device: Device) -> None:
         """Write a device, new or changed."""
+        act = act_of_device(device)
+        if self._noted.get(device.id) != act:
+            self.for_control.append(act)
         await self._connection.execute(
             f"INSERT INTO device ({_DEVICE_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
             " ON CONFLICT DO UPDATE SET handle = excluded.handle, person = excluded.person,"
@@ -72,6 +82,7 @@ class SqliteRegistry:
 
     async def put_person(self, person: Person) -> None:
         """Write a person, new or changed, and the grids assigned."""
+        self.for_control.append(act_of_person(person))
         await self._connection.execute(
             "INSERT INTO person (id, staff_no, name, status) VALUES (?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET"
             " staff_no = excluded.staff_no, name = excluded.name, status = excluded.status",
@@ -90,6 +101,7 @@ class SqliteRegistry:
 
     async def put_code(self, code: Code) -> None:
         """Write an enrolment code, new or used."""
+        self.for_control.append(act_of_code(code))
         await self._connection.execute(
             "INSERT INTO code (id, secret, person, expires_ms, device) VALUES (?, ?, ?, ?, ?)"
             " ON CONFLICT DO UPDATE SET device = excluded.device",

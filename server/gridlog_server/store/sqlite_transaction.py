@@ -2,28 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from types import MappingProxyType
 
 import aiosqlite
 
 from gridlog_protocol.ids import DeviceId, Position, RecordId, ScopeId
 from gridlog_protocol.segment import Segment
+from gridlog_server.control import ControlAct
 from gridlog_sync.clocks import Tier
 
-from .contract import Logged, Quarantined, StoredRecord, Tenancy
+from .contract import Logged, Quarantined, StoredRecord
+from .sqlite_audit import SqliteAudit
 from .sqlite_ledger import SqliteLedger
 from .sqlite_registry import SqliteRegistry
 from .sqlite_reviews import SqliteReviews
+from .tenancy import Tenancy
 
 
 class SqliteTransaction:
     """One open transaction. See `contract.Transaction`."""
 
-    def __init__(self, connection: aiosqlite.Connection, tenancy: Tenancy) -> None:
+    def __init__(
+        self,
+        connection: aiosqlite.Connection,
+        tenancy: Tenancy,
+        noted: Mapping[DeviceId, ControlAct] = MappingProxyType({}),
+    ) -> None:
         self._connection = connection
         self.ledger = SqliteLedger(connection, tenancy)
-        self.registry = SqliteRegistry(connection)
+        self.registry = SqliteRegistry(connection, noted)
         self.reviews = SqliteReviews(connection)
+        self.audit = SqliteAudit(connection)
 
     async def put_segment(self, segment: Segment, device: DeviceId, chain_after: bytes, *, now_ms: int) -> int:
         """Keep a segment's signature as evidence, and return its number."""

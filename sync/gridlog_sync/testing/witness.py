@@ -56,6 +56,10 @@ class Witness:
     served: dict[ActId, int] = field(default_factory=dict)
     forgotten: set[ActId] = field(default_factory=set)
     """Acts whose disk was replaced by an older copy before they were sent: no software can have them."""
+    lost: dict[ActId, int] = field(default_factory=dict)
+    """Acts that the server forgot when it was restored, with the stamps that they had."""
+    told: dict[ActId, int] = field(default_factory=dict)
+    """Those of them whose author had been told the stamp."""
 
     def saw(self, act: Act) -> None:
         """Take down an act that is about to be saved."""
@@ -118,11 +122,18 @@ class Witness:
     def _causal(self, lines: Sequence[LogLine]) -> Iterator[str]:
         stamps = {act_of(line.op): line.stamp for line in lines}
         released = {act_of(line.op) for line in lines if line.is_released}
+        for act, stamp in self.told.items():
+            now = stamps.get(act, stamp)
+            # It may stand just above an own op that was held then, and is accepted now.
+            if act not in released and now != stamp and not (now > stamp and now - 1 in stamps.values()):
+                yield f"act {act.hex()[:6]} came again after a restore, and has another stamp"
+        # Nobody knows the stamp any more if its author was never told.
+        restamped = {act for act, stamp in self.lost.items() if stamps.get(act) != stamp}
         for act, stamp in stamps.items():
             seen = self.acts[act].sight.values() if act in self.acts else ()
             for other in sorted({each for cell in seen for each in cell}):
                 # A held op is stamped when it is released: what its author wrote upon it was stamped before that.
-                if other not in released and stamps.get(other, -1) >= stamp:
+                if other not in released | restamped and stamps.get(other, -1) >= stamp:
                     yield f"act {act.hex()[:6]} saw {other.hex()[:6]}, but does not sort after it"
 
     def _name(self, act: ActId) -> str:

@@ -55,13 +55,14 @@ from gridlog_server.service.inspection import Inspection
 from gridlog_server.service.keys import ServerKeys
 from gridlog_server.service.people import People
 from gridlog_server.service.standing import Standing, Step
-from gridlog_server.store.contract import Store, Tenancy
+from gridlog_server.store.contract import Store
 from gridlog_server.store.sqlite import SqliteStore
+from gridlog_server.store.tenancy import Tenancy
 from gridlog_sync.digest import EMPTY, SetDigest, combined, leaves
 from gridlog_sync.merge import Entry, adopt, apply
 from gridlog_sync.scope import scopes_of_record
 
-TENANCY = Tenancy(TenantId("420106"), "武昌区", Epoch(b"epoch-01"))
+TENANCY = Tenancy.new(TenantId("420106"), "武昌区", Epoch(b"epoch-01"))
 START_MS = 1_795_000_000_000
 EAST, WEST = ScopeId("420106001001001"), ScopeId("420106001001002")
 ADDRESS = "http://192.0.2.7:8420"

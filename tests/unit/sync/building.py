@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from gridlog_protocol.canonical import Value
 from gridlog_protocol.clock import ClockFacts, Stamp, reading
+from gridlog_protocol.epochs import EpochStart
 from gridlog_protocol.ids import (
     TENANT_SCOPE,
     DeviceId,
@@ -35,6 +36,7 @@ from gridlog_sync.view import conflicts_of, values_of
 from gridlog_sync.writing import Change, edits_for
 
 EPOCH = Epoch(b"epoch-01")
+EPOCHS = (EpochStart(EPOCH, Position(0), bytes(32)),)
 START_MS = 1_795_000_000_000
 EAST, WEST = ScopeId("420106001001"), ScopeId("420106001002")
 
@@ -225,7 +227,7 @@ class Server:
             self._take(op, hashes[op.id.seq - segment.first_seq], author)
 
     def _take(self, op: Op, hashed: bytes, author: Author) -> None:
-        low = bounded(op, epoch=EPOCH, served=author.served)
+        low = bounded(op, epochs=EPOCHS, served=author.served)
         record = self.records.get(op.record)
         holds = [each for each in self.stored.values() if each.op.record == op.record and each.held]
         creation = next((each.held.code for each in holds if each.held and each.op.intent is Intent.CREATE), None)

@@ -10,6 +10,7 @@ import pytest
 
 from gridlog_protocol.canonical import Value
 from gridlog_protocol.clock import Hlc, Stamp, reading
+from gridlog_protocol.epochs import EpochStart
 from gridlog_protocol.errors import HOLDS
 from gridlog_protocol.ids import Epoch, Position, UserId
 from gridlog_protocol.limits import RECORD_BYTES_MAX
@@ -20,7 +21,7 @@ from gridlog_sync.admission import Author, Held, bounded, judge, stamp_for, stil
 from gridlog_sync.merge import Entry
 from tests.unit.sync.building import (
     EAST,
-    EPOCH,
+    EPOCHS,
     START_MS,
     WEST,
     Worker,
@@ -259,7 +260,7 @@ def test_an_element_that_was_written_is_not_written_again() -> None:
 def test_a_named_position_is_lowered_to_what_the_device_was_served(named: int, served: int, kept: int) -> None:
     op = Worker(1, seq=4).writes(seen=named)
 
-    low = bounded(op, epoch=EPOCH, served=Position(served))
+    low = bounded(op, epochs=EPOCHS, served=Position(served))
 
     assert low == replace(op, seen=replace(op.seen, position=Position(kept)))
     assert low.seen.own_seq == 4
@@ -267,14 +268,15 @@ def test_a_named_position_is_lowered_to_what_the_device_was_served(named: int, s
 
 def test_a_position_of_another_epoch_says_nothing() -> None:
     op = Worker(1).writes(seen=3)
+    others = (EpochStart(Epoch(b"restored"), Position(0), bytes(32)),)
 
-    assert bounded(op, epoch=Epoch(b"restored"), served=Position(9)).seen.position == 0
+    assert bounded(op, epochs=others, served=Position(9)).seen.position == 0
 
 
 def test_an_honest_op_is_not_touched_by_bounding() -> None:
     op = Worker(1).writes(seen=3)
 
-    assert bounded(op, epoch=EPOCH, served=Position(3)) is op
+    assert bounded(op, epochs=EPOCHS, served=Position(3)) is op
 
 
 def at(milliseconds: int) -> int:

@@ -1,0 +1,100 @@
+"""People, devices and codes as acts of the control journal, and back: see `gridlog_server.control`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from gridlog_protocol.ids import DeviceHandle, DeviceId, ScopeId, UserId
+
+from .contract import Code, Device, Person, Transaction
+
+
+def act_of_person(person: Person) -> dict[str, Any]:
+    """Return what to note of a person, new or changed."""
+    return {
+        "act": "person",
+        "id": person.id.hex(),
+        "staff_no": person.staff_no,
+        "name": person.name,
+        "status": person.status,
+        "scopes": sorted(person.scopes),
+    }
+
+
+def act_of_device(device: Device) -> dict[str, Any]:
+    """Return what to note of a device: who it is, and whether it may speak. What it reports is not noted."""
+    return {
+        "act": "device",
+        "id": device.id.hex(),
+        "handle": device.handle.hex(),
+        "person": device.person.hex(),
+        "signing_key": device.signing_key.hex(),
+        "exchange_key": device.exchange_key.hex(),
+        "model": device.model,
+        "app": device.app,
+        "status": device.status,
+        "enrolled_ms": device.enrolled_ms,
+    }
+
+
+def act_of_code(code: Code) -> dict[str, Any]:
+    """Return what to note of an enrolment code: its hash, never its secret."""
+    return {
+        "act": "code",
+        "id": code.id.hex(),
+        "secret": code.secret.hex(),
+        "person": code.person.hex(),
+        "expires_ms": code.expires_ms,
+        "device": code.device.hex() if code.device else None,
+    }
+
+
+async def play(transaction: Transaction, acts: Iterable[Mapping[str, Any]]) -> int:
+    """Let people, devices and codes be as the acts say, and return how many acts those were."""
+    registry = transaction.registry
+    known = {each.id: each for each in await registry.devices()}
+    played = 0
+    for act in acts:
+        match act["act"]:
+            case "person":
+                await registry.put_person(_person(act))
+            case "device":
+                device = _device(act)
+                before = known.get(device.id)
+                known[device.id] = replace(before, status=device.status) if before else device
+                await registry.put_device(known[device.id])
+            case "code":
+                await registry.put_code(_code(act))
+            case _:
+                continue
+        played += 1
+    return played
+
+
+def _person(act: Mapping[str, Any]) -> Person:
+    scopes = frozenset(ScopeId(scope) for scope in act["scopes"])
+    return Person(UserId(bytes.fromhex(act["id"])), act["staff_no"], act["name"], act["status"], scopes)
+
+
+def _device(act: Mapping[str, Any]) -> Device:
+    return Device(
+        DeviceId(bytes.fromhex(act["id"])),
+        DeviceHandle(bytes.fromhex(act["handle"])),
+        UserId(bytes.fromhex(act["person"])),
+        bytes.fromhex(act["signing_key"]),
+        bytes.fromhex(act["exchange_key"]),
+        act["model"],
+        act["app"],
+        act["status"],
+        0,
+        act["enrolled_ms"],
+        act["enrolled_ms"],
+    )
+
+
+def _code(act: Mapping[str, Any]) -> Code:
+    device = DeviceId(bytes.fromhex(act["device"])) if act["device"] else None
+    person = UserId(bytes.fromhex(act["person"]))
+    return Code(bytes.fromhex(act["id"]), bytes.fromhex(act["secret"]), person, act["expires_ms"], device)
