@@ -7,7 +7,7 @@ same ids and hashes and with the stamp of old.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gridlog_protocol.canonical import Value
 from gridlog_protocol.clock import Stamp
@@ -49,6 +49,11 @@ class KeptOps:
         before = self._ops.get(written.op.id)
         packed = before.packed if before else pack_written(written)
         self._ops[written.op.id] = KeptOp(packed, position, stamp, told_ms)
+
+    def doubt(self, ops: Iterable[OpId]) -> None:
+        """Drop the positions of ops that are offered again: until they are acknowledged, they say nothing here."""
+        for op in ops:
+            self._ops[op] = replace(self._ops[op], position=None)
 
     def forget(self, op: OpId) -> None:
         """Forget an op, if it was kept."""

@@ -352,6 +352,7 @@ class Memory:
         """Let those acknowledged ops wait again that the server may have forgotten, ahead of those that wait now."""
         waiting = [*self.pending.values()]
         again = self.kept.beyond(fork, {op: each.decision.position for op, each in self.decided.items()})
+        self.kept.doubt(written.op.id for written in again)
         for each in waiting:
             self._leave_pending(each.op.id)
         for written in [*again, *waiting]:
