@@ -186,15 +186,20 @@ class Memory:
         own = (op for op in (*self._held_of(record), *self.pending_of(record)) if op.intent is not Intent.PROPOSE)
         return overlay(self.projection.confirmed(record), own)
 
-    def seen(self, record: RecordId) -> Seen:
-        """Return what somebody who opens a form on `record` now has in view."""
+    def seen(self, record: RecordId, *, is_confirmed: bool | None = None) -> Seen:
+        """Return what somebody who opens a form on `record` now has in view.
+
+        `is_confirmed` spares the question whether the server has confirmed anything of it.
+        """
         assert self.standing is not None
         own_seq = self.next_place(self.incarnation)[0] - 1
         if record in self.partial:
             # What others wrote on it stands at positions below the cursor, and has not come yet; nor has what an own
             # op did that was held, and released since.
             return Seen(self.standing.epoch, Position(0), 0 if record in self.released else own_seq)
-        if self.projection.has_confirmed(record):
+        if is_confirmed is None:
+            is_confirmed = self.projection.has_confirmed(record)
+        if is_confirmed:
             return Seen(self.standing.epoch, self.standing.position, own_seq)
         # What the replica lacks is not on the screen: neither others' writes nor our own that the server has already.
         return Seen(self.standing.epoch, Position(0), 0 if record in self.settled else own_seq)

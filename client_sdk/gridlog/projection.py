@@ -142,10 +142,15 @@ class Projection:
                 (record, state.kind, *shown),
             )
 
-    def sight(self, record: RecordId) -> tuple[str, Sight] | None:
-        """Return the kind of a record and what the screen shows of it; None if it is not here."""
-        found = self._one("SELECT kind, shown, conflicts, is_hidden, facts FROM record WHERE id = ?", record)
-        return (found[0], Sight(found[1], found[2], bool(found[3]), found[4])) if found else None
+    def sight(self, record: RecordId) -> tuple[str, Sight, bool] | None:
+        """Return the kind of a record, what the screen shows of it, and whether any of it is confirmed.
+
+        None if it is not here.
+        """
+        found = self._one(
+            "SELECT kind, shown, conflicts, is_hidden, facts, confirmed IS NOT NULL FROM record WHERE id = ?", record
+        )
+        return (found[0], Sight(found[1], found[2], bool(found[3]), found[4]), bool(found[5])) if found else None
 
     def conflicts(self, record: RecordId) -> int | None:
         """Return how many cells of a record contradict each other, as shown; None if it is not here."""

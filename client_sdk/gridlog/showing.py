@@ -21,7 +21,7 @@ def record_of(memory: Memory, record: RecordId) -> Record:
     found = memory.projection.sight(record)
     if found is None:
         raise UnknownRecordError
-    kind, sight = found
+    kind, sight, is_confirmed = found
     author, rounds = author_and_rounds(sight.facts)
     whereabouts, receipt = _whereabouts(memory, record)
     return Record(
@@ -33,7 +33,7 @@ def record_of(memory: Memory, record: RecordId) -> Record:
         receipt,
         bool(sight.conflicts),
         author,
-        memory.seen(record),
+        memory.seen(record, is_confirmed=is_confirmed),
         memory.incarnation,
     )
 

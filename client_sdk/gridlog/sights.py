@@ -133,13 +133,14 @@ def read_confirmed(value: Value, kinds: KindSet) -> Iterator[Confirmed]:
 
 def shown_text(values: Mapping[str, Value]) -> str:
     """Write values as JSON that SQL can look into: bytes become `{"#": hex}`. The same values are the same text."""
-    plain = {name: _plain(value) for name, value in sorted(values.items())}
-    return json.dumps(plain, ensure_ascii=False, separators=(",", ":"))
+    return json.dumps(_plain(dict(values)), ensure_ascii=False, separators=(",", ":"))
 
 
 def shown_values(text: str) -> dict[str, Value]:
     """Read what `shown_text` wrote."""
-    values: dict[str, Value] = _MEANING.decode(text)
+    # Names that begin like the mark of bytes are rare, and cost a look at each name.
+    decoder = _MEANING_WITH_SUCH_NAMES if f'"{_BYTES * 2}' in text else _MEANING
+    values: dict[str, Value] = decoder.decode(text)
     return values
 
 
@@ -171,10 +172,15 @@ def _plain(value: Value) -> object:
 
 
 def _meant(read: dict[str, Any]) -> Value:
-    if len(read) == 1 and _BYTES in read:
+    return bytes.fromhex(read[_BYTES]) if _BYTES in read else read
+
+
+def _meant_with_such_names(read: dict[str, Any]) -> Value:
+    if _BYTES in read:
         return bytes.fromhex(read[_BYTES])
     return {key[1:] if key.startswith(_BYTES) else key: each for key, each in read.items()}
 
 
+# Made once: a list reads one record after another.
 _MEANING = json.JSONDecoder(object_hook=_meant)
-"""Made once: a list reads one record after another."""
+_MEANING_WITH_SUCH_NAMES = json.JSONDecoder(object_hook=_meant_with_such_names)

@@ -209,9 +209,9 @@ class Link(HttpTransport):
 class LyingMemory(Memory):
     """Claims to have seen what nobody has written yet."""
 
-    def seen(self, record: RecordId) -> Seen:
+    def seen(self, record: RecordId, *, is_confirmed: bool | None = None) -> Seen:
         """See Memory."""
-        seen = super().seen(record)
+        seen = super().seen(record, is_confirmed=is_confirmed)
         return replace(seen, position=Position(seen.position + _LIE))
 
 
