@@ -20,7 +20,7 @@ COMPILE := $(LOCK_VENV)/bin/uv --quiet pip compile --universal --generate-hashes
 	--no-annotate --no-header --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test worlds lint bench simulate mutants crash dictionary lock clean
+.PHONY: help demo test long lint bench simulate mutants crash dictionary lock clean
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,10 +29,10 @@ demo: $(READY) ## Play a street on this machine: make demo SEED=7 ARGS="--help"
 	$(BIN)/python -m tools.demo $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 test: $(READY) ## Run the tests: make test ARGS="-k proxy"
-	$(BIN)/python -m pytest --numprocesses auto --dist worksteal --ignore tests/simulation $(ARGS)
+	$(BIN)/python -m pytest --numprocesses auto --dist worksteal -m "not long" $(ARGS)
 
-worlds: $(READY) ## Run the tests of the simulated world: seeds that failed once, and every planted bug
-	$(BIN)/python -m pytest --numprocesses auto --dist worksteal tests/simulation $(ARGS)
+long: $(READY) ## Run the tests that take long: the simulated world, the whole demo and bench, memory dumps
+	$(BIN)/python -m pytest --numprocesses auto --dist worksteal -m long $(ARGS)
 
 lint: $(READY) ## Check style, types and who imports whom
 	$(BIN)/ruff check .

@@ -234,7 +234,9 @@ class Link:
                 left -= len(piece)
                 if left == 0:
                     raise _CutError
-        writer.write_eof()
+        with suppress(OSError):
+            # The other end may be gone meanwhile: then there is nobody to tell.
+            writer.write_eof()
 
     async def _take(self, reader: asyncio.StreamReader, direction: Direction, left: int | None) -> bytes:
         """Return the next piece to pass on, or nothing at the end. A black hole never returns."""

@@ -45,7 +45,9 @@ _PROBE = X25519PrivateKey.from_private_bytes(bytes(32))
 
 def encode(message: Message) -> bytes:
     """Write a message as a body."""
-    effort = Effort.THOROUGH if isinstance(message, SyncRequest) else Effort.QUICK
+    # A first fetch is asked for once, and is most of what a phone ever receives.
+    is_worth_it = isinstance(message, SyncRequest) or (isinstance(message, SyncResponse) and bool(message.pages))
+    effort = Effort.THOROUGH if is_worth_it else Effort.QUICK
     return shipped().squeeze(packed(message), effort)
 
 

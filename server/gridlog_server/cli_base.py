@@ -19,6 +19,7 @@ from rich.console import Console
 from gridlog_protocol.texts import Text, language_of
 
 from . import app, listing, operators
+from .cli_socket import ask_running
 from .control import ControlJournalError
 from .keyfile import KeyFileError, RecoveryKeyError
 from .service.inspection import Inspection
@@ -31,7 +32,6 @@ LANGUAGE = language_of(os.environ.get("GRIDLOG_LANG"), os.environ.get("LANG"))
 DEFAULT_DATA = Path("gridlog-server-data")
 LIMIT = 30
 _LIMIT_MAX = 100_000
-_CONNECT_TRIES, _CONNECT_PAUSE_S = 100, 0.1
 
 T = TypeVar("T")
 out = Console()
@@ -135,31 +135,4 @@ async def _carry_out(settings: Settings, name: str, facts: dict[str, Any]) -> di
             async with app.services(settings) as opened:
                 return await listing.spoken(opened.commands.run(name, facts, operator=operators.of_this_process()))
     except app.InUseError:
-        return await _ask_running(settings, name, facts)
-
-
-async def _ask_running(settings: Settings, name: str, facts: dict[str, Any]) -> dict[str, Any]:
-    import aiohttp  # noqa: PLC0415 - An HTTP client takes half of the start of a command that needs none.
-
-    for _ in range(_CONNECT_TRIES):
-        try:
-            return await _post(settings, name, facts)
-        except aiohttp.ClientConnectorError:
-            # It has the lock already, and listens in a moment.
-            await asyncio.sleep(_CONNECT_PAUSE_S)
-    zh, en = "正在使用数据目录的进程没有应答。", "The process that uses the data directory does not answer."
-    raise listing.CommandError(Text(zh, en))
-
-
-async def _post(settings: Settings, name: str, facts: dict[str, Any]) -> dict[str, Any]:
-    import aiohttp  # noqa: PLC0415 - Likewise.
-
-    connector = aiohttp.UnixConnector(str(settings.socket))
-    async with (
-        aiohttp.ClientSession(connector=connector) as session,
-        session.post(f"http://localhost/{name}", json=facts) as response,
-    ):
-        answer: dict[str, Any] = await response.json()
-        if response.status != 200:
-            raise listing.CommandError(Text(answer["zh"], answer["en"]))
-        return answer
+        return ask_running(settings.socket, name, facts)

@@ -3,7 +3,7 @@
 The rules it keeps: no size leaves its bounds, whatever the link does; a size grows only after it was used and came
 through in time. Pure: durations (seconds), chance and what happened are arguments.
 
-    START --full, within 4 s--> doubled --...--> CAP
+    START --full, within 4 s--> doubled --...--> CAP     (within 1 s: quadrupled)
       |                            |
       +---- cut, or above 8 s: halved ----> ... FLOOR
 """
@@ -15,8 +15,8 @@ from enum import Enum
 
 from gridlog_protocol.limits import BATCH_BYTES
 
-START_BYTES = 16 << 10
-"""What a link that nobody knows is trusted with: compressed, some 6 KB, or two seconds of a very bad one. Twenty
+START_BYTES = 48 << 10
+"""What a link that nobody knows is trusted with: compressed, some 8 KB, or two seconds of a very bad one. Twenty
 notes fit into it, which is what most phones have when they come back."""
 
 FLOOR_BYTES = 1 << 10
@@ -27,6 +27,9 @@ CAP_BYTES = BATCH_BYTES
 
 BRISK_S, SLOW_S = 4.0, 8.0
 """A leg of an exchange should take this long: shorter wastes round trips, longer loses too much with a cut."""
+
+FAST_S = 1.0
+"""What took no longer than this may be four times as large, and still takes no longer than it should."""
 
 ROUND_TRIP_BYTES = 800
 """What a round trip costs beside what it carries: two envelopes, a segment's header, acknowledgements, a receipt."""
@@ -110,7 +113,7 @@ def _learned(allowed: int, took_s: float, *, is_full: bool) -> int:
     if took_s > SLOW_S:
         return _bounded(allowed // 2)
     if is_full and took_s <= BRISK_S:
-        return _bounded(allowed * 2)
+        return _bounded(allowed * (4 if took_s <= FAST_S else 2))
     return allowed
 
 

@@ -8,12 +8,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.end_to_end.processes import clean_environment, run_command
 from tools.demo.report import LOOKING
 
 ROOT = Path(__file__).parents[2]
 
 
+@pytest.mark.long
 def test_a_day_is_played_and_can_be_looked_at_with_the_commands_that_the_demo_prints(tmp_path: Path) -> None:
     played = subprocess.run(
         [sys.executable, "-m", "tools.demo", "--devices", "2", "--seed", "5", "--data", str(tmp_path / "a street")],

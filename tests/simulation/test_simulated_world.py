@@ -12,6 +12,8 @@ import pytest
 from tools.simulate.mutants import MUTANTS, play_mutant
 from tools.simulate.play import Outcome, play
 
+pytestmark = pytest.mark.long
+
 SEEDS = range(1, 25)
 """`make simulate SEEDS=300` plays more before a change is taken."""
 PROCESSES = 2

@@ -19,7 +19,7 @@ from gridlog_sync.changes import Touch, left_records, part_of, wanted_records
 from gridlog_sync.digest import combined
 
 _TOUCHES_MAX = 4096
-_PAGE_RECORDS = 256
+_PAGE_RECORDS = 512
 _URGENT_RECORDS = 64
 _DECISION_BYTES = 128
 """About what a decision takes in an answer: an op's id and hash, who decided, and why."""
@@ -100,15 +100,17 @@ async def _changes(
         # A log entry may touch several scopes: only whole entries go out.
         touches = [touch for touch in touches if touch.position < touches[-1].position]
     stored = await snapshot.ledger.records({touch.record for touch in touches}) if touches else {}
-    shown = _fitting(touches, stored, room, early=())
+    # Whoever ended a record lacks what the other writes of that cell had seen, which he had not.
+    ended = {record for record, each in stored.items() if _has_ended(each)}
+    # What nobody but this push touched is not sent, and takes no room.
+    sizes = {record: stored[record].size for record in wanted_records(touches, own_push=own_push, echoed=ended)}
+    shown = _fitting(touches, sizes, room, early=())
     early: Mapping[RecordId, StoredRecord] = {}
     urgent_to = Position(0)
     if lanes.urgent and (is_cut or len(shown) < len(touches)):
         early, urgent_to = await _ahead(snapshot, head, since, scopes, lanes, own_push, room // 2)
-        shown = _fitting(touches, stored, room - sum(each.size for each in early.values()), early)
+        shown = _fitting(touches, sizes, room - sum(each.size for each in early.values()), early)
     within = {record: each.scopes & frozenset(scopes) for record, each in stored.items()}
-    # Whoever ended a record lacks what the other writes of that cell had seen, which he had not.
-    ended = {record for record, each in stored.items() if _has_ended(each)}
     wanted = wanted_records(shown, own_push=own_push, echoed=ended)
     # What left the device's scopes is named, and nothing of it is told any more.
     parts = {record: part_of(stored[record].state, each) for record, each in wanted.items() if within.get(record)}
@@ -150,15 +152,18 @@ async def _ahead(
 
 
 def _fitting(
-    touches: Sequence[Touch], stored: Mapping[RecordId, StoredRecord], room: int, early: Collection[RecordId]
+    touches: Sequence[Touch], sizes: Mapping[RecordId, int], room: int, early: Collection[RecordId]
 ) -> Sequence[Touch]:
-    """Return the touches whose records fit into `room` bytes; early ones have theirs, and one more always fits."""
+    """Return the touches whose records fit into `room` bytes; early ones have theirs, and one more always fits.
+
+    `sizes` are those of the records that are sent, in bytes.
+    """
     sized = set(early)
     for touch in touches:
-        if touch.record in sized:
+        if touch.record in sized or touch.record not in sizes:
             continue
         sized.add(touch.record)
-        room -= stored[touch.record].size
+        room -= sizes[touch.record]
         if room < 0 and len(sized) > len(early) + 1:
             return [each for each in touches if each.position < touch.position]
     return touches

@@ -97,6 +97,7 @@ def keys_of(directory: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc's free memory can be overwritten")
+@pytest.mark.long
 def test_a_core_dump_of_a_locked_store_has_no_key_no_passphrase_and_hardly_any_sentence(planted: Path) -> None:
     keys = keys_of(planted)
     forms = [form for name, key in keys.items() for form in forms_of_key(name, key)]

@@ -68,6 +68,14 @@ async def test_a_wrong_room_is_refused_and_nothing_stored(server: Server) -> Non
         assert (await snapshot.counts())["ops"] == 0
 
 
+async def test_what_a_device_sends_itself_takes_no_room_and_is_not_sent_back(server: Server) -> None:
+    one = await server.enrolled("W1")
+    ops = [one.creates() for _ in range(20)]
+    answer = await server.answered(one, one.request([one.segment(ops)], extras={ROOM: 1}))
+    assert isinstance(answer, SyncResponse)
+    assert (answer.changes, answer.has_more, answer.to_position) == ((), False, 20)
+
+
 async def test_urgent_records_come_with_the_first_cut_answer_and_once_ahead(server: Server) -> None:
     away, ordinary, urgent = await two_of_which_one_was_away(server)
     extras: dict[str, Value] = {ROOM: 8_000}

@@ -91,11 +91,12 @@ OPS = [WORKER.writes() for _ in range(40)]
 def test_a_link_that_was_not_filled_teaches_no_larger_size() -> None:
     pace = Pace.fresh()
     assert pace.answered(sent_bytes=0, up_s=0.1, is_cut=False, down_s=0.1) == pace
-    assert pace.answered(sent_bytes=START_BYTES, up_s=0.1, is_cut=False, down_s=0.1).up_bytes == 2 * START_BYTES
+    assert pace.answered(sent_bytes=START_BYTES, up_s=1.1, is_cut=False, down_s=0.1).up_bytes == 2 * START_BYTES
+    assert pace.answered(sent_bytes=START_BYTES, up_s=1.0, is_cut=False, down_s=0.1).up_bytes == 4 * START_BYTES
 
 
 def test_the_two_ways_learn_apart() -> None:
-    pace = Pace.fresh().answered(sent_bytes=START_BYTES, up_s=20, is_cut=True, down_s=1)
+    pace = Pace.fresh().answered(sent_bytes=START_BYTES, up_s=20, is_cut=True, down_s=2)
     assert pace == Pace(START_BYTES // 2, 2 * START_BYTES)
 
 

@@ -56,12 +56,14 @@ def figures() -> Figures:
     return measured([*EXCHANGES, STORES], TINY)
 
 
+@pytest.mark.long
 def test_every_promised_figure_is_measured_and_above_nothing(figures: Figures) -> None:
     assert figures.keys() >= PROMISED
     assert all(figures[name] > 0 for name in PROMISED)
     json.dumps(figures)
 
 
+@pytest.mark.long
 def test_every_floor_stands_beside_a_figure_in_the_table(figures: Figures) -> None:
     floors = {name for name in figures if name.startswith("floor_")}
     assert len(floors) >= 8
@@ -69,6 +71,7 @@ def test_every_floor_stands_beside_a_figure_in_the_table(figures: Figures) -> No
     assert table(figures, 1.0).row_count == len(figures) - len(floors)
 
 
+@pytest.mark.long
 def test_what_an_exchange_costs_is_within_reason(figures: Figures) -> None:
     assert figures["idle_round_trips"] == figures["push20_round_trips"] == 1
     assert figures["repair_10k_20_round_trips"] <= 3
