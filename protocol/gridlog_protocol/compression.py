@@ -30,8 +30,8 @@ _WORTH_SQUEEZING_BYTES = 48
 class Effort(Enum):
     """How much time a writer gives to save bytes.
 
-    A phone sends a batch for seconds, and finds 8 % with 30 ms of work; a server answers hundreds of phones, and gives
-    as much to the pages of a first fetch alone.
+    A phone sends a batch for seconds, and finds 8 % with 30 ms of work; a server answers hundreds of phones, and
+    gives as much to the pages of a first fetch alone.
     """
 
     QUICK = zstandard.ZstdCompressionParameters(
