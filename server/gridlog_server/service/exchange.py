@@ -45,6 +45,7 @@ from .repairing import repair
 from .salvaging import keep_salvaged
 
 _CONTACT_EVERY_MS = 60_000
+_SALVAGE_PURPOSE = b"gridlog v1 salvage salts"
 _GENERATION = 1
 
 
@@ -255,7 +256,7 @@ class Exchange:
                 device=current.device.id,
                 kinds=self._kinds,
                 tenancy=self._store.tenancy,
-                secret=self._keys.signing.private_bytes_raw(),
+                secret=self._keys.derived(_SALVAGE_PURPOSE),
                 now_ms=now_ms,
             )
 

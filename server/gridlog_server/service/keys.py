@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from gridlog_protocol.envelope import key_id
 from gridlog_protocol.errors import ProtocolError
@@ -33,6 +35,10 @@ class ServerKeys:
     def fingerprint(self) -> bytes:
         """What an enrolment code pins."""
         return fingerprint(*self.public)
+
+    def derived(self, purpose: bytes) -> bytes:
+        """Return 32 bytes that only this server knows, others for each purpose: HKDF-SHA-256 (RFC 5869)."""
+        return HKDF(hashes.SHA256(), 32, salt=None, info=purpose).derive(self.signing.private_bytes_raw())
 
     def reader(self, named: bytes) -> X25519PrivateKey:
         """Return the private key that an envelope names. Raises ProtocolError `unknown_key`."""
