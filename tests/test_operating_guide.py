@@ -15,6 +15,8 @@ import pytest
 
 from tests.end_to_end.processes import DeviceCommands, Finished, ServerProcess, free_port, run_command
 
+pytestmark = pytest.mark.long
+
 GUIDE = (Path(__file__).parent.parent / "server/README.md").read_text(encoding="utf-8")
 DEVICE, HELD, ALSO_HELD = "3fa9c2d1", "3fa9c2d1-77ab01cd-14", "3fa9c2d1-77ab01cd-15"
 """What the guide calls a device and two held ops; here they are called something else."""

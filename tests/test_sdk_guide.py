@@ -85,6 +85,7 @@ def test_the_commands_of_the_guide_run_as_they_stand(server: ServerProcess, tmp_
     assert "西门岗亭旁边的路灯不亮" in ran.stdout
 
 
+@pytest.mark.long
 def test_the_tests_of_the_guide_pass_as_they_stand(tmp_path: Path) -> None:
     settings = "[pytest]\nasyncio_mode = auto\nasyncio_default_fixture_loop_scope = function\n"
     (tmp_path / "pytest.ini").write_text(settings, encoding="utf-8")

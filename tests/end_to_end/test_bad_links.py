@@ -18,6 +18,8 @@ from tests.end_to_end.test_stores import CLEAN, everything, line, seen_by_server
 from tools.dice import dice
 from tools.proxy import Faults, Link, cut_again_and_again
 
+pytestmark = pytest.mark.long
+
 NEVER_S = 60
 """Long enough for any machine; only a bug waits for its end."""
 

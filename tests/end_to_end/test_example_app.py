@@ -10,9 +10,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import pytest
+
 from gridlog import FieldStore
 from gridlog.testing import PASSPHRASE, ThrowAwayServer, throw_away_server
 from tests.end_to_end.processes import clean_environment, hear_ctrl_c
+
+pytestmark = pytest.mark.long
 
 EXAMPLE = Path(__file__).parents[2] / "client_sdk/examples/patrol_book.py"
 PATIENCE_S = 30

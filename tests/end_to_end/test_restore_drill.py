@@ -108,6 +108,7 @@ async def test_a_server_restored_from_an_old_backup_loses_nothing_that_a_device_
         assert checked["findings"] == []
 
 
+@pytest.mark.long
 async def test_without_its_control_journal_a_restored_server_serves_nobody(tmp_path: Path) -> None:
     async with AsyncExitStack() as opened:
         server = opened.enter_context(ServerProcess(tmp_path / "data"))
@@ -130,6 +131,7 @@ async def test_without_its_control_journal_a_restored_server_serves_nobody(tmp_p
         assert (await store.sync()).is_equal
 
 
+@pytest.mark.long
 async def test_an_older_database_that_somebody_puts_back_by_hand_is_not_served(tmp_path: Path) -> None:
     with ServerProcess(tmp_path / "data") as server:
         store = await enrolled(server, tmp_path, 1)
@@ -149,6 +151,7 @@ async def test_an_older_database_that_somebody_puts_back_by_hand_is_not_served(t
         assert (refused.code, "use gridlog-server restore" in refused.err) == (1, True)
 
 
+@pytest.mark.long
 async def test_what_only_a_colleague_still_holds_is_offered_for_review(tmp_path: Path) -> None:
     async with AsyncExitStack() as opened:
         server = opened.enter_context(ServerProcess(tmp_path / "data"))

@@ -147,7 +147,7 @@ async def persist(store: FieldStore, tries: int = 30) -> int:
         *(Faults(cut_down_bytes=place, cuts_max=2) for place in (1, 100, 200, 300, 420)),
         Faults(cut_down_bytes=250, cuts_max=2, is_reset=False),
         Faults(cut_up_bytes=500, cuts_max=2, is_reset=False),
-        Faults(cut_within_bytes=900, cuts_max=8),
+        Faults(cut_within_bytes=500, cuts_max=8),
         Faults(piece_bytes_max=9),
         Faults(bytes_per_second=20_000, delay_ms=5),
     ],

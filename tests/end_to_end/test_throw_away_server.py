@@ -16,6 +16,8 @@ import pytest
 from gridlog import FieldStore, Record, UnreachableError
 from gridlog.testing import GRID, PASSPHRASE, ServerFailedError, ThrowAwayServer, throw_away_server
 
+pytestmark = pytest.mark.long
+
 ROOT = Path(__file__).parents[2]
 NOW = "2026-11-20T09:10:00+08:00"
 WEST = "42010600100102"

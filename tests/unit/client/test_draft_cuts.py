@@ -17,6 +17,8 @@ from gridlog_protocol.ids import RecordId
 from tests.unit.client.stores import PASSPHRASE
 from tests.unit.client.test_drafting import open_store, patrol
 
+pytestmark = pytest.mark.long
+
 CUTTING = """
 import asyncio, os, shutil, signal, sys, traceback
 from pathlib import Path

@@ -28,6 +28,8 @@ from tests.unit.client.planting import (
 from tools.crash.director import compile_shim
 from tools.crash.recording import Written, read_log
 
+pytestmark = pytest.mark.long
+
 ROOT = Path(__file__).parents[3]
 
 

@@ -18,7 +18,7 @@ from tools.crash.faults import FaultTask, fail
 from tools.crash.recording import Recording
 from tools.crash.scenarios import SCENARIOS
 
-pytestmark = pytest.mark.skipif(shutil.which("cc") is None, reason="apt install gcc libc6-dev")
+pytestmark = [pytest.mark.long, pytest.mark.skipif(shutil.which("cc") is None, reason="apt install gcc libc6-dev")]
 STATES_A_CUT = 12
 
 
