@@ -31,7 +31,7 @@ port="$("$bin/python" -c "import socket; s = socket.socket(); s.bind(('127.0.0.1
 "$bin/gridlog-server" run >server.log 2>&1 &
 server=$!
 trap 'kill "$server" 2>/dev/null || true; rm -rf "$scratch"' EXIT
-code="$("$bin/gridlog-server" admin enroll --staff-no W001 --name Zhang --grid 420106001001001 | tail -n 1)"
+code="$("$bin/gridlog-server" admin enroll W001 --name Zhang --grid 420106001001001 | tail -n 1)"
 "$bin/gridlog" enrol "$code" >/dev/null
 "$bin/gridlog" write patrol patrol_type=daily leader=me started_at=now summary=smoke >/dev/null
 "$bin/gridlog" sync
