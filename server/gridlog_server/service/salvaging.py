@@ -11,7 +11,7 @@ import hmac
 from collections.abc import Sequence
 
 from gridlog_protocol.clock import ClockFacts, Hlc, milliseconds_of
-from gridlog_protocol.ids import DeviceId, OpId, Position
+from gridlog_protocol.ids import SERVER_DEVICE, DeviceId, OpId, Position
 from gridlog_protocol.kinds import KindSet, Merge
 from gridlog_protocol.ops import SALT_BYTES, Action, Edit, Intent, Op, Seen, op_hash
 from gridlog_protocol.salvage import Salvage
@@ -39,7 +39,7 @@ async def keep_salvaged(
     """Hold what `device` offers, unless the op is here, or somebody offered it before. `secret` makes salts."""
     new: list[Op] = []
     for each in {salvage.op: salvage for salvage in offered}.values():
-        kept = salvage_id(each.op)
+        kept = _kept_as(each.op, tenancy)
         is_here = await transaction.ledger.ops(*each.op[:2], each.op.seq, each.op.seq)
         if each.writes and not is_here and not await transaction.ledger.ops(*kept[:2], 1, 1):
             new.append(_held(each, kept, kinds, tenancy, secret, now_ms))
@@ -51,6 +51,12 @@ async def keep_salvaged(
         work.keep_held(op, hashed, None, Position(0), "salvaged", device.hex()[:8])
         work.chains[(op.id.device, op.id.incarnation)] = Chain(1, chain_next(chain_start(*op.id[:2]), hashed))
     await transaction.ledger.write(work.commit())
+
+
+def _kept_as(op: OpId, tenancy: Tenancy) -> OpId:
+    """Return the id for what is left of an op. What was salvaged before, and is lost once more, keeps its own."""
+    is_of_ours = any(bytes(op.incarnation) == each.epoch for each in tenancy.epochs)
+    return op if op.device == SERVER_DEVICE and op.seq == 1 and not is_of_ours else salvage_id(op)
 
 
 def _held(salvage: Salvage, kept: OpId, kinds: KindSet, tenancy: Tenancy, secret: bytes, now_ms: int) -> Op:
