@@ -19,7 +19,7 @@ from gridlog_protocol.state_codec import unpack_record
 from gridlog_sync.digest import EMPTY, SetDigest, combined
 from gridlog_sync.reconcile import fingerprint
 
-from .looking import Lookup, Query, found_by
+from .looking import SCHEMA, Lookup, Query, found_by
 from .sights import Confirmed, Sight, confirmed_of, read_leaves, sight_of
 
 _SETTINGS = """
@@ -29,7 +29,7 @@ PRAGMA secure_delete = ON;
 """
 # What is dropped is overwritten at once: the pages go into snapshots as they are.
 
-_SCHEMA = """
+_RECORDS = """
 CREATE TABLE record (
     id        BLOB NOT NULL UNIQUE,  -- UUIDv7
     kind      TEXT NOT NULL,         -- kind of record
@@ -43,6 +43,7 @@ CREATE TABLE record (
 CREATE INDEX record_by_kind ON record (kind, is_hidden, id);
 CREATE INDEX record_in_conflict ON record (id) WHERE conflicts > 0;
 """
+_SCHEMA = _RECORDS + SCHEMA
 
 LAYOUT = hashlib.sha256(_SCHEMA.encode()).digest()[:8]
 """Stands for how records are laid out: an image of another layout is of no use."""
@@ -80,7 +81,7 @@ class Projection:
         self._digests: dict[tuple[ScopeId, int], SetDigest] = {}
         self._connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
         self._connection.executescript(_SETTINGS + _SCHEMA)
-        self._lookup = Lookup(self._connection)
+        self._lookup = Lookup(self._connection, kinds)
 
     def close(self) -> None:
         """Forget everything."""
@@ -213,12 +214,14 @@ class Projection:
         self._connection.execute("COMMIT")
 
     def serialized(self) -> bytes:
-        """Return the table and its indexes as SQLite would write them to a file: what a snapshot keeps."""
+        """Return the tables and their indexes as SQLite would write them to a file: what a snapshot keeps."""
+        self._lookup.prepare()
         return self._connection.serialize()
 
     def deserialize(self, image: bytes | bytearray) -> None:
         """Put what `serialized` returned in the place of what is here; `hold_scopes` and `load_digest` are apart."""
         self._connection.deserialize(image)
+        self._lookup.reload()
 
     def _leaves(self, record: RecordId) -> bytes:
         found = self._one("SELECT leaves FROM record WHERE id = ?", record)

@@ -1,7 +1,7 @@
 """Make up the records that a handheld holds, as a demo street writes them. Pure: the same seed, the same records.
 
 Of ten, six are patrols that found something (20–80 Chinese characters), three visits (50–200), one is a mediation
-(200–800). Each takes about 600 bytes of JSON. Of the vocabulary's halves a dictionary for compression is trained on
+(200–800). Each takes about 580 bytes of JSON. Of the vocabulary's halves a dictionary for compression is trained on
 one, on streets that exist nowhere; what is measured is written with the other.
 """
 
@@ -36,6 +36,9 @@ FIRST_DAY = date(2026, 1, 5)
 _TRAINING_DAYS = 3_000
 _PER_DAY = 500
 _MS_APART = 60_000
+_TEN = ("patrol",) * 6 + ("household_visit",) * 3 + ("mediation",)
+_LEFT_OUT = ("companions", "weather")
+"""A patrol says little besides what it found, so that a record is as long as the targets assume."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +61,14 @@ def forms(count: int, *, seed: int = 1, half: Half | None = None, first_day: dat
     workers = make_workers(street, rng)
     if half == TRAINING:
         first_day = FIRST_DAY + timedelta(days=rng.randrange(_TRAINING_DAYS))
+    deck: list[str] = []
     for number in range(count):
         author = rng.randrange(len(workers))
         day = first_day + timedelta(days=number // _PER_DAY)
-        kind, values = _filled(Setting(workers[author], street, rng, grammar, day))
+        # Dealt, not diced: a mediation is five patrols long, and twenty notes would not weigh what twenty others do.
+        deck = deck or rng.sample(_TEN, len(_TEN))
+        kind = deck.pop()
+        values = _filled(kind, Setting(workers[author], street, rng, grammar, day))
         yield Form(record_id(START_MS + number * _MS_APART, rng.randbytes(10)), kind, values, author)
 
 
@@ -107,14 +114,14 @@ def _nowhere(extract: StreetExtract, rng: Random) -> StreetExtract:
     )
 
 
-def _filled(setting: Setting) -> tuple[str, Mapping[str, Value]]:
+def _filled(kind: str, setting: Setting) -> Mapping[str, Value]:
     rng, minute = setting.rng, setting.rng.randint(8 * 60, 18 * 60)
-    turn = rng.randrange(10)
-    if turn < 6:
+    if kind == "patrol":
         summary: dict[str, Value] = {"summary": setting.grammar.finding(rng)}
-        return "patrol", begun(setting, setting.grid(), minute) | summary
-    if turn < 9:
-        return "household_visit", visit_fields(setting, rng.choice(setting.grid().households), "met", minute)
+        patrol = begun(setting, setting.grid(), minute)
+        return {name: patrol[name] for name in patrol if name not in _LEFT_OUT} | summary
+    if kind == "household_visit":
+        return visit_fields(setting, rng.choice(setting.grid().households), "met", minute)
     story = setting.grammar.story(rng)
     parties = setting.grammar.word(rng, "name"), setting.grammar.word(rng, "name")
-    return "mediation", registered(setting, story, parties, minute)
+    return registered(setting, story, parties, minute)

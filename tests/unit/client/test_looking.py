@@ -14,9 +14,10 @@ from tests.unit.client.filled import ME, PATROL, make_filled, opened
 from tools.bench.records import scopes
 
 KINDS = ("patrol", "household_visit", "mediation")
+DAILY: dict[str, Value] = {"patrol_type": "daily"}
 WANTED: list[dict[str, Value]] = [
     {"grid_code": scopes()[1]},
-    {"patrol_type": "daily"},
+    DAILY,
     {"grid_code": scopes()[0], "patrol_type": "daily"},
     {"leader": ME},
     {"companions": "刘师傅"},
@@ -27,8 +28,9 @@ WANTED: list[dict[str, Value]] = [
 ]
 
 
-@pytest.fixture
-async def store(tmp_path: Path) -> Any:
+@pytest.fixture(params=[1_000, 10], ids=["read", "indexed"])
+async def store(tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.setattr("gridlog.looking._TRIED", request.param)
     make_filled(tmp_path / "store", 120)
     filled = await opened(tmp_path / "store")
     await filled.create("patrol", PATROL | {"companions": ["刘师傅", ME], "tags": ["lamp"]})
@@ -38,6 +40,10 @@ async def store(tmp_path: Path) -> Any:
 
 async def everything(store: FieldStore, kind: str) -> list[Record]:
     return await store.query(kind, limit=1000)
+
+
+def refuse(_: object, kind: str, field: str) -> int:
+    raise AssertionError(f"an index is made over {field} of {kind}")
 
 
 def has(record: Record, field: str, value: Value) -> bool:
@@ -93,6 +99,24 @@ async def test_an_index_follows_what_is_written(store: FieldStore) -> None:
 
     assert await store.query("patrol", where=wanted) == []
     assert len(await store.query("patrol", where={"tags": "road"})) == 1
+
+
+async def test_a_store_that_opens_has_the_indexes_and_they_follow_what_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gridlog.looking._TRIED", 10)
+    make_filled(tmp_path, 120)
+    async with await opened(tmp_path) as store:
+        [newest, *_] = before = await store.query("patrol", where=DAILY, order="-started_at", limit=1000)
+        await store.lock()
+    monkeypatch.setattr("gridlog.looking.Lookup._make_index", refuse)
+
+    async with await opened(tmp_path) as store:
+        assert await store.query("patrol", where=DAILY, order="-started_at", limit=1000) == before
+        assert await store.query("household_visit", where={"grid_code": scopes()[1]}, order="started_at")
+        await store.edit(newest, {"patrol_type": "night"})
+        rest = await store.query("patrol", where=DAILY, order="-started_at", limit=1000)
+        assert [each.id for each in rest] == [each.id for each in before[1:]]
 
 
 async def test_a_withdrawn_record_is_in_no_list_and_no_search_until_it_is_put_back(store: FieldStore) -> None:
