@@ -20,7 +20,7 @@ COMPILE := $(LOCK_VENV)/bin/uv --quiet pip compile --universal --generate-hashes
 	--no-annotate --no-header --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test long lint bench simulate mutants crash dictionary lock clean
+.PHONY: help demo test long browser lint bench simulate mutants crash dictionary lock clean
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,10 +29,16 @@ demo: $(READY) ## Play a street on this machine: make demo SEED=7 ARGS="--help"
 	$(BIN)/python -m tools.demo $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 test: $(READY) ## Run the tests: make test ARGS="-k proxy"
-	$(BIN)/python -m pytest --numprocesses auto --dist worksteal -m "not long" $(ARGS)
+	$(BIN)/python -m pytest --numprocesses auto --dist worksteal -m "not long and not browser" $(ARGS)
 
 long: $(READY) ## Run the tests that take long: the simulated world, the whole demo and bench, memory dumps
 	$(BIN)/python -m pytest --numprocesses auto --dist worksteal -m long $(ARGS)
+
+browser: $(READY) ## Try the pages as their users would, in a real browser; needs Debian's chromium and fonts-noto-cjk
+	@command -v chromium >/dev/null && fc-list :lang=zh | grep -q . || { \
+		apt-get update -qq && apt-get install -qq -y chromium fonts-noto-cjk >/dev/null || { \
+		echo "Missing: chromium and Chinese fonts. On Debian: apt install chromium fonts-noto-cjk"; exit 1; }; }
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile -m browser $(ARGS)
 
 lint: $(READY) ## Check style, types and who imports whom
 	$(BIN)/ruff check .
@@ -61,12 +67,14 @@ lock: ## Write requirements/*.lock from pyproject.toml: make lock ARGS=--upgrade
 	$(COMPILE) $(ARGS) pyproject.toml --output-file requirements/run.lock
 	$(COMPILE) $(ARGS) pyproject.toml --extra dev --output-file requirements/dev.lock
 	rm -rf $(LOCK_VENV)
+	cd tools/frontend && npm install --package-lock-only
+	$(PYTHON) -m tools.frontend.unaddressed
 
 clean: ## Remove what the tools leave behind; the virtual environment stays
 	rm -rf build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 
-$(READY): requirements/dev.lock pyproject.toml
+$(READY): requirements/dev.lock pyproject.toml tools/frontend/package-lock.json
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 		echo "Missing: Python 3.11 or newer as '$(PYTHON)'."; \
 		echo "On Debian 12 and later: apt install python3. Or name another: make PYTHON=python3.12 ..."; \

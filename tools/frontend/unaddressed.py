@@ -1,0 +1,15 @@
+"""Take the addresses out of `package-lock.json`: a lock says which parts, not where somebody asks for money or bytes."""
+
+from __future__ import annotations
+
+import json
+
+from tools.frontend.placing import HERE
+
+if __name__ == "__main__":
+    path = HERE / "package-lock.json"
+    lock = json.loads(path.read_text(encoding="utf-8"))
+    for package in lock["packages"].values():
+        package.pop("funding", None)
+        package.pop("resolved", None)
+    path.write_text(json.dumps(lock, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
