@@ -250,7 +250,9 @@ class Game:
         lost = self.witness.lost
         kept = (each for worker in self.workers for each in worker.store.memory.kept.accepted())
         told = ((act_of(written.op), int(stamp)) for written, stamp in kept)
-        self.witness.told |= {act: stamp for act, stamp in told if lost.get(act) == stamp}
+        # What was held after an earlier restore, and released, had a new stamp from then on.
+        still = {act: stamp for act, stamp in self.witness.told.items() if lost.get(act, stamp) == stamp}
+        self.witness.told = still | {act: stamp for act, stamp in told if lost.get(act) == stamp}
 
     def _copy(self, worker: Worker) -> None:
         self.world.note(worker.name, "is copied")
