@@ -92,6 +92,7 @@ class SqliteStore:
         self.tenancy = tenancy
         self._works: asyncio.Queue[_Work | None] = asyncio.Queue()
         self._is_open = True
+        self._is_full = False
         self._control = control
         self._noted: dict[DeviceId, ControlAct] = {}
         # Held by whoever uses the writer: a batch of works, or a backup between two of them.
@@ -185,19 +186,18 @@ class SqliteStore:
     async def _commit_batch(self, batch: list[_Work]) -> None:
         try:
             await self._writer.execute("BEGIN IMMEDIATE")
+            if self._is_full:
+                # Writes a page, so that works which change nothing learn that there is no room yet.
+                (version,) = await one(self._writer, "PRAGMA user_version")
+                await self._writer.execute(f"PRAGMA user_version = {version}")
             transaction = SqliteTransaction(self._writer, self.tenancy, self._noted)
             for work in batch:
                 await self._run(work, transaction)
             await self._writer.execute("COMMIT")
+            self._is_full = False
             await self._note(transaction.registry.for_control)
         except (sqlite3.Error, OSError) as reason:
-            # After an I/O error the connection's state is unknown: undo, refuse this batch, store nothing more.
-            log.exception("commit failed: no further writes until the server is started again")
-            self._is_open = False
-            for work in batch:
-                _fail(work, StoreUnavailableError(str(reason)))
-            await self._undo()
-            self._refuse_waiting()
+            await self._refuse(batch, reason)
             return
         for work in batch:
             if work.failure is not None:
@@ -224,11 +224,30 @@ class SqliteStore:
             await self._writer.execute("ROLLBACK TO work")
         await self._writer.execute("RELEASE work")
 
-    async def _undo(self) -> None:
+    async def _refuse(self, batch: Sequence[_Work], reason: Exception) -> None:
+        is_undone = await self._undo()
+        if is_undone and getattr(reason, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
+            if not self._is_full:
+                log.error("commit failed: the disk is full")
+            self._is_full = True
+        else:
+            # After an I/O error the connection's state is unknown: store nothing more.
+            log.error("commit failed: no further writes until the server is started again", exc_info=reason)
+            self._is_open = False
+        for work in batch:
+            _fail(work, StoreUnavailableError(str(reason)))
+        if not self._is_open:
+            self._refuse_waiting()
+
+    async def _undo(self) -> bool:
         try:
-            await self._writer.execute("ROLLBACK")
+            # SQLite may have rolled back already: it says whether it did.
+            if self._writer.in_transaction:
+                await self._writer.execute("ROLLBACK")
         except sqlite3.Error:
             log.warning("rollback failed too; the database recovers at the next start")
+            return False
+        return True
 
     def _refuse_waiting(self) -> None:
         is_closing = False
