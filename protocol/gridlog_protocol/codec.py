@@ -33,9 +33,10 @@ from .messages import (
     SyncRequest,
     SyncResponse,
 )
+from .record_rows import mixed_value
 from .rows import Row
 from .segment_codec import read_segment, segment_row
-from .state_codec import Authors, read_records, records_value
+from .state_codec import Authors, read_records
 
 _ENROL_REQUEST, _ENROL_RESPONSE, _SYNC_REQUEST, _SYNC_RESPONSE, _REFUSED = 1, 2, 3, 4, 9
 _NAME_BYTES_MAX = 256
@@ -227,13 +228,13 @@ def _read_clock(row: Row) -> ClockFacts | None:
 def _sync_response_row(message: SyncResponse) -> Value:
     # Positions below travel as distances from `to`, which comes earlier in the row.
     authors = Authors(message.to_position)
-    changes = records_value(message.changes, authors)
+    changes = mixed_value(message.changes, message.packed, authors)
     pages: list[Value] = [
         [
             page.scope,
             page.as_of,
             page.after,
-            records_value(page.records, authors),
+            mixed_value(page.records, page.packed, authors),
         ]
         for page in message.pages
     ]

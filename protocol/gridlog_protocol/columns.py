@@ -9,7 +9,7 @@ first.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from .canonical import ITEMS_MAX, Value
 from .rows import Row, reading
@@ -31,9 +31,11 @@ class _Forms:
     def take(self, form: Sequence[Value]) -> None:
         self.which.append(self.forms.setdefault(tuple(form), len(self.forms)))
 
-    def of(self, name: Value) -> list[Value]:
-        assert isinstance(name, str)
-        return self.values.setdefault(name, [])
+    def of(self, name: str) -> list[Value]:
+        values = self.values.get(name)
+        if values is None:
+            values = self.values[name] = []
+        return values
 
     def written(self, columns: list[Value]) -> list[Value]:
         return [columns, [[*form] for form in self.forms], self.which, [*self.values.values()]]
@@ -44,10 +46,11 @@ def op_columns(rows: Sequence[Sequence[Value]]) -> Value:
     forms = _Forms()
     for row in rows:
         form: list[Value] = []
-        for edit in _lists(row[_OP_COLUMNS]):
-            field, code, *rest = edit
-            form += [field, code, len(rest)]
-            forms.of(field).extend(rest)
+        edits: Any = row[_OP_COLUMNS]
+        for edit in edits:
+            rest = edit[2:]
+            form += (edit[0], edit[1], len(rest))
+            forms.of(edit[0]).extend(rest)
         forms.take(form)
     return forms.written([[row[index] for row in rows] for index in range(_OP_COLUMNS)])
 
@@ -80,17 +83,25 @@ def record_columns(rows: Sequence[Sequence[Value]]) -> Value:
     ends: list[Value] = []
     for index, row in enumerate(rows):
         form: list[Value] = []
-        for name, digest_class, cells, *changed in _lists(row[_RECORD_COLUMNS]):
-            assert isinstance(cells, list)
-            is_plain = len(cells) == 2 and cells[0] == ""
-            flags = (0 if is_plain else _WITH_KEYS) | (_WITH_POSITION if changed else 0)
+        # A loop that every field of every answer goes through: rows are of our own making, nothing is asked twice.
+        fields: Any = row[_RECORD_COLUMNS]
+        for field in fields:
+            name, digest_class, cells = field[:3]
             values = forms.of(name)
-            values += changed
-            form += [name, digest_class, flags, len(cells) // 2]
-            for key, heads in zip(cells[::2], _lists(cells[1::2]), strict=True):
-                values += [] if is_plain else [key]
+            if len(field) == 3 and len(cells) == 2 and cells[0] == "" and len(cells[1]) == 2:
+                # As nearly every field: one element, one write.
+                write, value = cells[1]
+                form += (name, digest_class, 0, 1, 1, write)
+                values.append(value)
+                continue
+            is_plain = len(cells) == 2 and cells[0] == ""
+            flags = (0 if is_plain else _WITH_KEYS) | (_WITH_POSITION if len(field) > 3 else 0)
+            values += field[3:]
+            form += (name, digest_class, flags, len(cells) // 2)
+            for key, heads in zip(cells[::2], cells[1::2], strict=True):
+                values += () if is_plain else (key,)
                 values += heads[1::2]
-                form += [len(heads) // 2, *heads[::2]]
+                form += (len(heads) // 2, *heads[::2])
         forms.take(form)
         if len(row) > _RECORD_COLUMNS + 1:
             ends += [index, row[_RECORD_COLUMNS + 1]]
@@ -197,10 +208,3 @@ def _named(row: Row, names: Iterable[str]) -> dict[str, Row]:
 def _end(values: Iterable[Row]) -> None:
     for each in values:
         each.end()
-
-
-def _lists(value: Value) -> Iterable[list[Value]]:
-    assert isinstance(value, list)
-    for each in value:
-        assert isinstance(each, list)
-        yield each

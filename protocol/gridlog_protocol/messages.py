@@ -107,12 +107,17 @@ class HeldOp:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page of a first fetch. `after` continues it; None says that it was the last page."""
+    """A page of a first fetch. `after` continues it; None says that it was the last page.
+
+    `packed` are records as a store keeps them (`state_codec.pack_record`), written behind the others. Whoever reads a
+    page finds all of them in `records`.
+    """
 
     scope: ScopeId
     as_of: Position
     after: RecordId | None
-    records: tuple[RecordState, ...]
+    records: tuple[RecordState, ...] = ()
+    packed: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +147,8 @@ class SyncResponse:
     Changes are those of the log entries in `(from_position, to_position]`; `left` names records that are in none of
     the device's scopes any more. `epoch` is empty unless it differs from the one behind the request's token. `digest`
     (16 bytes) is the server's, as of `to_position`, and empty while more changes wait (`has_more`). `known_seq` is
-    the last op that the server holds of the incarnation that the request pushed; 0 if it pushed none.
+    the last op that the server holds of the incarnation that the request pushed; 0 if it pushed none. `packed` are
+    whole records among the changes, as in a `Page`.
     """
 
     server_ms: int
@@ -162,6 +168,7 @@ class SyncResponse:
     receipt: ReceiptNote | None = None
     directives: tuple[Directive, ...] = ()
     extras: Mapping[str, Value] = field(default_factory=lambda: NO_EXTRAS)
+    packed: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,7 +55,11 @@ class Authors:
 
     def index(self, op: OpId, author: UserId) -> int:
         """Return the row of an author, added if new."""
-        key = (op.device, op.incarnation, author)
+        return self.numbered(op.device, op.incarnation, author)
+
+    def numbered(self, device: DeviceId, incarnation: Incarnation, author: UserId) -> int:
+        """Return the row of who is named by three ids, added if new."""
+        key = (device, incarnation, author)
         if key not in self._index:
             self._index[key] = len(self.rows)
             self.rows.append(key)
@@ -180,9 +184,11 @@ def unpack_record(raw: bytes) -> RecordState:
 class PackedRecord:
     """A record at rest, which is unpacked when somebody asks for its state: most that is loaded is only counted."""
 
-    __slots__ = ("_raw", "_state")
+    __slots__ = ("_raw", "_state", "id", "kind")
 
-    def __init__(self, raw: bytes) -> None:
+    def __init__(self, raw: bytes, record: RecordId, kind: str) -> None:
+        self.id = record
+        self.kind = kind
         self._raw = raw
         self._state: RecordState | None = None
 
@@ -191,6 +197,11 @@ class PackedRecord:
 
     def __hash__(self) -> int:
         return hash(self._raw)
+
+    @property
+    def raw(self) -> bytes:
+        """What `pack_record` wrote."""
+        return self._raw
 
     @property
     def state(self) -> RecordState:

@@ -302,6 +302,7 @@ class Exchange:
             accepted=accepted,
             held=held,
             changes=pulled.changes,
+            packed=pulled.packed,
             left=pulled.left,
             pages=pulled.pages,
             receipt=receipt,

@@ -38,11 +38,13 @@ class Lanes:
 class Pulled:
     """What goes down: changes up to `to`, or pages; `digest` is empty while more waits.
 
+    `packed` are changes that are whole records, as they are at rest.
     `urgent_to` is the position up to which urgent records came ahead of their turn, 0 if none are ahead.
     """
 
     to: LogHead
     changes: tuple[RecordState, ...] = ()
+    packed: tuple[bytes, ...] = ()
     left: tuple[RecordId, ...] = ()
     pages: tuple[Page, ...] = ()
     digest: bytes = b""
@@ -113,13 +115,20 @@ async def _changes(
     within = {record: each.scopes & frozenset(scopes) for record, each in stored.items()}
     wanted = wanted_records(shown, own_push=own_push, echoed=ended)
     # What left the device's scopes is named, and nothing of it is told any more.
-    parts = {record: part_of(stored[record].state, each) for record, each in wanted.items() if within.get(record)}
-    changes = tuple({**parts, **{record: each.state for record, each in early.items()}}.values())
+    within_reach_now = [(record, each) for record, each in wanted.items() if within.get(record)]
+    parts = [
+        part_of(stored[record].state, each)
+        for record, each in within_reach_now
+        if not each.is_whole and record not in early
+    ]
+    whole = {record: stored[record].packed for record, each in within_reach_now if each.is_whole}
+    whole |= {record: each.packed for record, each in early.items()}
+    changes, packed = tuple(parts), tuple(whole.values())
     left = tuple(left_records(shown, within))
     if is_cut or len(shown) < len(touches):
         to = await _head_at(snapshot, shown[-1].position)
-        return Pulled(to, changes, left, has_more=True, urgent_to=urgent_to)
-    return Pulled(head, changes, left, digest=combined(await snapshot.ledger.digests(scopes)))
+        return Pulled(to, changes, packed, left, has_more=True, urgent_to=urgent_to)
+    return Pulled(head, changes, packed, left, digest=combined(await snapshot.ledger.digests(scopes)))
 
 
 def _has_ended(stored: StoredRecord) -> bool:
@@ -145,7 +154,7 @@ async def _ahead(
         if each.size <= room and each.changed not in own_push:
             if each.size > left:
                 return early, reached
-            early[each.state.id] = each
+            early[each.id] = each
             left -= each.size
         reached = each.changed
     return early, reached if len(changed) == _URGENT_RECORDS else head.position
@@ -196,7 +205,8 @@ class _Listing:
     fetch: Fetch
     as_of: Position
     is_past_urgent: bool
-    states: list[RecordState] = field(default_factory=list)
+    packed: list[bytes] = field(default_factory=list)
+    last: RecordId | None = None
     is_complete: bool = False
 
     async def list_urgent(self, snapshot: Transaction, room: _Room, kinds: frozenset[str]) -> None:
@@ -220,15 +230,16 @@ class _Listing:
         for record in ids:
             if not room.takes(stored[record].size):
                 return False
-            self.states.append(stored[record].state)
+            self.packed.append(stored[record].packed)
+            self.last = record
         return len(ids) < _PAGE_RECORDS
 
     @property
     def page(self) -> Page | None:
         """What goes out: nothing, if nothing fitted."""
         if self.is_complete:
-            return Page(self.fetch.scope, self.as_of, None, tuple(self.states))
-        return Page(self.fetch.scope, self.as_of, self.states[-1].id, tuple(self.states)) if self.states else None
+            return Page(self.fetch.scope, self.as_of, None, packed=tuple(self.packed))
+        return Page(self.fetch.scope, self.as_of, self.last, packed=tuple(self.packed)) if self.packed else None
 
 
 async def _pages(
@@ -245,7 +256,7 @@ async def _pages(
     last_sent = await snapshot.ledger.records(afters) if afters else {}
     listings: list[tuple[_Listing, bool]] = []
     for fetch in fetches:
-        is_in_others = fetch.after in last_sent and last_sent[fetch.after].state.kind not in urgent
+        is_in_others = fetch.after in last_sent and last_sent[fetch.after].kind not in urgent
         as_of = fetch.as_of if fetch.after is not None else head.position
         # A grid that the device may not hold looks like one with nothing in it.
         is_foreign = fetch.scope not in scopes

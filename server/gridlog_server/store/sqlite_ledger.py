@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable
+from functools import lru_cache
 from typing import Any
 
 import aiosqlite
@@ -15,7 +16,7 @@ from gridlog_protocol.ids import DeviceId, Incarnation, OpId, Position, RecordId
 from gridlog_protocol.log_chain import Ruling
 from gridlog_protocol.op_codec import pack_op, unpack_op
 from gridlog_protocol.segment import chain_start
-from gridlog_protocol.state_codec import PackedRecord, pack_record
+from gridlog_protocol.state_codec import PackedRecord
 from gridlog_sync.admission import Chain
 from gridlog_sync.changes import Movement, Touch
 from gridlog_sync.clocks import Estimate, Tier
@@ -31,7 +32,7 @@ _WAITING = "waiting"
 _VALUES_MAX = 10_000
 """Values bound in one statement: SQLite's own limit begins at 32,766."""
 _RECORD_COLUMNS = (
-    "record.id, state, changed, conflicts,"
+    "record.id, record.kind, state, changed, conflicts,"
     " (SELECT json_group_array(scope) FROM record_scope WHERE record_scope.record = record.id)"
 )
 
@@ -279,14 +280,11 @@ class SqliteLedger:
             "INSERT INTO record (id, kind, changed, conflicts, state) VALUES (?, ?, ?, ?, ?)"
             " ON CONFLICT DO UPDATE SET changed = excluded.changed, conflicts = excluded.conflicts,"
             " state = excluded.state",
-            (
-                (each.state.id, each.state.kind, each.changed, each.conflicts, pack_record(each.state))
-                for each in commit.records
-            ),
+            ((each.id, each.kind, each.changed, each.conflicts, each.packed) for each in commit.records),
         )
         await self._many(
             "INSERT OR IGNORE INTO record_scope (scope, record, kind) VALUES (?, ?, ?)",
-            ((scope, each.state.id, each.state.kind) for each in commit.records for scope in each.scopes),
+            ((scope, each.id, each.kind) for each in commit.records for scope in each.scopes),
         )
         await self._many("DELETE FROM record_scope WHERE scope = ? AND record = ?", commit.left)
 
@@ -353,9 +351,15 @@ def _logged(row: Any) -> Logged:
 
 
 def _stored_record(row: Any) -> StoredRecord:
-    _, state, changed, conflicts, scopes = row
-    size = len(state)
-    return StoredRecord(PackedRecord(state), Position(changed), conflicts, frozenset(json.loads(scopes)), size)
+    record, kind, state, changed, conflicts, scopes = row
+    packed = PackedRecord(state, RecordId(record), kind)
+    return StoredRecord(packed, Position(changed), conflicts, _scopes_of(scopes), len(state))
+
+
+@lru_cache(maxsize=1024)
+def _scopes_of(listed: str) -> frozenset[ScopeId]:
+    # Thousands of records are in the same few grids.
+    return frozenset(json.loads(listed))
 
 
 def names_of(raw: bytes) -> tuple[str, ...]:

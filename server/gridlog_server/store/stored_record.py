@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gridlog_protocol.ids import Position, ScopeId
+from gridlog_protocol.ids import Position, RecordId, ScopeId
 from gridlog_protocol.state import RecordState, is_ended
-from gridlog_protocol.state_codec import PackedRecord
+from gridlog_protocol.state_codec import PackedRecord, pack_record
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,9 +20,24 @@ class StoredRecord:
     size: int
 
     @property
+    def id(self) -> RecordId:
+        """The record's name."""
+        return self.content.id
+
+    @property
+    def kind(self) -> str:
+        """Its kind, which never changes."""
+        return self.content.kind
+
+    @property
     def state(self) -> RecordState:
         """The merged state, unpacked when it is first asked for."""
         return self.content.state if isinstance(self.content, PackedRecord) else self.content
+
+    @property
+    def packed(self) -> bytes:
+        """The merged state as a store keeps it."""
+        return self.content.raw if isinstance(self.content, PackedRecord) else pack_record(self.content)
 
     @property
     def is_ended(self) -> bool:

@@ -213,7 +213,7 @@ def test_a_stored_op_does_not_pass_for_a_record_or_the_other_way_round() -> None
 )
 def test_whether_a_record_has_ended_is_told_from_its_bytes(*, ends: bool, fields: dict[str, FieldState]) -> None:
     state = record(**fields)
-    packed = PackedRecord(pack_record(state))
+    packed = PackedRecord(pack_record(state), state.id, state.kind)
 
     assert packed.is_ended is is_ended(state) is ends
     assert packed.state == state
