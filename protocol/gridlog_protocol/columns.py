@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
 
 from .canonical import ITEMS_MAX, Value
+from .errors import ProtocolError
 from .rows import Row, reading
 
 _OP_COLUMNS = 12
@@ -57,22 +58,34 @@ def op_columns(rows: Sequence[Sequence[Value]]) -> Value:
 
 def read_op_columns(value: Value, count_max: int) -> list[Value]:
     """Restore op rows. Raises ProtocolError `malformed`."""
+    columns, edits = read_op_parts(value, count_max)
+    return [[*row] for row in zip(*columns, edits, strict=True)]
+
+
+def read_op_parts(value: Value, count_max: int) -> tuple[list[list[Value]], list[list[list[Value]]]]:
+    """Return the columns of a run of ops, and the rows of each op's edits. Raises ProtocolError `malformed`."""
     with reading(value, "ops") as row:
         columns = _columns(row, _OP_COLUMNS, count_max)
         forms = [_op_form(Row(form, "form")) for form in row.items(count_max)]
         which = [_indexed(forms, index, row) for index in row.items(len(columns[0]))]
         names = dict.fromkeys(field for form in forms for field, _, _ in form)
-        values = _named(row, names)
+        values = _value_columns(row, names)
     if len(which) != len(columns[0]):
         raise row.malformed("not one form for each op")
-    restored: list[Value] = []
-    for index, form in enumerate(which):
-        edits: list[Value] = [
-            [field, code, *(values[field].value() for _ in range(length))] for field, code, length in form
-        ]
-        restored.append([*(column[index] for column in columns), edits])
-    _end(values.values())
-    return restored
+    takes = {name: iter(column) for name, column in values.items()}
+    edits: list[list[list[Value]]] = []
+    try:
+        for form in which:
+            of_op: list[list[Value]] = []
+            for field, code, length in form:
+                take = takes[field]
+                of_op.append([field, code, next(take)] if length == 1 else [field, code, next(take), next(take)])
+            edits.append(of_op)
+    except StopIteration:
+        raise ProtocolError("malformed", detail="ops: more edits than values") from None
+    if any(True for take in takes.values() for _ in take):
+        raise ProtocolError("malformed", detail="ops: values left over")
+    return columns, edits
 
 
 def record_columns(rows: Sequence[Sequence[Value]]) -> Value:
@@ -170,10 +183,10 @@ def _record_form(row: Row) -> list[_FieldForm]:
     return fields
 
 
-def _op_form(row: Row) -> list[tuple[str, Value, int]]:
+def _op_form(row: Row) -> list[tuple[str, int, int]]:
     form = []
     while row.has_more:
-        form.append((_name(row), row.value(), row.whole(low=1, high=2)))
+        form.append((_name(row), row.whole(), row.whole(low=1, high=2)))
     return form
 
 
@@ -198,11 +211,15 @@ def _indexed(forms: Sequence[_FormT], index: Value, row: Row) -> _FormT:
 
 
 def _named(row: Row, names: Iterable[str]) -> dict[str, Row]:
+    return {name: Row(column, name) for name, column in _value_columns(row, names).items()}
+
+
+def _value_columns(row: Row, names: Iterable[str]) -> dict[str, list[Value]]:
     named = list(names)
     columns = row.items(len(named))
     if len(columns) != len(named):
         raise row.malformed("not the values of each field")
-    return {name: Row(column, name) for name, column in zip(named, columns, strict=True)}
+    return {name: Row([column], name).items(ITEMS_MAX) for name, column in zip(named, columns, strict=True)}
 
 
 def _end(values: Iterable[Row]) -> None:

@@ -5,13 +5,15 @@ On the air ops travel in segments, as differences (`segment_codec`); both forms 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from .canonical import Value, pack_settled, unpack
 from .clock import BOOT_ID_BYTES, ClockFacts, Hlc
+from .edit_codec import edit_row, read_edit
 from .ids import DeviceId, Epoch, Incarnation, OpId, Position, RecordId, UserId
 from .limits import EDITS_MAX, KIND_NAME_CHARACTERS_MAX
 from .ops import SALT_BYTES, Intent, Op, Seen
 from .rows import reading
-from .segment_codec import edit_row, read_edit
 
 FORMAT = 1
 """Comes first in every stored op: a hash is made by the rules of its version."""
@@ -20,8 +22,12 @@ _INTENT_MAX = max(Intent)
 
 def pack_op(op: Op) -> bytes:
     """Write an op with everything that its hash needs."""
+    return pack_read(op, [*map(edit_row, op.edits)])
+
+
+def pack_read(op: Op, edits: Sequence[Value]) -> bytes:
+    """Write an op whose edits have just been read from these rows, and so are settled."""
     clock, seen = op.clock, op.seen
-    edits: list[Value] = [*map(edit_row, op.edits)]
     return pack_settled(
         [
             FORMAT,
@@ -41,7 +47,7 @@ def pack_op(op: Op) -> bytes:
             clock.boot,
             clock.monotonic_ms,
             clock.server_ms,
-            edits,
+            [*edits],
             op.salt,
         ]
     )

@@ -10,6 +10,7 @@ import hashlib
 import hmac
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import NamedTuple
 
 from .canonical import Value, pack_settled, settled
 from .clock import ClockFacts
@@ -44,8 +45,7 @@ class Intent(IntEnum):
     """Puts back one of the values that a resolution had replaced."""
 
 
-@dataclass(frozen=True, slots=True)
-class Edit:
+class Edit(NamedTuple):
     """One change of one field. `key` names the element of a set, list or map and is empty for plain fields.
 
     `digest_class` is the class of the field in the author's kind (see `state`): signed with the op, so that
@@ -116,12 +116,12 @@ def commitment(salt: bytes, key: str, value: Value) -> bytes:
 def op_hash(op: Op) -> bytes:
     """Return the 32 bytes that name what this op says; the layout is section 4.2 of the wire specification."""
     edits: list[Value] = []
-    for index, edit in enumerate(op.edits):
-        if edit.is_committed:
-            hidden = commitment(edit_salt(op.salt, index), edit.key, edit.value)
-            edits.append([edit.field, edit.code, hidden])
+    for index, (field, action, key, value, digest_class) in enumerate(op.edits):
+        code = action | digest_class << 4
+        if digest_class:
+            edits.append([field, code, commitment(edit_salt(op.salt, index), key, value)])
         else:
-            edits.append([edit.field, edit.code, edit.key, settled(edit.value)])
+            edits.append([field, code, key, settled(value)])
     said = pack_settled(
         [
             op.id.device,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -24,7 +24,8 @@ from .ops import Op, op_hash
 class Segment:
     """Ops with contiguous `seq`, of one author, naming positions of one epoch.
 
-    `roots` maps each salt block that the ops touch to its 16-byte root.
+    `roots` maps each salt block that the ops touch to its 16-byte root. `packed` has each op at rest, if the segment
+    was read: whoever keeps the ops need not write them again.
     """
 
     incarnation: Incarnation
@@ -35,6 +36,7 @@ class Segment:
     roots: Mapping[int, bytes]
     ops: tuple[Op, ...]
     signature: bytes
+    packed: tuple[bytes, ...] = field(default=(), compare=False, repr=False)
 
 
 def salt_block(seq: int) -> int:

@@ -6,9 +6,13 @@ over the restored ops.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import accumulate
+from operator import add
+from typing import cast
 
-from .canonical import Value, is_nested_within, repacked, settled
+from .canonical import INTEGER_MAX, INTEGER_MIN, Value, repacked
 from .clock import (
     BOOT_ID_BYTES,
     MILLISECONDS_MAX,
@@ -17,30 +21,29 @@ from .clock import (
     milliseconds_of,
     reading,
 )
-from .columns import op_columns, read_op_columns
+from .columns import op_columns, read_op_parts
+from .edit_codec import Shape, edit_row, read_shape, read_shaped
 from .errors import ProtocolError
 from .ids import DeviceId, Epoch, Incarnation, OpId, Position, RecordId, UserId, is_record_id
 from .limits import (
     EDITS_MAX,
-    ELEMENT_KEY_BYTES_MAX,
-    FIELD_NAME_CHARACTERS_MAX,
     KIND_NAME_CHARACTERS_MAX,
     OP_BYTES_MAX,
     SALT_BLOCK_OPS,
     SEGMENT_OPS_MAX,
     SEQ_MAX,
-    VALUE_DEPTH_MAX,
 )
-from .ops import SALT_BYTES, Action, Edit, Intent, Op, Seen, op_salt
+from .op_codec import pack_read
+from .ops import SALT_BYTES, Edit, Intent, Op, Seen, op_salt
 from .rows import Row
 from .rows import reading as row_reading
 from .segment import Segment, salt_block
-from .state import SENSITIVE
 
 _ROOTS_MAX = SEGMENT_OPS_MAX // SALT_BLOCK_OPS + 2
-_ACTIONS = {int(action): action for action in Action}
+_INTENTS = {int(intent): intent for intent in Intent}
 _INTENT_MAX = max(Intent)
-_CODE_MAX = SENSITIVE << 4 | max(Action)
+_WHOLE: frozenset[type] = frozenset({int})
+_TEXT: frozenset[type] = frozenset({str})
 
 
 @dataclass(slots=True)
@@ -83,50 +86,15 @@ def read_segment(value: Value, device: DeviceId) -> Segment:
         author = UserId(row.blob(16))
         roots = [_read_root(pair) for pair in row.rows("salt root", _ROOTS_MAX)]
         boots = [Row([boot], "boot id").blob(BOOT_ID_BYTES) for boot in row.items(SEGMENT_OPS_MAX)]
-        rows = read_op_columns(row.value(), SEGMENT_OPS_MAX)
+        run = read_op_parts(row.value(), SEGMENT_OPS_MAX)
         signature = row.blob(64)
-        last_seq = first_seq + len(rows) - 1
-        if not rows or last_seq > SEQ_MAX:
+        last_seq = first_seq + len(run[1]) - 1
+        if not run[1] or last_seq > SEQ_MAX:
             raise row.malformed("no ops, or beyond the highest seq")
         if [block for block, _ in roots] != [*range(salt_block(first_seq), salt_block(last_seq) + 1)]:
             raise row.malformed("not one salt root for each block")
-        reader = _OpReader(device, incarnation, epoch, author, dict(roots), boots)
-        ops = tuple(reader.read(item, first_seq + index) for index, item in enumerate(rows))
-    return Segment(incarnation, first_seq, chain_before, epoch, author, dict(roots), ops, signature)
-
-
-def edit_row(edit: Edit) -> list[Value]:
-    """Write one edit: field, action and class, then key and value as the action needs them."""
-    code = edit.code
-    if _is_written_short(edit.action, edit.key, edit.value):
-        return [edit.field, code, edit.key if edit.action is Action.REMOVE else settled(edit.value)]
-    return [edit.field, code, edit.key, settled(edit.value)]
-
-
-def read_edit(value: Value) -> Edit:
-    """Read one edit. Raises ProtocolError `malformed`."""
-    row = Row(value, "edit")
-    field = row.text(4 * FIELD_NAME_CHARACTERS_MAX)
-    code = row.whole(high=_CODE_MAX)
-    action = _ACTIONS.get(code & 0x0F)
-    if action is None:
-        raise row.malformed("unknown action")
-    is_short = isinstance(value, list) and len(value) == 3
-    key, content = "", None
-    if action is Action.REMOVE or not is_short:
-        key = row.text(ELEMENT_KEY_BYTES_MAX)
-    if action is not Action.REMOVE or not is_short:
-        content = row.value()
-    row.end()
-    if isinstance(content, (list, dict)) and not is_nested_within(content, VALUE_DEPTH_MAX):
-        raise row.malformed("a value nested too deep")
-    if is_short != _is_written_short(action, key, content):
-        raise row.malformed("an edit not in its shortest form")
-    return Edit(field, action, key, content, code >> 4)
-
-
-def _is_written_short(action: Action, key: str, content: Value) -> bool:
-    return content is None if action is Action.REMOVE else key == "" and action is not Action.ADD
+        ops, packed = _read_ops(*run, first_seq, _Writer(device, incarnation, epoch, author, dict(roots), boots))
+    return Segment(incarnation, first_seq, chain_before, epoch, author, dict(roots), ops, signature, packed)
 
 
 def _read_root(row: Row) -> tuple[int, bytes]:
@@ -168,70 +136,120 @@ def _op_row(op: Op, index: int, previous: _Previous, boots: list[bytes], records
     return row
 
 
-class _OpReader:
-    """Restores ops from their differences, in order."""
+@dataclass(frozen=True, slots=True)
+class _Writer:
+    """What all ops of a segment have in common."""
 
-    def __init__(
-        self,
-        device: DeviceId,
-        incarnation: Incarnation,
-        epoch: Epoch,
-        author: UserId,
-        roots: dict[int, bytes],
-        boots: list[bytes],
-    ) -> None:
-        self._author = (device, incarnation, epoch, author)
-        self._roots = roots
-        self._boots = boots
-        self._previous = _Previous()
-        self._records: list[RecordId] = []
+    device: DeviceId
+    incarnation: Incarnation
+    epoch: Epoch
+    author: UserId
+    roots: dict[int, bytes]
+    boots: list[bytes]
 
-    def read(self, value: Value, seq: int) -> Op:
-        device, incarnation, epoch, author = self._author
-        if len(repacked(value)) > OP_BYTES_MAX:
+
+def _read_ops(
+    columns: list[list[Value]], edits: list[list[list[Value]]], first_seq: int, writer: _Writer
+) -> tuple[tuple[Op, ...], tuple[bytes, ...]]:
+    """Restore ops from their differences, column by column, and return them with their bytes at rest."""
+    kinds = _texts(columns[1], KIND_NAME_CHARACTERS_MAX)
+    schemas = _wholes(columns[2], 1, 1 << 31)
+    intents = _wholes(columns[3], 0, _INTENT_MAX)
+    positions = _bounded(accumulate(_wholes(columns[4])))
+    behind = _wholes(columns[5], 0)
+    hlcs_ms = _bounded(accumulate(_wholes(columns[6])))
+    counters = _wholes(columns[7], 0, 0xFFFF)
+    walls_ms = _bounded(map(add, hlcs_ms, accumulate(_wholes(columns[8]))))
+    boots = _wholes(columns[9], 0, len(writer.boots) - 1)
+    monotonics_ms = _bounded(map(add, walls_ms, accumulate(_wholes(columns[10]))))
+    servers_ms = _bounded(accumulate(_wholes(columns[11])))
+    records: list[RecordId] = []
+    shapes: dict[tuple[Value, Value, int], Shape] = {}
+    ops: list[Op] = []
+    packed: list[bytes] = []
+    for index, rows in enumerate(edits):
+        seq = first_seq + index
+        records.append(_record(columns[0][index], records))
+        if behind[index] > seq - 1:
+            raise _malformed("saw an op of its own that was not written yet")
+        op = Op(
+            OpId(writer.device, writer.incarnation, seq),
+            writer.author,
+            records[index],
+            kinds[index],
+            schemas[index],
+            _INTENTS[intents[index]],
+            Seen(writer.epoch, Position(positions[index]), seq - 1 - behind[index]),
+            ClockFacts(
+                reading(hlcs_ms[index], counters[index]),
+                walls_ms[index],
+                writer.boots[boots[index]],
+                monotonics_ms[index],
+                servers_ms[index],
+            ),
+            _edits(rows, shapes),
+            op_salt(writer.roots[salt_block(seq)], seq),
+        )
+        at_rest = pack_read(op, rows)
+        # An op at rest takes more than its row, but for the differences, which may take a hundred bytes.
+        if len(at_rest) > OP_BYTES_MAX - 256 and _row_bytes(columns, index, rows) > OP_BYTES_MAX:
             raise ProtocolError("too_large", detail=f"op {seq}")
-        with row_reading(value, "op") as row:
-            record = self._record(row)
-            kind = row.text(KIND_NAME_CHARACTERS_MAX)
-            schema = row.whole(low=1, high=1 << 31)
-            intent = Intent(row.whole(high=_INTENT_MAX))
-            position = self._bounded(row, self._previous.position + row.signed())
-            own_seq = seq - 1 - row.whole(high=seq - 1)
-            clock = self._clock(row)
-            edits = tuple(read_edit(edit) for edit in row.items(EDITS_MAX))
-        self._previous.position = position
-        op_id = OpId(device, incarnation, seq)
-        seen = Seen(epoch, Position(position), own_seq)
-        salt = op_salt(self._roots[salt_block(seq)], seq)
-        return Op(op_id, author, record, kind, schema, intent, seen, clock, edits, salt)
+        ops.append(op)
+        packed.append(at_rest)
+    return tuple(ops), tuple(packed)
 
-    def _record(self, row: Row) -> RecordId:
-        value = row.value()
-        if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < len(self._records):
-            record = self._records[value]
-        elif isinstance(value, bytes) and is_record_id(value):
-            record = RecordId(value)
-        else:
-            raise row.malformed("no record id")
-        self._records.append(record)
-        return record
 
-    def _clock(self, row: Row) -> ClockFacts:
-        previous = self._previous
-        previous.hlc_ms = self._bounded(row, previous.hlc_ms + row.signed())
-        hlc = reading(previous.hlc_ms, row.whole(high=0xFFFF))
-        previous.wall_ahead += row.signed()
-        wall_ms = self._bounded(row, previous.hlc_ms + previous.wall_ahead)
-        boot_index = row.whole()
-        if boot_index >= len(self._boots):
-            raise row.malformed("no such boot id")
-        previous.monotonic_ahead += row.signed()
-        monotonic_ms = self._bounded(row, wall_ms + previous.monotonic_ahead)
-        previous.server_ms = self._bounded(row, previous.server_ms + row.signed())
-        return ClockFacts(hlc, wall_ms, self._boots[boot_index], monotonic_ms, previous.server_ms)
+def _row_bytes(columns: list[list[Value]], index: int, edits: list[list[Value]]) -> int:
+    row: list[Value] = [column[index] for column in columns]
+    return len(repacked([*row, [*edits]]))
 
-    @staticmethod
-    def _bounded(row: Row, number: int) -> int:
-        if not 0 <= number <= MILLISECONDS_MAX:
-            raise row.malformed("a number out of range")
-        return number
+
+def _edits(rows: list[list[Value]], shapes: dict[tuple[Value, Value, int], Shape]) -> tuple[Edit, ...]:
+    if len(rows) > EDITS_MAX:
+        raise _malformed("more edits than an op may have")
+    edits = []
+    for row in rows:
+        named = row[0], row[1], len(row)
+        shape = shapes.get(named)
+        if shape is None:
+            shape = shapes[named] = read_shape(row)
+        edits.append(read_shaped(shape, row))
+    return tuple(edits)
+
+
+def _record(value: Value, before: list[RecordId]) -> RecordId:
+    if type(value) is bytes and is_record_id(value):
+        return RecordId(value)
+    if type(value) is int and 0 <= value < len(before):
+        return before[value]
+    raise _malformed("no record id")
+
+
+def _wholes(column: list[Value], low: int = INTEGER_MIN, high: int = INTEGER_MAX) -> list[int]:
+    # A column at once: types and bounds are looked at in C, where each by itself costs as much as reading an edit.
+    if not _WHOLE.issuperset(map(type, column)):
+        raise _malformed("not an integer")
+    numbers = cast("list[int]", column)
+    if numbers and (min(numbers) < low or max(numbers) > high):
+        raise _malformed("an integer out of range")
+    return numbers
+
+
+def _texts(column: list[Value], bytes_max: int) -> list[str]:
+    if not _TEXT.issuperset(map(type, column)):
+        raise _malformed("not text")
+    texts = cast("list[str]", column)
+    if any(len(each.encode()) > bytes_max for each in set(texts)):
+        raise _malformed("text beyond its limit")
+    return texts
+
+
+def _bounded(numbers: Iterable[int]) -> list[int]:
+    listed = [*numbers]
+    if listed and not 0 <= min(listed) <= max(listed) <= MILLISECONDS_MAX:
+        raise _malformed("a number out of range")
+    return listed
+
+
+def _malformed(reason: str) -> ProtocolError:
+    return ProtocolError("malformed", detail=f"op: {reason}")

@@ -175,7 +175,7 @@ def counts_superseded() -> AbstractContextManager[None]:
 
     def weak(cell: Cell, edit: Edit, entry: Entry, seen: Covered) -> Cell:
         is_count = edit.action is Action.COUNT
-        return original(cell, replace(edit, action=Action.SET) if is_count else edit, entry, seen)
+        return original(cell, edit._replace(action=Action.SET) if is_count else edit, entry, seen)
 
     return replaced(merge, "_written", weak)
 

@@ -95,7 +95,7 @@ def _segment_refusal(value: Value) -> str:
 
 def _with_other_value(run: tuple[Op, ...]) -> Segment:
     signed = cast.segment(run)
-    other = replace(run[0], edits=(replace(run[0].edits[0], value="楼道畅通。"), *run[0].edits[1:]))
+    other = replace(run[0], edits=(run[0].edits[0]._replace(value="楼道畅通。"), *run[0].edits[1:]))
     return replace(signed, ops=(other, *run[1:]))
 
 

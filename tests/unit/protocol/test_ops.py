@@ -47,7 +47,7 @@ def test_replacing_personal_values_by_their_commitments_leaves_the_hash_the_same
 
 
 def test_one_erased_value_tells_nothing_about_the_others() -> None:
-    twins = op(7, PERSONAL, replace(PERSONAL, field="mobile"))
+    twins = op(7, PERSONAL, PERSONAL._replace(field="mobile"))
     first, second = (commitment(edit_salt(twins.salt, index), "", "13800138000") for index in (0, 1))
 
     assert first != second
@@ -80,14 +80,14 @@ OTHERWISE = [
     replace(ONE, clock=replace(ONE.clock, server_ms=1)),
     replace(ONE, edits=(PERSONAL, PUBLIC)),
     replace(ONE, edits=(PUBLIC,)),
-    replace(ONE, edits=(replace(PUBLIC, field="other"), PERSONAL)),
-    replace(ONE, edits=(replace(PUBLIC, action=Action.COUNT), PERSONAL)),
-    replace(ONE, edits=(replace(PUBLIC, key="k"), PERSONAL)),
-    replace(ONE, edits=(replace(PUBLIC, value="楼道堆物。"), PERSONAL)),
-    replace(ONE, edits=(replace(PUBLIC, digest_class=1), PERSONAL)),
-    replace(ONE, edits=(PUBLIC, replace(PERSONAL, key="k"))),
-    replace(ONE, edits=(PUBLIC, replace(PERSONAL, value="13800138001"))),
-    replace(ONE, edits=(PUBLIC, replace(PERSONAL, digest_class=2))),
+    replace(ONE, edits=(PUBLIC._replace(field="other"), PERSONAL)),
+    replace(ONE, edits=(PUBLIC._replace(action=Action.COUNT), PERSONAL)),
+    replace(ONE, edits=(PUBLIC._replace(key="k"), PERSONAL)),
+    replace(ONE, edits=(PUBLIC._replace(value="楼道堆物。"), PERSONAL)),
+    replace(ONE, edits=(PUBLIC._replace(digest_class=1), PERSONAL)),
+    replace(ONE, edits=(PUBLIC, PERSONAL._replace(key="k"))),
+    replace(ONE, edits=(PUBLIC, PERSONAL._replace(value="13800138001"))),
+    replace(ONE, edits=(PUBLIC, PERSONAL._replace(digest_class=2))),
 ]
 
 

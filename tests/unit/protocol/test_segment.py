@@ -7,12 +7,13 @@ from dataclasses import replace
 import pytest
 
 from gridlog_protocol.canonical import Value, pack
+from gridlog_protocol.edit_codec import edit_row, read_edit
 from gridlog_protocol.errors import ProtocolError
 from gridlog_protocol.ids import DeviceId, Epoch, Incarnation, TenantId, UserId
 from gridlog_protocol.limits import OP_BYTES_MAX, SEGMENT_OPS_MAX, SEQ_MAX, VALUE_DEPTH_MAX
 from gridlog_protocol.ops import Action, Edit, op_hash
 from gridlog_protocol.segment import Segment, chain_start, verify
-from gridlog_protocol.segment_codec import edit_row, read_edit, read_segment, segment_row
+from gridlog_protocol.segment_codec import read_segment, segment_row
 from tests.unit.protocol.samples import (
     BOOT,
     DEVICE,
