@@ -11,7 +11,7 @@ import hashlib
 from dataclasses import dataclass
 from enum import IntEnum
 
-from .canonical import pack
+from .canonical import pack, pack_settled
 from .clock import Stamp
 from .ids import Epoch, OpId, Position, TenantId
 
@@ -65,5 +65,5 @@ def log_next(
     before: bytes, *, position: Position, entry_type: EntryType, op: OpId, op_hash: bytes, stamp: Stamp
 ) -> bytes:
     """Return the log hash at `position`, given the one before it."""
-    entry = pack([position, int(entry_type), op.device, op.incarnation, op.seq, op_hash, stamp])
+    entry = pack_settled([position, int(entry_type), op.device, op.incarnation, op.seq, op_hash, stamp])
     return hashlib.sha256(b"gridlog v1 log entry" + before + entry).digest()

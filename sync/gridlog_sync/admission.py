@@ -10,18 +10,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from gridlog_protocol.canonical import Value
 from gridlog_protocol.clock import Hlc, Stamp, reading
 from gridlog_protocol.epochs import Epochs, reach
 from gridlog_protocol.errors import ProtocolError
 from gridlog_protocol.ids import Position, ScopeId, UserId
 from gridlog_protocol.kinds import Field, Kind, Merge
 from gridlog_protocol.limits import CLOCK_AHEAD_MS, RECORD_BYTES_MAX
-from gridlog_protocol.ops import Edit, Intent, Op
+from gridlog_protocol.ops import Action, Edit, Intent, Op
 from gridlog_protocol.segment import Segment, chain_next
 from gridlog_protocol.state import WITHDRAWN, RecordState
 
 from .merge import Entry
-from .rules import rule_of
+from .rules import Rule, rule_of
 from .scope import scopes_of_edit, scopes_of_record
 from .view import values_of
 from .writing import is_proposable
@@ -170,11 +171,12 @@ def _has_authority(op: Op, record: RecordState | None, kind: Kind, author: Autho
 
 
 def _first_wrong_edit(op: Op, record: RecordState | None, kind: Kind) -> Held | None:
-    named = [(edit.field, edit.key) for edit in op.edits]
-    for index, edit in enumerate(op.edits):
+    named: set[tuple[str, str]] = set()
+    for edit in op.edits:
         field = kind.fields.get(edit.field)
-        if (edit.field, edit.key) in named[:index]:
+        if (edit.field, edit.key) in named:
             return Held(op, "invalid_value", edit.field)
+        named.add((edit.field, edit.key))
         # A field of a newer kind than ours is kept byte for byte; there is no rule here to hold it against.
         code = _wrong_edit(edit, field, op, record, kind) if field else None
         if code:
@@ -183,9 +185,9 @@ def _first_wrong_edit(op: Op, record: RecordState | None, kind: Kind) -> Held | 
 
 
 def _wrong_edit(edit: Edit, field: Field, op: Op, record: RecordState | None, kind: Kind) -> str | None:
-    rule = rule_of(field)
+    facts = _facts_of(field)
     is_proposed = op.intent is Intent.PROPOSE and is_proposable(field)
-    if (field.merge in (Merge.SERVER, Merge.DERIVED) or field.from_op) and not is_proposed:
+    if facts.is_the_servers and not is_proposed:
         return "server_decides"
     if op.intent is Intent.PROPOSE and not is_proposed:
         # What a worker decides himself is no proposal: phones would never show it.
@@ -193,17 +195,61 @@ def _wrong_edit(edit: Edit, field: Field, op: Op, record: RecordState | None, ki
     wrong = _invalid(edit, field)
     if wrong is None and field.name == WITHDRAWN and not _may_withdraw(op, record, kind):
         return "not_a_draft"
-    if wrong is None and rule.is_write_once and _saw_a_value(edit, op, record):
+    if wrong is None and facts.rule.is_write_once and record is not None and _saw_a_value(edit, op, record):
         return "immutable"
     return wrong
 
 
 def _invalid(edit: Edit, field: Field) -> str | None:
-    if edit.digest_class != field.sensitivity.digest_class:
+    facts, value = _facts_of(field), edit.value
+    if edit.digest_class != facts.digest_class:
         return "not_committed"
-    if edit.action not in rule_of(field).actions(field) or (edit.key and not field.has_elements):
+    if edit.action not in facts.actions or (edit.key and not facts.has_elements):
         return "invalid_value"
-    return "invalid_value" if rule_of(field).fault(field, edit) else None
+    # Grids, people and options come again and again. Of what is personal nothing is remembered.
+    is_memorable = (
+        type(value) is str and not edit.key and not edit.digest_class and len(value) <= _MEMORABLE_CHARACTERS
+    )
+    if is_memorable and (edit.action, value) in facts.right:
+        return None
+    if facts.rule.fault(field, edit):
+        return "invalid_value"
+    if is_memorable:
+        if len(facts.right) >= _MEMORABLE_MAX:
+            facts.right.clear()
+        facts.right.add((edit.action, value))
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """What judging asks of a field again and again. `right` are values that were found right."""
+
+    field: Field
+    rule: Rule
+    is_the_servers: bool
+    digest_class: int
+    actions: frozenset[Action]
+    has_elements: bool
+    right: set[tuple[Action, Value]]
+
+
+_FACTS: dict[int, _Facts] = {}
+_FACTS_MAX = 4096
+_MEMORABLE_MAX, _MEMORABLE_CHARACTERS = 1024, 32
+
+
+def _facts_of(field: Field) -> _Facts:
+    # By identity, which says the same as long as the field is kept here: fields have no hash, and never change.
+    facts = _FACTS.get(id(field))
+    if facts is None:
+        if len(_FACTS) >= _FACTS_MAX:
+            _FACTS.clear()
+        rule, of_server = rule_of(field), field.merge in (Merge.SERVER, Merge.DERIVED) or field.from_op
+        digest_class, actions = field.sensitivity.digest_class, rule.actions(field)
+        facts = _Facts(field, rule, of_server, digest_class, actions, field.has_elements, set())
+        _FACTS[id(field)] = facts
+    return facts
 
 
 def _may_withdraw(op: Op, record: RecordState | None, kind: Kind) -> bool:

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from gridlog_protocol.canonical import Value, pack, pack_settled, settled
-from gridlog_protocol.ids import ScopeId
+from gridlog_protocol.ids import RecordId, ScopeId
 from gridlog_protocol.state import CLASSES, Cell, RecordState
 
 _MODULUS = 1 << 256
@@ -48,7 +48,7 @@ def leaves(record: RecordState) -> dict[int, int]:
         rows: list[Value] = [[key, _heads(cell)] for key, cell in cells if cell.heads]
         if rows:
             of_class.append([name, rows])
-    return {each: _leaf(record, each, classes[each]) for each in CLASSES if each in classes}
+    return {each: leaf_of(record.id, each, classes[each]) for each in CLASSES if each in classes}
 
 
 def combined(digests: Mapping[tuple[ScopeId, int], SetDigest]) -> bytes:
@@ -67,6 +67,7 @@ def _heads(cell: Cell) -> list[Value]:
     ]
 
 
-def _leaf(record: RecordState, digest_class: int, fields: list[Value]) -> int:
-    content = pack_settled([record.id, digest_class, fields])
+def leaf_of(record: RecordId, digest_class: int, fields: list[Value]) -> int:
+    """Return the leaf of a record's fields of one class: by name, each with its cells by key, each with its heads."""
+    content = pack_settled([record, digest_class, fields])
     return int.from_bytes(hashlib.sha256(b"gridlog v1 leaf" + content).digest(), "big")

@@ -21,6 +21,7 @@ from gridlog_protocol.op_codec import pack_op
 from gridlog_protocol.ops import Op, op_hash
 from gridlog_protocol.segment import Segment, verify
 from gridlog_protocol.segment_codec import segment_row
+from gridlog_protocol.state_codec import PackedRecord
 from gridlog_server.store.contract import (
     ClosedGap,
     Commit,
@@ -35,9 +36,10 @@ from gridlog_server.store.tenancy import Tenancy
 from gridlog_sync.admission import Author, Chain, Held, bounded, continue_chain, judge, stamp_for
 from gridlog_sync.changes import Movement, Touch
 from gridlog_sync.clocks import Arrival
+from gridlog_sync.creation import Created, created
 from gridlog_sync.digest import EMPTY, SetDigest, leaves
 from gridlog_sync.merge import Entry, apply
-from gridlog_sync.scope import scopes_of_record
+from gridlog_sync.scope import scopes_of_edit, scopes_of_record
 from gridlog_sync.view import conflicts_of
 
 from .giving_way import give_way
@@ -45,6 +47,7 @@ from .history import History
 from .timing import Timing
 
 _OPS_PER_BREATH = 32
+_NO_STAMP = Stamp(0)
 
 log = logging.getLogger(__name__)
 
@@ -113,9 +116,10 @@ async def push(  # noqa: PLR0913 - each is a fact of one request.
         repeated |= {each.op.record for each in held_already}
         if new:
             number = await transaction.put_segment(segment, device, chain.head, now_ms=now_ms)
-            by_seq = dict(zip((op.id.seq for op in segment.ops), hashes, strict=True))
             for index, op in enumerate(new, start=1):
-                stored.append(work.take(op, by_seq[op.id.seq], number, author, again.get(op.id.seq)))
+                place = op.id.seq - segment.first_seq
+                packed = segment.packed[place] if segment.packed else None
+                stored.append(work.take(op, hashes[place], number, author, again.get(op.id.seq), packed))
                 if index % _OPS_PER_BREATH == 0:
                     # A large push must not keep everybody else's answers waiting.
                     await asyncio.sleep(0)
@@ -188,6 +192,9 @@ class Work:
     digests: dict[tuple[ScopeId, int], SetDigest]
     tenancy: Tenancy
     timing: Timing
+    made: dict[RecordId, StoredOp] = field(default_factory=dict)
+    """Records that one op of this push created, and that no other has touched: their history is not written yet."""
+    made_leaves: dict[RecordId, Mapping[int, int]] = field(default_factory=dict)
     ops: list[StoredOp] = field(default_factory=list)
     entries: list[LoggedEntry] = field(default_factory=list)
     touches: list[Touch] = field(default_factory=list)
@@ -216,7 +223,7 @@ class Work:
         known = records.keys() | await transaction.ledger.named(named - records.keys())
         history = {record: History(await transaction.ledger.ops_of_record(record)) for record in known}
         scopes = {TENANT_SCOPE} | {scope for each in records.values() for scope in each.scopes}
-        scopes |= {ScopeId(str(edit.value)) for op in ops for edit in op.edits if _is_scope(op, edit.field, kinds)}
+        scopes |= {scope for op in ops if (kind := kinds.get(op.kind)) for scope in scopes_of_edit(op, kind)}
         digests = await transaction.ledger.digests(scopes)
         timing = await Timing.load(transaction, ops, Arrival(now_ms, sent))
         return Work(kinds, now_ms, head, head, records, history, digests, tenancy, timing)
@@ -227,37 +234,51 @@ class Work:
         return range(self.start.position + 1, self.head.position + 1)
 
     def take(
-        self, op: Op, hashed: bytes, segment: int | None, author: Author | None, before: Stamp | None = None
+        self,
+        op: Op,
+        hashed: bytes,
+        segment: int | None,
+        author: Author | None,
+        before: Stamp | None = None,
+        packed: bytes | None = None,
     ) -> StoredOp:
         """Decide about one op and take note of all that follows. Without `author` the server itself wrote it.
 
         `before` is the stamp that it had before a restore. It is bounded as a claim is: a device that made it up
-        gains nothing that a clock set by hand would not give it.
+        gains nothing that a clock set by hand would not give it. `packed` is the op at rest, from whoever has it.
         """
         when = self.timing.of(op)
         served = author.served if author else self.head.position
         low = bounded(op, epochs=self.tenancy.epochs, served=served)
-        history = self.history.setdefault(op.record, History())
+        history = self._history_of(op.record)
         claimed = op.clock.hlc if before is None else before
-        stamp = stamp_for(claimed, server_ms=self.now_ms, above=history.highest_seen(low))
+        above = history.highest_seen(low) if history else _NO_STAMP
+        stamp = stamp_for(claimed, server_ms=self.now_ms, above=above)
         entry = Entry(low, stamp, Position(self.head.position + 1))
-        packed = pack_op(op)
+        packed = packed or pack_op(op)
+        kind = self.kinds.get(op.kind)
         if author is not None:
             standing = self.records.get(op.record)
             verdict = judge(
                 entry,
                 record=standing.state if standing else None,
                 size=(standing.size if standing else 0) + len(packed),
-                creation=history.creation_hold,
-                kind=self.kinds.get(op.kind),
+                creation=history.creation_hold if history else None,
+                kind=kind,
                 author=author,
             )
             if isinstance(verdict, Held):
                 reason = verdict.code, verdict.field
                 named = low.seen.position
                 return self._keep(StoredOp(op, hashed, segment, named, None, None, *reason, when=when, packed=packed))
-        self.take_effect(entry, EntryType.ACCEPTED, hashed, op_bytes=len(packed))
         stored = StoredOp(op, hashed, segment, low.seen.position, entry.position, stamp, when=when, packed=packed)
+        made = created(entry, kind) if history is None and kind is not None else None
+        if made is not None:
+            self._make(entry, hashed, made, len(packed))
+            self.made[op.record] = stored
+            self.ops.append(stored)
+            return stored
+        self.take_effect(entry, EntryType.ACCEPTED, hashed, op_bytes=len(packed))
         return self._keep(stored)
 
     def keep_held(
@@ -265,7 +286,6 @@ class Work:
     ) -> None:
         """Keep one op apart without judging it."""
         low = bounded(op, epochs=self.tenancy.epochs, served=served)
-        self.history.setdefault(op.record, History())
         when = self.timing.of(op)
         self._keep(StoredOp(op, hashed, segment, low.seen.position, None, None, code, hold_field, when=when))
 
@@ -287,8 +307,30 @@ class Work:
 
     def _keep(self, stored: StoredOp) -> StoredOp:
         self.ops.append(stored)
-        self.history[stored.op.record].add(stored)
+        history = self._history_of(stored.op.record)
+        if history is None:
+            history = self.history[stored.op.record] = History()
+        history.add(stored)
         return stored
+
+    def _history_of(self, record: RecordId) -> History | None:
+        """Return the ops of a record, None if there are none."""
+        made = self.made.pop(record, None)
+        if made is not None:
+            self.history[record] = History([made])
+        return self.history.get(record)
+
+    def _make(self, entry: Entry, hashed: bytes, made: Created, op_bytes: int) -> None:
+        """Write the entry of an op that created a record, and put the record where others find it."""
+        op = entry.op
+        self.note(EntryType.ACCEPTED, op.id, hashed, entry.stamp)
+        fields = tuple(sorted({edit.field for edit in op.edits}))
+        for scope in sorted(made.scopes):
+            self.touches.append(Touch(entry.position, scope, op.record, Movement.ENTERED, fields))
+        content = PackedRecord(made.packed, op.record, op.kind)
+        self.before[op.record] = None
+        self.made_leaves[op.record] = made.leaves
+        self.records[op.record] = StoredRecord(content, entry.position, 0, made.scopes, op_bytes)
 
     def take_effect(self, entry: Entry, entry_type: EntryType, hashed: bytes, *, op_bytes: int) -> None:
         """Write an op's entry, which is the next one, and merge the op, which takes `op_bytes` at rest."""
@@ -319,14 +361,20 @@ class Work:
         self.left -= {(scope, op.record) for scope in scopes}
         self.left |= {(scope, op.record) for scope in old_scopes - scopes}
         self.before.setdefault(op.record, before)
+        self.made_leaves.pop(op.record, None)
         size = (before.size if before else 0) + op_bytes
         self.records[op.record] = StoredRecord(state, entry.position, 0, scopes, size)
 
     def _counted(self, after: StoredRecord) -> StoredRecord:
-        before = self.before[after.state.id]
+        before, made = self.before[after.id], self.made_leaves.get(after.id)
         if before is not None:
             for key, leaf in _leaves_by_scope(before):
                 self.digests[key] = self.digests.get(key, EMPTY).minus(leaf)
+        if made is not None:
+            for scope in after.scopes:
+                for digest_class, leaf in made.items():
+                    self.digests[scope, digest_class] = self.digests.get((scope, digest_class), EMPTY).plus(leaf)
+            return after
         for key, leaf in _leaves_by_scope(after):
             self.digests[key] = self.digests.get(key, EMPTY).plus(leaf)
         return replace(after, conflicts=len(conflicts_of(after.state, self.kinds.get(after.state.kind))))
@@ -335,8 +383,3 @@ class Work:
 def _leaves_by_scope(record: StoredRecord) -> list[tuple[tuple[ScopeId, int], int]]:
     found = leaves(record.state).items()
     return [((scope, digest_class), leaf) for scope in record.scopes for digest_class, leaf in found]
-
-
-def _is_scope(op: Op, name: str, kinds: KindSet) -> bool:
-    kind = kinds.get(op.kind)
-    return kind is not None and kind.scope_field == name
