@@ -137,12 +137,12 @@ def still_held(op: Op, *, record: RecordState | None, size: int, kind: Kind | No
         return Held(op, "record_full")
     named = [(edit.field, edit.key) for edit in op.edits]
     for index, edit in enumerate(op.edits):
-        field = kind.fields.get(edit.field)
+        facts = _facts_of(kind).get(edit.field)
         if (edit.field, edit.key) in named[:index]:
             return Held(op, "invalid_value", edit.field)
-        if field is not None and (field.merge is Merge.DERIVED or field.from_op):
+        if facts is not None and (facts.field.merge is Merge.DERIVED or facts.field.from_op):
             return Held(op, "server_decides", edit.field)
-        code = _invalid(edit, field) if field else None
+        code = _invalid(edit, facts) if facts else None
         if code:
             return Held(op, code, edit.field)
     return None
@@ -172,27 +172,30 @@ def _has_authority(op: Op, record: RecordState | None, kind: Kind, author: Autho
 
 def _first_wrong_edit(op: Op, record: RecordState | None, kind: Kind) -> Held | None:
     named: set[tuple[str, str]] = set()
+    is_new, facts_of = record is None and op.intent is not Intent.PROPOSE, _facts_of(kind)
     for edit in op.edits:
-        field = kind.fields.get(edit.field)
         if (edit.field, edit.key) in named:
             return Held(op, "invalid_value", edit.field)
         named.add((edit.field, edit.key))
+        facts = facts_of.get(edit.field)
         # A field of a newer kind than ours is kept byte for byte; there is no rule here to hold it against.
-        code = _wrong_edit(edit, field, op, record, kind) if field else None
+        if facts is None or (is_new and facts.is_plain and _is_remembered(edit, facts)):
+            continue
+        code = _wrong_edit(edit, facts, op, record, kind)
         if code:
             return Held(op, code, edit.field)
     return None
 
 
-def _wrong_edit(edit: Edit, field: Field, op: Op, record: RecordState | None, kind: Kind) -> str | None:
-    facts = _facts_of(field)
+def _wrong_edit(edit: Edit, facts: _Facts, op: Op, record: RecordState | None, kind: Kind) -> str | None:
+    field = facts.field
     is_proposed = op.intent is Intent.PROPOSE and is_proposable(field)
     if facts.is_the_servers and not is_proposed:
         return "server_decides"
     if op.intent is Intent.PROPOSE and not is_proposed:
         # What a worker decides himself is no proposal: phones would never show it.
         return "invalid_value"
-    wrong = _invalid(edit, field)
+    wrong = _invalid(edit, facts)
     if wrong is None and field.name == WITHDRAWN and not _may_withdraw(op, record, kind):
         return "not_a_draft"
     if wrong is None and facts.rule.is_write_once and record is not None and _saw_a_value(edit, op, record):
@@ -200,56 +203,72 @@ def _wrong_edit(edit: Edit, field: Field, op: Op, record: RecordState | None, ki
     return wrong
 
 
-def _invalid(edit: Edit, field: Field) -> str | None:
-    facts, value = _facts_of(field), edit.value
+def _invalid(edit: Edit, facts: _Facts) -> str | None:
     if edit.digest_class != facts.digest_class:
         return "not_committed"
     if edit.action not in facts.actions or (edit.key and not facts.has_elements):
         return "invalid_value"
-    # Grids, people and options come again and again. Of what is personal nothing is remembered.
-    is_memorable = (
-        type(value) is str and not edit.key and not edit.digest_class and len(value) <= _MEMORABLE_CHARACTERS
-    )
-    if is_memorable and (edit.action, value) in facts.right:
+    if _is_remembered(edit, facts):
         return None
-    if facts.rule.fault(field, edit):
+    if facts.rule.fault(facts.field, edit):
         return "invalid_value"
-    if is_memorable:
-        if len(facts.right) >= _MEMORABLE_MAX:
-            facts.right.clear()
-        facts.right.add((edit.action, value))
+    # Grids, people and options come again and again. Of what is personal nothing is remembered.
+    is_short = type(edit.value) is not str or len(edit.value) <= _REMEMBERED_CHARACTERS
+    if type(edit.value) in _REMEMBERED and not edit.digest_class and is_short:
+        right = facts.right[edit.action]
+        if len(right) >= _REMEMBERED_MAX:
+            right.clear()
+        right.add((edit.key, edit.value))
     return None
+
+
+def _is_remembered(edit: Edit, facts: _Facts) -> bool:
+    """Tell whether the same edit of the field was right before."""
+    _, action, key, value, digest_class = edit
+    return not digest_class and type(value) in _REMEMBERED and (key, value) in facts.right[action]
 
 
 @dataclass(frozen=True, slots=True)
 class _Facts:
-    """What judging asks of a field again and again. `right` are values that were found right."""
+    """What judging asks of a field again and again, and by action the keys and values that were right.
+
+    `is_plain` says that nothing but the edit itself decides whether a new record may have it.
+    """
 
     field: Field
     rule: Rule
     is_the_servers: bool
+    is_plain: bool
     digest_class: int
     actions: frozenset[Action]
     has_elements: bool
-    right: set[tuple[Action, Value]]
+    right: tuple[set[tuple[str, Value]], ...]
 
 
-_FACTS: dict[int, _Facts] = {}
-_FACTS_MAX = 4096
-_MEMORABLE_MAX, _MEMORABLE_CHARACTERS = 1024, 32
+_FACTS: dict[int, tuple[Kind, dict[str, _Facts]]] = {}
+_KINDS_MAX = 256
+_REMEMBERED: frozenset[type] = frozenset({str, type(None)})
+_REMEMBERED_MAX, _REMEMBERED_CHARACTERS = 1024, 32
 
 
-def _facts_of(field: Field) -> _Facts:
-    # By identity, which says the same as long as the field is kept here: fields have no hash, and never change.
-    facts = _FACTS.get(id(field))
-    if facts is None:
-        if len(_FACTS) >= _FACTS_MAX:
+def _facts_of(kind: Kind) -> dict[str, _Facts]:
+    """Return what judging asks of each field of a kind."""
+    # By identity, which means one kind as long as that is kept here: kinds have no hash, and never change.
+    found = _FACTS.get(id(kind))
+    if found is None:
+        if len(_FACTS) >= _KINDS_MAX:
             _FACTS.clear()
-        rule, of_server = rule_of(field), field.merge in (Merge.SERVER, Merge.DERIVED) or field.from_op
-        digest_class, actions = field.sensitivity.digest_class, rule.actions(field)
-        facts = _Facts(field, rule, of_server, digest_class, actions, field.has_elements, set())
-        _FACTS[id(field)] = facts
-    return facts
+        found = _FACTS[id(kind)] = kind, {name: _facts(field) for name, field in kind.fields.items()}
+    return found[1]
+
+
+def _facts(field: Field) -> _Facts:
+    rule, is_the_servers = rule_of(field), field.merge in (Merge.SERVER, Merge.DERIVED) or field.from_op
+    is_plain = not is_the_servers and field.name != WITHDRAWN
+    digest_class, actions = field.sensitivity.digest_class, rule.actions(field)
+    return _Facts(
+        field, rule, is_the_servers, is_plain, digest_class, actions, field.has_elements, tuple(set() for _ in Action)
+    )
 
 
 def _may_withdraw(op: Op, record: RecordState | None, kind: Kind) -> bool:

@@ -14,7 +14,7 @@ from gridlog_protocol.clock import counter_of, milliseconds_of
 from gridlog_protocol.ids import ScopeId
 from gridlog_protocol.kinds import Kind
 from gridlog_protocol.ops import Action, Intent
-from gridlog_protocol.state import CLASSES, is_ending
+from gridlog_protocol.state import CLASSES, WITHDRAWN
 from gridlog_protocol.state_codec import FORMAT
 
 from .digest import leaf_of
@@ -22,6 +22,8 @@ from .merge import Entry
 from .scope import scopes_of_edit
 
 _NOBODY = bytes(16)
+_END: list[Value] = [True]
+_WRITTEN_AS_THEY_ARE: frozenset[type] = frozenset({str, bytes, int, bool, type(None)})
 
 
 class Created(NamedTuple):
@@ -42,7 +44,9 @@ def created(entry: Entry, kind: Kind) -> Created | None:
     by_field: dict[str, tuple[int, dict[str, Value]]] = {}
     for field, action, key, value, digest_class in op.edits:
         of_field = by_field.get(field)
-        if action is Action.REMOVE or action is Action.COUNT or is_ending(field, key, value):
+        # An element's value may look like an end, too, as `state.is_ending` says: those few are merged.
+        is_end = value is not None if field == WITHDRAWN else type(value) is list and value[2:] == _END
+        if action is Action.REMOVE or action is Action.COUNT or is_end:
             return None
         if of_field is None:
             by_field[field] = digest_class, {key: value}
@@ -70,7 +74,8 @@ def _written(entry: Entry, by_field: dict[str, tuple[int, dict[str, Value]]], sc
         cells: list[Value] = []
         heads: list[Value] = []
         for key in sorted(of_keys):
-            value = settled(of_keys[key])
+            value = of_keys[key]
+            value = value if type(value) in _WRITTEN_AS_THEY_ARE else settled(value)
             cells += (key, [0, value], covered)
             heads.append([key, [[device, incarnation, seq, entry.stamp, value]]])
         fields.append([name, digest_class, changed, cells])
