@@ -141,8 +141,9 @@ class StoreContract(ReviewContract, RegistryContract, DurabilityContract, LogCon
 
     # Reading
 
-    async def test_a_snapshot_stays_as_it_was_while_others_write(self, store: Store) -> None:
-        async with store.reading() as snapshot:
+    @pytest.mark.parametrize("briefly", [False, True])
+    async def test_a_snapshot_stays_as_it_was_while_others_write(self, store: Store, *, briefly: bool) -> None:
+        async with store.reading(briefly=briefly) as snapshot:
             assert await snapshot.registry.people() == []
             await store.commit(answering(a_person(1), None))
             assert await snapshot.registry.people() == []
@@ -160,9 +161,10 @@ class StoreContract(ReviewContract, RegistryContract, DurabilityContract, LogCon
         has_read.set()
         await committing
 
-    async def test_a_snapshot_cannot_write(self, store: Store) -> None:
+    @pytest.mark.parametrize("briefly", [False, True])
+    async def test_a_snapshot_cannot_write(self, store: Store, *, briefly: bool) -> None:
         with suppress(Exception):
-            async with store.reading() as snapshot:
+            async with store.reading(briefly=briefly) as snapshot:
                 await snapshot.registry.put_person(a_person(1))
         assert await people(store) == []
 

@@ -243,8 +243,9 @@ class MemoryStore:
         self._committed = committed
 
     @asynccontextmanager
-    async def reading(self) -> AsyncIterator[MemoryTransaction]:
+    async def reading(self, *, briefly: bool = False) -> AsyncIterator[MemoryTransaction]:
         """Open a snapshot, after a while: other requests overtake this one here."""
+        del briefly
         await self._pause()
         yield MemoryTransaction(self.tables.copied(), self.tenancy)
 

@@ -119,7 +119,7 @@ class Exchange:
         )
 
     async def _caller(self, header: Header) -> Caller:
-        async with self._store.reading() as snapshot:
+        async with self._store.reading(briefly=True) as snapshot:
             return await known_caller(snapshot, DeviceHandle(header.address))
 
     async def _respond(self, caller: Caller, request: SyncRequest, body: bytes) -> SyncResponse:
@@ -134,7 +134,7 @@ class Exchange:
         pushed = await self._push(caller, request, since, again, body, now_ms)
         if salvaged:
             await self._salvage(caller, salvaged, now_ms)
-        async with self._store.reading() as snapshot:
+        async with self._store.reading(briefly=question is None) as snapshot:
             own_push = pushed.own_push if pushed else range(0)
             pulled = await pull(
                 snapshot,
@@ -165,7 +165,7 @@ class Exchange:
         Only a device that was served up to it can know its token.
         """
         tenancy = self._store.tenancy
-        async with self._store.reading() as snapshot:
+        async with self._store.reading(briefly=True) as snapshot:
             hashed = await snapshot.ledger.log_hash(request.position)
         if hashed is not None and cursor_token(tenancy.epoch, hashed) == request.token:
             return LogHead(request.position, hashed)
@@ -185,7 +185,7 @@ class Exchange:
         What it pushes is not looked at: it names positions, and comes again under the cursor that they mean now.
         """
         tenancy = self._store.tenancy
-        async with self._store.reading() as snapshot:
+        async with self._store.reading(briefly=True) as snapshot:
             hashed = await snapshot.ledger.log_hash(request.position)
         position, link = Position(0), tenancy.log_start
         for each in tenancy.epochs[:-1]:

@@ -315,8 +315,8 @@ class Readable(Protocol):
         """Whose it is."""
         ...
 
-    def reading(self) -> AbstractAsyncContextManager[Transaction]:
-        """Open a snapshot that cannot write."""
+    def reading(self, *, briefly: bool = False) -> AbstractAsyncContextManager[Transaction]:
+        """Open a snapshot that cannot write. Whoever reads a few rows by their keys may say so: it costs less."""
         ...
 
 

@@ -22,7 +22,8 @@ from gridlog_server.control import ControlAct, ControlJournal
 
 from .acts import act_of_device
 from .contract import StoreUnavailableError
-from .sqlite_files import checked, connected, create, one, reader_of, require_wal
+from .sqlite_brief import BriefConnection, Opened, Statements
+from .sqlite_files import brief_reader_of, checked, connected, create, one, reader_of, require_wal
 from .sqlite_transaction import SqliteTransaction
 from .tenancy import Tenancy
 
@@ -67,8 +68,9 @@ class SnapshotStore:
         self.tenancy = tenancy
 
     @asynccontextmanager
-    async def reading(self) -> AsyncIterator[SqliteTransaction]:
+    async def reading(self, *, briefly: bool = False) -> AsyncIterator[SqliteTransaction]:
         """Open a snapshot."""
+        del briefly
         async with _snapshot(self._reader, self.tenancy) as transaction:
             yield transaction
 
@@ -78,8 +80,9 @@ class SqliteStore:
 
     def __init__(
         self,
-        writer: aiosqlite.Connection,
+        writer: Opened,
         readers: list[aiosqlite.Connection],
+        brief_readers: list[BriefConnection],
         tenancy: Tenancy,
         connections: AsyncExitStack,
         control: ControlJournal | None = None,
@@ -90,6 +93,9 @@ class SqliteStore:
         for each in readers:
             self._readers.put_nowait(each)
         self.tenancy = tenancy
+        self._brief_readers: asyncio.Queue[BriefConnection] = asyncio.Queue()
+        for brief in brief_readers:
+            self._brief_readers.put_nowait(brief)
         self._works: asyncio.Queue[_Work | None] = asyncio.Queue()
         self._is_open = True
         self._is_full = False
@@ -118,8 +124,9 @@ class SqliteStore:
             for pragma in _WRITE_PRAGMAS:
                 await writer.execute(pragma)
             readers = [await opened.enter_async_context(reader_of(path)) for _ in range(_READERS)]
+            brief_readers = [opened.enter_context(brief_reader_of(path)) for _ in range(_READERS)]
             log.info("sqlite %s, WAL, one writer", sqlite3.sqlite_version)
-            store = SqliteStore(writer, readers, tenancy, opened.pop_all(), control)
+            store = SqliteStore(writer, readers, brief_readers, tenancy, opened.pop_all(), control)
             async with store.reading() as snapshot:
                 store._noted |= {each.id: act_of_device(each) for each in await snapshot.registry.devices()}
             return store
@@ -132,14 +139,17 @@ class SqliteStore:
             yield SnapshotStore(reader, await checked(reader))
 
     @asynccontextmanager
-    async def reading(self) -> AsyncIterator[SqliteTransaction]:
-        """Open a snapshot that cannot write."""
-        connection = await self._readers.get()
+    async def reading(self, *, briefly: bool = False) -> AsyncIterator[SqliteTransaction]:
+        """Open a snapshot that cannot write. `briefly` reads a few rows, and on this thread."""
+        connection = await (self._brief_readers.get() if briefly else self._readers.get())
         try:
             async with _snapshot(connection, self.tenancy) as transaction:
                 yield transaction
         finally:
-            self._readers.put_nowait(connection)
+            if isinstance(connection, BriefConnection):
+                self._brief_readers.put_nowait(connection)
+            else:
+                self._readers.put_nowait(connection)
 
     async def commit(self, work: Callable[[SqliteTransaction], Awaitable[T]]) -> T:
         """Run `work` in a write transaction; its result comes after the commit. Raises StoreUnavailableError."""
@@ -190,9 +200,11 @@ class SqliteStore:
                 # Writes a page, so that works which change nothing learn that there is no room yet.
                 (version,) = await one(self._writer, "PRAGMA user_version")
                 await self._writer.execute(f"PRAGMA user_version = {version}")
-            transaction = SqliteTransaction(self._writer, self.tenancy, self._noted)
+            # Nobody else uses the writer before the commit, which waits for the disk on the connection's thread.
+            brief = self._writer.brief
+            transaction = SqliteTransaction(brief, self.tenancy, self._noted)
             for work in batch:
-                await self._run(work, transaction)
+                await self._run(work, transaction, brief)
             await self._writer.execute("COMMIT")
             self._is_full = False
             await self._note(transaction.registry.for_control)
@@ -210,9 +222,9 @@ class SqliteStore:
             await asyncio.to_thread(self._control.record, acts)
         self._noted |= {DeviceId(bytes.fromhex(act["id"])): act for act in acts if act["act"] == "device"}
 
-    async def _run(self, work: _Work, transaction: SqliteTransaction) -> None:
+    async def _run(self, work: _Work, transaction: SqliteTransaction, writer: BriefConnection) -> None:
         acts_before = len(transaction.registry.for_control)
-        await self._writer.execute("SAVEPOINT work")
+        await writer.execute("SAVEPOINT work")
         try:
             work.result = await work.run(transaction)
         except Exception as failure:
@@ -221,8 +233,8 @@ class SqliteStore:
                 raise
             work.failure = failure
             del transaction.registry.for_control[acts_before:]
-            await self._writer.execute("ROLLBACK TO work")
-        await self._writer.execute("RELEASE work")
+            await writer.execute("ROLLBACK TO work")
+        await writer.execute("RELEASE work")
 
     async def _refuse(self, batch: Sequence[_Work], reason: Exception) -> None:
         is_undone = await self._undo()
@@ -263,7 +275,7 @@ class SqliteStore:
 
 
 @asynccontextmanager
-async def _snapshot(connection: aiosqlite.Connection, tenancy: Tenancy) -> AsyncIterator[SqliteTransaction]:
+async def _snapshot(connection: Statements, tenancy: Tenancy) -> AsyncIterator[SqliteTransaction]:
     try:
         await connection.execute("BEGIN")
         yield SqliteTransaction(connection, tenancy)

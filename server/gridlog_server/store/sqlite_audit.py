@@ -6,13 +6,12 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
-import aiosqlite
-
 from gridlog_protocol.ids import DeviceId, Incarnation, OpId, Position, RecordId, ScopeId
 from gridlog_protocol.log_chain import Ruling
 from gridlog_sync.changes import Movement, Touch
 
 from .contract import StoredOp
+from .sqlite_brief import Statements
 from .sqlite_ledger import OP_COLUMNS, names_of, stored_op
 
 _ROWS_AT_ONCE = 512
@@ -48,7 +47,7 @@ class AuditedSegment:
 class SqliteAudit:
     """Reads in the transaction that the connection is in."""
 
-    def __init__(self, connection: aiosqlite.Connection) -> None:
+    def __init__(self, connection: Statements) -> None:
         self._connection = connection
 
     async def entries(self) -> AsyncIterator[AuditedEntry]:

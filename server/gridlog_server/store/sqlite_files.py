@@ -7,9 +7,10 @@ whose schema it does not know: an older one waits for `gridlog-server migrate`, 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, closing
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, closing, contextmanager
 from dataclasses import replace
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -22,9 +23,11 @@ from gridlog_protocol.epochs import EpochStart
 from gridlog_protocol.ids import Epoch, Position, TenantId
 from gridlog_protocol.log_chain import log_start
 
+from .sqlite_brief import BriefConnection, Opened
 from .tenancy import Tenancy
 
 APPLICATION_ID = 0x47524C53  # "GRLS"
+_ROWS_AT_ONCE = 64
 
 
 class StoreFormatError(Exception):
@@ -112,11 +115,26 @@ async def reader_of(path: Path) -> AsyncIterator[aiosqlite.Connection]:
         yield connection
 
 
+@contextmanager
+def brief_reader_of(path: Path) -> Iterator[BriefConnection]:
+    """Open a connection that cannot write, to be used on this thread."""
+    with closing(_opened(_address_of(path, "ro"))) as connection:
+        connection.execute("PRAGMA query_only=ON")
+        connection.execute("PRAGMA temp_store=MEMORY")
+        yield BriefConnection(connection)
+
+
+def _opened(address: str) -> sqlite3.Connection:
+    # Of a connection's two threads one uses it at a time: SQLite itself is built to be used so.
+    return sqlite3.connect(address, uri=True, isolation_level=None, check_same_thread=False)
+
+
 @asynccontextmanager
-async def connected(path: Path, mode: str) -> AsyncIterator[aiosqlite.Connection]:
+async def connected(path: Path, mode: str) -> AsyncIterator[Opened]:
     """Open a connection; `mode` is one of SQLite's, as rw. Raises FileNotFoundError."""
     try:
-        connection = await aiosqlite.connect(_address_of(path, mode), uri=True, isolation_level=None)
+        connection = Opened(partial(_opened, _address_of(path, mode)), _ROWS_AT_ONCE)
+        await connection
     except sqlite3.OperationalError:
         raise FileNotFoundError(path) from None
     try:

@@ -7,8 +7,6 @@ from collections.abc import Collection, Iterable
 from functools import lru_cache
 from typing import Any
 
-import aiosqlite
-
 from gridlog_protocol.canonical import Value, pack, unpack
 from gridlog_protocol.clock import Stamp
 from gridlog_protocol.decisions import Verdict
@@ -23,6 +21,7 @@ from gridlog_sync.clocks import Estimate, Tier
 from gridlog_sync.digest import SetDigest
 
 from .contract import Commit, Logged, LoggedEntry, LogHead, StoredOp, StoredRecord
+from .sqlite_brief import Statements
 from .tenancy import Tenancy
 
 OP_COLUMNS = (
@@ -40,7 +39,7 @@ _RECORD_COLUMNS = (
 class SqliteLedger:
     """Reads and writes in the transaction that the connection is in."""
 
-    def __init__(self, connection: aiosqlite.Connection, tenancy: Tenancy) -> None:
+    def __init__(self, connection: Statements, tenancy: Tenancy) -> None:
         self._connection = connection
         self._tenancy = tenancy
 

@@ -6,13 +6,12 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-import aiosqlite
-
 from gridlog_protocol.canonical import pack, unpack
 from gridlog_protocol.ids import DeviceHandle, DeviceId, ScopeId, UserId
 
 from .acts import act_of_code, act_of_device, act_of_person
 from .registry import Act, Code, Device, Person
+from .sqlite_brief import Statements
 
 _DEVICE_FACTS = ("signing_key", "exchange_key", "model", "app", "status", "counter", "enrolled_ms", "contact_ms")
 _DEVICE_COLUMNS = ", ".join(("id", "handle", "person", *_DEVICE_FACTS, "report", "clock_ahead_ms"))
@@ -27,7 +26,7 @@ class SqliteRegistry:
     `for_control` gathers what the control journal must know of it: changes of who may speak, not what devices report.
     """
 
-    def __init__(self, connection: aiosqlite.Connection, noted: Mapping[DeviceId, Mapping[str, Any]]) -> None:
+    def __init__(self, connection: Statements, noted: Mapping[DeviceId, Mapping[str, Any]]) -> None:
         self._connection = connection
         self._noted = noted
         self.for_control: list[Mapping[str, Any]] = []

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-import aiosqlite
-
 from gridlog_protocol.canonical import pack, unpack
 from gridlog_protocol.clock import Stamp
 from gridlog_protocol.decisions import Decision, Verdict
@@ -15,6 +13,7 @@ from gridlog_protocol.log_chain import Ruling
 from gridlog_protocol.segment_codec import read_segment, segment_row
 
 from .contract import StoredOp, WaitingSegment
+from .sqlite_brief import Statements
 from .sqlite_ledger import OP_COLUMNS, stored_op
 
 _DECISIONS = (
@@ -29,7 +28,7 @@ _WAITING = "SELECT device, body, served, received_ms FROM waiting"
 class SqliteReviews:
     """Reads in the transaction that the connection is in. `SqliteLedger.write` writes."""
 
-    def __init__(self, connection: aiosqlite.Connection) -> None:
+    def __init__(self, connection: Statements) -> None:
         self._connection = connection
 
     async def waiting(self, limit: int, *, device: DeviceId | None = None, code: str | None = None) -> list[StoredOp]:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from types import MappingProxyType
 
-import aiosqlite
-
 from gridlog_protocol.ids import DeviceId, Position, RecordId, ScopeId
 from gridlog_protocol.segment import Segment
 from gridlog_server.control import ControlAct
@@ -14,6 +12,7 @@ from gridlog_sync.clocks import Tier
 
 from .contract import Logged, Quarantined, StoredRecord
 from .sqlite_audit import SqliteAudit
+from .sqlite_brief import Statements
 from .sqlite_ledger import SqliteLedger
 from .sqlite_registry import SqliteRegistry
 from .sqlite_reviews import SqliteReviews
@@ -25,7 +24,7 @@ class SqliteTransaction:
 
     def __init__(
         self,
-        connection: aiosqlite.Connection,
+        connection: Statements,
         tenancy: Tenancy,
         noted: Mapping[DeviceId, ControlAct] = MappingProxyType({}),
     ) -> None:
@@ -51,8 +50,7 @@ class SqliteTransaction:
                 now_ms,
             ),
         )
-        assert cursor.lastrowid is not None
-        return cursor.lastrowid
+        return int(cursor.lastrowid)
 
     async def quarantine(
         self, device: DeviceId, code: str, body: bytes, *, now_ms: int, bytes_max: int | None = None
