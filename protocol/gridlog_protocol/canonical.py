@@ -62,7 +62,7 @@ def pack_settled(rows: Value) -> bytes:
 
 def repacked(value: Value) -> bytes:
     """Encode a value that `unpack` has just returned, or a part of it: nothing is left to check."""
-    packed: bytes = msgpack.packb(value, use_bin_type=True)
+    packed: bytes = msgpack.packb(value)
     return packed
 
 

@@ -7,13 +7,14 @@ Whatever is not ordinary has no result here, and goes their way.
 
 from __future__ import annotations
 
+from operator import itemgetter
 from typing import NamedTuple
 
 from gridlog_protocol.canonical import Value, pack_settled, settled
 from gridlog_protocol.clock import counter_of, milliseconds_of
 from gridlog_protocol.ids import ScopeId
 from gridlog_protocol.kinds import Kind
-from gridlog_protocol.ops import Action, Intent
+from gridlog_protocol.ops import Action, Intent, Op
 from gridlog_protocol.state import CLASSES, WITHDRAWN
 from gridlog_protocol.state_codec import FORMAT
 
@@ -22,6 +23,9 @@ from .merge import Entry
 from .scope import scopes_of_edit
 
 _NOBODY = bytes(16)
+_PLACE = itemgetter(0, 2)
+"""An edit's field and key."""
+_NO_WRITES = (Action.REMOVE, Action.COUNT)
 _END: list[Value] = [True]
 _WRITTEN_AS_THEY_ARE: frozenset[type] = frozenset({str, bytes, int, bool, type(None)})
 
@@ -37,50 +41,51 @@ class Created(NamedTuple):
 def created(entry: Entry, kind: Kind) -> Created | None:
     """Return what comes of an op that creates a record of `kind`; None if it has to be merged to tell."""
     op, seen = entry.op, entry.op.seen
-    # An op that had seen itself, or edits that are no writes, are somebody's mistake or another kind of work.
+    # An op that had seen itself is somebody's mistake, and reference data is in no grid that an edit names.
     is_ordinary = op.intent is Intent.CREATE and entry.position > seen.position and op.id.seq > seen.own_seq
     if not is_ordinary or not op.edits or not kind.scope_field:
         return None
-    by_field: dict[str, tuple[int, dict[str, Value]]] = {}
-    for field, action, key, value, digest_class in op.edits:
-        of_field = by_field.get(field)
-        # An element's value may look like an end, too, as `state.is_ending` says: those few are merged.
-        is_end = value is not None if field == WITHDRAWN else type(value) is list and value[2:] == _END
-        if action is Action.REMOVE or action is Action.COUNT or is_end:
-            return None
-        if of_field is None:
-            by_field[field] = digest_class, {key: value}
-        elif key in of_field[1] or of_field[0] != digest_class:
-            return None
-        else:
-            of_field[1][key] = value
-    return _written(entry, by_field, scopes_of_edit(op, kind))
-
-
-def _written(entry: Entry, by_field: dict[str, tuple[int, dict[str, Value]]], scopes: frozenset[ScopeId]) -> Created:
-    op, seen = entry.op, entry.op.seen
     device, incarnation, seq = op.id
-    table: list[Value] = [[device, incarnation, op.author]]
-    covered: list[Value] = [seen.position]
-    if seen.own_seq:
-        if op.author != _NOBODY:
-            table.append([device, incarnation, _NOBODY])
-        covered += (len(table) - 1, seen.own_seq)
-    changed = -entry.position
+    table, covered = _seen_by(op)
+    changed, stamp = -entry.position, entry.stamp
     fields: list[Value] = []
     of_classes: dict[int, list[Value]] = {}
-    for name in sorted(by_field):
-        digest_class, of_keys = by_field[name]
-        cells: list[Value] = []
-        heads: list[Value] = []
-        for key in sorted(of_keys):
-            value = of_keys[key]
-            value = value if type(value) in _WRITTEN_AS_THEY_ARE else settled(value)
-            cells += (key, [0, value], covered)
-            heads.append([key, [[device, incarnation, seq, entry.stamp, value]]])
-        fields.append([name, digest_class, changed, cells])
-        of_classes.setdefault(digest_class, []).append([name, heads])
-    write: Value = [0, seq, -milliseconds_of(entry.stamp), counter_of(entry.stamp), changed]
+    before: tuple[str, str, int] = "", "", -1
+    cells: list[Value] = []
+    heads: list[Value] = []
+    for name, action, key, value, digest_class in sorted(op.edits, key=_PLACE):
+        if type(value) not in _WRITTEN_AS_THEY_ARE:
+            value = settled(value)  # noqa: PLW2901 - the same value, in order.
+        # An element's value may look like an end, too, as `state.is_ending` says: those few are merged.
+        is_end = type(value) is list and value[2:] == _END
+        if action in _NO_WRITES or is_end or (name == WITHDRAWN and value is not None):
+            return None
+        if name != before[0] or digest_class != before[2]:
+            if name == before[0]:
+                return None
+            cells, heads = [], []
+            fields.append([name, digest_class, changed, cells])
+            of_class = of_classes.get(digest_class)
+            if of_class is None:
+                of_class = of_classes[digest_class] = []
+            of_class.append([name, heads])
+        elif key == before[1]:
+            return None
+        before = name, key, digest_class
+        cells += (key, [0, value], covered)
+        heads.append([key, [[device, incarnation, seq, stamp, value]]])
+    write: Value = [0, seq, -milliseconds_of(stamp), counter_of(stamp), changed]
     row: Value = [op.record, op.kind, op.schema, [0, seq, op.clock.wall_ms], [write], fields]
     leaves = {each: leaf_of(op.record, each, of_classes[each]) for each in CLASSES if each in of_classes}
-    return Created(pack_settled([FORMAT, table, row]), leaves, scopes)
+    return Created(pack_settled([FORMAT, table, row]), leaves, scopes_of_edit(op, kind))
+
+
+def _seen_by(op: Op) -> tuple[list[Value], list[Value]]:
+    """Return the table of who wrote, and what the op's author had seen."""
+    device, incarnation, _ = op.id
+    table: list[Value] = [[device, incarnation, op.author]]
+    if not op.seen.own_seq:
+        return table, [op.seen.position]
+    if op.author != _NOBODY:
+        table.append([device, incarnation, _NOBODY])
+    return table, [op.seen.position, len(table) - 1, op.seen.own_seq]

@@ -143,6 +143,7 @@ class Exchange:
                 since=since,
                 fetches=request.fetches,
                 own_push=own_push,
+                made=pushed.made if pushed else frozenset(),
                 lanes=lanes,
             )
             receipt = await self._receipt(snapshot, caller, pushed, now_ms) if pushed else None

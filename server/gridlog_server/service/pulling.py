@@ -53,7 +53,7 @@ class Pulled:
     decisions: tuple[Decision, ...] = ()
 
 
-async def pull(
+async def pull(  # noqa: PLR0913 - each is a fact of one request.
     snapshot: Transaction,
     *,
     device: DeviceId,
@@ -61,11 +61,12 @@ async def pull(
     since: LogHead,
     fetches: Sequence[Fetch],
     own_push: range,
+    made: Collection[RecordId] = frozenset(),
     lanes: Lanes = Lanes(),
 ) -> Pulled:
     """Return what a device that stands at `since` lacks, within one page (the room of `lanes`, or one record).
 
-    And what was decided about its ops.
+    And what was decided about its ops. `made` are records that this push created, and that are in its scopes alone.
     """
     room = min(lanes.room, PAGE_BYTES)
     head = await snapshot.ledger.log_head()
@@ -78,14 +79,14 @@ async def pull(
     if fetches:
         pulled = await _pages(snapshot, head, since, scopes, fetches, lanes.urgent, room)
     else:
-        pulled = await _changes(snapshot, head, since, scopes, own_push, lanes, room)
+        pulled = await _changes(snapshot, head, since, scopes, own_push, lanes, room, made=made)
     told = tuple(each for each in decided if each.position <= pulled.to.position)
     return replace(
         pulled, decisions=told, has_more=pulled.has_more or is_short, digest=b"" if is_short else pulled.digest
     )
 
 
-async def _changes(
+async def _changes(  # noqa: PLR0913 - each is a fact of one request.
     snapshot: Transaction,
     head: LogHead,
     since: LogHead,
@@ -93,6 +94,8 @@ async def _changes(
     own_push: range,
     lanes: Lanes,
     room: int,
+    *,
+    made: Collection[RecordId],
 ) -> Pulled:
     touches = await snapshot.ledger.touches(scopes, since.position, _TOUCHES_MAX)
     is_cut = len(touches) == _TOUCHES_MAX
@@ -101,7 +104,9 @@ async def _changes(
     if is_cut:
         # A log entry may touch several scopes: only whole entries go out.
         touches = [touch for touch in touches if touch.position < touches[-1].position]
-    stored = await snapshot.ledger.records({touch.record for touch in touches}) if touches else {}
+    # What this push made and nobody has touched since is as its author has it, where he has it: no need to look.
+    others = {touch.record for touch in touches if touch.record not in made or touch.position not in own_push}
+    stored = await snapshot.ledger.records(others) if others else {}
     # Whoever ended a record lacks what the other writes of that cell had seen, which he had not.
     ended = {record for record, each in stored.items() if _has_ended(each)}
     # What nobody but this push touched is not sent, and takes no room.
@@ -112,7 +117,8 @@ async def _changes(
     if lanes.urgent and (is_cut or len(shown) < len(touches)):
         early, urgent_to = await _ahead(snapshot, head, since, scopes, lanes, own_push, room // 2)
         shown = _fitting(touches, sizes, room - sum(each.size for each in early.values()), early)
-    within = {record: each.scopes & frozenset(scopes) for record, each in stored.items()}
+    within = dict.fromkeys(made, frozenset(scopes))
+    within |= {record: each.scopes & frozenset(scopes) for record, each in stored.items()}
     wanted = wanted_records(shown, own_push=own_push, echoed=ended)
     # What left the device's scopes is named, and nothing of it is told any more.
     within_reach_now = [(record, each) for record, each in wanted.items() if within.get(record)]

@@ -56,7 +56,8 @@ log = logging.getLogger(__name__)
 class Pushed:
     """What became of a push. `stored` has every op of its segments that the server holds now, in order.
 
-    `repeated` are the records of ops that were held already: an earlier answer may never have arrived.
+    `repeated` are the records of ops that were held already: an earlier answer may never have arrived. `made` are the
+    records that one op of this push created in its author's grids and that nothing else of it touched.
     """
 
     stored: tuple[StoredOp, ...]
@@ -64,6 +65,7 @@ class Pushed:
     own_push: range
     chain: Chain
     incarnation: Incarnation
+    made: frozenset[RecordId] = frozenset()
 
 
 async def push(  # noqa: PLR0913 - each is a fact of one request.
@@ -129,7 +131,8 @@ async def push(  # noqa: PLR0913 - each is a fact of one request.
     chain = await _go_on(transaction, work, behind, chain, author)
     if work.ops or work.decided:
         await transaction.ledger.write(work.commit())
-    return Pushed(tuple(stored), frozenset(repeated), own_push, chain, incarnation)
+    made = frozenset(record for record in work.made if work.records[record].scopes <= author.scopes)
+    return Pushed(tuple(stored), frozenset(repeated), own_push, chain, incarnation, made)
 
 
 async def _go_on(
