@@ -22,5 +22,6 @@ def scopes_of_record(record: RecordState, kind: Kind) -> frozenset[ScopeId]:
 
 def scopes_of_edit(op: Op, kind: Kind) -> frozenset[ScopeId]:
     """Return the scopes that an op would put its record into, beyond those it is in."""
-    values = (edit.value for edit in op.edits if kind.scope_field and edit.field == kind.scope_field)
-    return frozenset(ScopeId(value) for value in values if isinstance(value, str))
+    name = kind.scope_field
+    values = [edit.value for edit in op.edits if edit.field == name] if name else []
+    return frozenset([ScopeId(value) for value in values if isinstance(value, str)])

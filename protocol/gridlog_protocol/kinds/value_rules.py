@@ -6,8 +6,9 @@ One function a type. Values come from peers, so nothing here may fail on a value
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from functools import singledispatch
+from functools import cache, singledispatch
 
 from gridlog_protocol.canonical import INTEGER_MAX, INTEGER_MIN, Value, pack
 from gridlog_protocol.ids import ID_BYTES
@@ -30,10 +31,22 @@ class Fault:
     text: Text
 
 
-@singledispatch
-def fault(type_: types.ValueType, value: Value, label: Text) -> Fault | None:  # noqa: ARG001
+def fault(type_: types.ValueType, value: Value, label: Text) -> Fault | None:
     """Return what is wrong with `value`, or None. `label` is what the worker calls it."""
+    of: Hashable = type(type_)
+    return _rule_for(of)(type_, value, label)
+
+
+@singledispatch
+def _fault(type_: types.ValueType, value: Value, label: Text) -> Fault | None:  # noqa: ARG001
     raise AssertionError(f"no rule for {type_}")
+
+
+@cache
+def _rule_for(of: Hashable) -> Callable[[types.ValueType, Value, Text], Fault | None]:
+    # `singledispatch` looks its function up behind three calls, each time.
+    assert isinstance(of, type)
+    return _fault.dispatch(of)
 
 
 def is_code(value: Value) -> bool:
@@ -55,7 +68,7 @@ def _wrong(rule: str, label: Text, **facts: Text | str | int) -> Fault:
     return Fault(rule, sentence(rule, label, **facts))
 
 
-@fault.register
+@_fault.register
 def _(type_: types.Words, value: Value, label: Text) -> Fault | None:
     found = _text_fault(type_, value, label)
     if found is not None or not isinstance(value, str):
@@ -64,25 +77,25 @@ def _(type_: types.Words, value: Value, label: Text) -> Fault | None:
     return _wrong(f"forbidden_{forbidden}", label) if forbidden is not None else None
 
 
-@fault.register
+@_fault.register
 def _(type_: types.Code, value: Value, label: Text) -> Fault | None:
     if not is_code(value):
         return _wrong("not_a_code", label)
     return _text_fault(type_, value, label)
 
 
-@fault.register
+@_fault.register
 def _(type_: types.Choice, value: Value, label: Text) -> Fault | None:
     is_option = isinstance(value, str) and type_.option(value) is not None
     return None if is_option else _wrong("not_an_option", label)
 
 
-@fault.register
+@_fault.register
 def _(_: types.Flag, value: Value, label: Text) -> Fault | None:
     return None if isinstance(value, bool) else _wrong("wrong_type", label)
 
 
-@fault.register
+@_fault.register
 def _(type_: types.Whole, value: Value, label: Text) -> Fault | None:
     if isinstance(value, bool) or not isinstance(value, int):
         return _wrong("not_a_number", label)
@@ -93,7 +106,7 @@ def _(type_: types.Whole, value: Value, label: Text) -> Fault | None:
     return None
 
 
-@fault.register
+@_fault.register
 def _(type_: types.Amount, value: Value, label: Text) -> Fault | None:
     units = amount_units(type_, value)
     if units is None or len(str(abs(units))) > type_.digits:
@@ -120,22 +133,22 @@ def _example(type_: types.Amount) -> str:
     return f"12.{'5'.ljust(type_.scale, '0')}" if type_.scale else "12"
 
 
-@fault.register
+@_fault.register
 def _(_: types.Moment, value: Value, label: Text) -> Fault | None:
     return _wrong("not_a_moment", label) if moment_ms(value) is None else None
 
 
-@fault.register
+@_fault.register
 def _(_: types.Day, value: Value, label: Text) -> Fault | None:
     return _wrong("not_a_day", label) if day_number(value) is None else None
 
 
-@fault.register
+@_fault.register
 def _(_: types.Identity, value: Value, label: Text) -> Fault | None:
     return None if is_id(value) else _wrong("wrong_type", label)
 
 
-@fault.register
+@_fault.register
 def _(type_: types.Reference, value: Value, label: Text) -> Fault | None:
     if is_id(value) if type_.form == "identity" else is_code(value):
         return None
@@ -148,13 +161,13 @@ def _(type_: types.Reference, value: Value, label: Text) -> Fault | None:
     return fault(name, value, label)
 
 
-@fault.register
+@_fault.register
 def _(_: types.Point, value: Value, label: Text) -> Fault | None:
     is_place = _is_position(value, types.LATITUDE_MAX, types.LONGITUDE_MAX)
     return None if is_place else _wrong("not_a_place", label)
 
 
-@fault.register
+@_fault.register
 def _(type_: types.Line, value: Value, label: Text) -> Fault | None:
     if not isinstance(value, list) or not value:
         return _wrong("wrong_type", label)
@@ -164,7 +177,7 @@ def _(type_: types.Line, value: Value, label: Text) -> Fault | None:
     return None if are_places else _wrong("not_a_place", label)
 
 
-@fault.register
+@_fault.register
 def _(type_: types.Shape, value: Value, label: Text) -> Fault | None:
     if not isinstance(value, dict) or set(value) != {"type", "coordinates"}:
         return _wrong("not_a_shape", label)
@@ -176,22 +189,22 @@ def _(type_: types.Shape, value: Value, label: Text) -> Fault | None:
     return None if all(_is_ring(ring) for ring in rings) else _wrong("not_a_shape", label)
 
 
-@fault.register
+@_fault.register
 def _(_: types.Digest32, value: Value, label: Text) -> Fault | None:
     is_digest = isinstance(value, bytes) and len(value) == 32
     return None if is_digest else _wrong("wrong_type", label)
 
 
-@fault.register
+@_fault.register
 def _(type_: types.Struct, value: Value, label: Text) -> Fault | None:
     if not isinstance(value, dict):
         return _wrong("wrong_type", label)
     if not value.keys() <= type_.members.keys():
         return _wrong("unknown_member", label)
     for name, member in type_.members.items():
-        found = _member_fault(member, value.get(name), part_of(label, member.label))
-        if found is not None:
-            return found
+        # Only a fault needs to be called by its name.
+        if _member_fault(member, value.get(name), label) is not None:
+            return _member_fault(member, value.get(name), part_of(label, member.label))
     for check in type_.checks:
         rule = broken(check, value)
         if rule is not None:
@@ -199,7 +212,7 @@ def _(type_: types.Struct, value: Value, label: Text) -> Fault | None:
     return None
 
 
-@fault.register
+@_fault.register
 def _(type_: types.SetOf, value: Value, label: Text) -> Fault | None:
     found = _items_fault(type_, value, label)
     if found is not None or not isinstance(value, list):
@@ -208,7 +221,7 @@ def _(type_: types.SetOf, value: Value, label: Text) -> Fault | None:
     return _repeated_id(value, label) if has_struct else _repeated(value, label)
 
 
-@fault.register
+@_fault.register
 def _(type_: types.ListOf, value: Value, label: Text) -> Fault | None:
     found = _items_fault(type_, value, label)
     if found is not None or not isinstance(value, list):
@@ -216,7 +229,7 @@ def _(type_: types.ListOf, value: Value, label: Text) -> Fault | None:
     return _repeated_id(value, label)
 
 
-@fault.register
+@_fault.register
 def _(type_: types.MapOf, value: Value, label: Text) -> Fault | None:
     if not isinstance(value, dict):
         return _wrong("wrong_type", label)

@@ -160,7 +160,7 @@ class SqliteLedger:
         await self._many(
             "INSERT INTO touch (scope, position, record, movement, fields) VALUES (?, ?, ?, ?, ?)",
             (
-                (each.scope, each.position, each.record, int(each.movement), pack([*each.fields]))
+                (each.scope, each.position, each.record, int(each.movement), _packed_names(each.fields))
                 for each in commit.touches
             ),
         )
@@ -361,6 +361,13 @@ def _scopes_of(listed: str) -> frozenset[ScopeId]:
     return frozenset(json.loads(listed))
 
 
+@lru_cache(maxsize=1024)
+def _packed_names(names: tuple[str, ...]) -> bytes:
+    # Records of one kind are filled in alike.
+    return pack([*names])
+
+
+@lru_cache(maxsize=1024)
 def names_of(raw: bytes) -> tuple[str, ...]:
     """Read the names of the fields that an entry touched."""
     names: Value = unpack(raw)
