@@ -6,9 +6,10 @@ One function a type. Values come from peers, so nothing here may fail on a value
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache, singledispatch
+from functools import singledispatch
+from typing import TypeAlias
 
 from gridlog_protocol.canonical import INTEGER_MAX, INTEGER_MIN, Value, pack
 from gridlog_protocol.ids import ID_BYTES
@@ -31,22 +32,22 @@ class Fault:
     text: Text
 
 
+_Rule: TypeAlias = Callable[[types.ValueType, Value, Text], "Fault | None"]
+_RULES: dict[type, _Rule] = {}
+
+
 def fault(type_: types.ValueType, value: Value, label: Text) -> Fault | None:
     """Return what is wrong with `value`, or None. `label` is what the worker calls it."""
-    of: Hashable = type(type_)
-    return _rule_for(of)(type_, value, label)
+    # `singledispatch` looks its function up behind three calls, each time.
+    rule = _RULES.get(type(type_))
+    if rule is None:
+        rule = _RULES[type(type_)] = _fault.dispatch(type(type_))
+    return rule(type_, value, label)
 
 
 @singledispatch
 def _fault(type_: types.ValueType, value: Value, label: Text) -> Fault | None:  # noqa: ARG001
     raise AssertionError(f"no rule for {type_}")
-
-
-@cache
-def _rule_for(of: Hashable) -> Callable[[types.ValueType, Value, Text], Fault | None]:
-    # `singledispatch` looks its function up behind three calls, each time.
-    assert isinstance(of, type)
-    return _fault.dispatch(of)
 
 
 def is_code(value: Value) -> bool:
