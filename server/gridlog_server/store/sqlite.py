@@ -38,6 +38,8 @@ _CODES_OF_WORKS = (
 )
 _WRITE_PRAGMAS = (
     "PRAGMA synchronous=FULL",
+    # Pages that a commit of many works changes wait here, to be written once: by default there is room for 2 MB.
+    "PRAGMA cache_size=-32768",
     "PRAGMA foreign_keys=ON",
     # A sort must not spill notes in clear into temporary files.
     "PRAGMA temp_store=MEMORY",
