@@ -1,4 +1,4 @@
-"""Take the addresses out of `package-lock.json`: a lock says which parts, not where somebody asks for money or bytes."""
+"""Take the addresses out of `package-lock.json`: a lock says which parts, and not where anybody gets them."""
 
 from __future__ import annotations
 
