@@ -8,7 +8,7 @@ included, had seen; with it the order in which ops are applied makes no differen
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -23,6 +23,8 @@ PLAIN, PERSONAL, SENSITIVE = range(3)
 """Classes of fields that a role may hold or not; each has a digest of its own."""
 CLASSES = (PLAIN, PERSONAL, SENSITIVE)
 
+_NOBODY: Mapping[tuple[DeviceId, Incarnation], int] = MappingProxyType({})
+
 
 class HeadOrder(NamedTuple):
     """What breaks ties among concurrent writes, the same everywhere."""
@@ -33,8 +35,7 @@ class HeadOrder(NamedTuple):
     seq: int
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(NamedTuple):
     """A write that no other write of its cell has seen."""
 
     op: OpId
@@ -49,8 +50,7 @@ class Head:
         return HeadOrder(self.stamp, self.op.device, self.op.incarnation, self.op.seq)
 
 
-@dataclass(frozen=True, slots=True)
-class Covered:
+class Covered(NamedTuple):
     """All that the writes of one cell had seen, joined.
 
     A write is covered if its position is at most `position`, or its seq at most `own` of its device and
@@ -59,7 +59,7 @@ class Covered:
     """
 
     position: int = 0
-    own: Mapping[tuple[DeviceId, Incarnation], int] = field(default_factory=lambda: _NOBODY)
+    own: Mapping[tuple[DeviceId, Incarnation], int] = _NOBODY
 
     def has(self, op: OpId, position: int) -> bool:
         """Tell whether the write `op` at `position` has been seen by another write of the cell."""
@@ -77,20 +77,17 @@ class Covered:
         return Covered(max(self.position, other.position), MappingProxyType(own))
 
 
-_NOBODY: Mapping[tuple[DeviceId, Incarnation], int] = MappingProxyType({})
 NOTHING_COVERED = Covered()
 
 
-@dataclass(frozen=True, slots=True)
-class Cell:
+class Cell(NamedTuple):
     """One element of a field: its heads in their order, and what its writes had seen."""
 
     heads: tuple[Head, ...]
     covered: Covered = NOTHING_COVERED
 
 
-@dataclass(frozen=True, slots=True)
-class FieldState:
+class FieldState(NamedTuple):
     """A field: its class, the position of its last change (removals included), its cells by element key."""
 
     digest_class: int
@@ -98,8 +95,7 @@ class FieldState:
     cells: Mapping[str, Cell]
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(NamedTuple):
     """The op that created a record: who, on which device, and what that device's clock said."""
 
     op: OpId

@@ -186,7 +186,7 @@ def removal_wins() -> AbstractContextManager[None]:
 
     def weak(cell: Cell, edit: Edit, entry: Entry, seen: Covered) -> Cell:
         written = original(cell, edit, entry, seen)
-        return replace(written, heads=()) if edit.action is Action.REMOVE else written
+        return written._replace(heads=()) if edit.action is Action.REMOVE else written
 
     return replaced(merge, "_written", weak)
 
@@ -197,8 +197,8 @@ def contexts_forgotten() -> Iterator[None]:
     original = merge._written  # noqa: SLF001
 
     def weak(cell: Cell, edit: Edit, entry: Entry, seen: Covered) -> Cell:
-        written = original(replace(cell, covered=Covered()), edit, entry, seen)
-        return replace(written, covered=Covered())
+        written = original(cell._replace(covered=Covered()), edit, entry, seen)
+        return written._replace(covered=Covered())
 
     with replaced(merge, "_written", weak):
         yield
@@ -260,7 +260,7 @@ def text_merged_by_itself() -> AbstractContextManager[None]:
             return before
         last = before.heads[-1]
         joined = " ".join(str(head.value) for head in before.heads)
-        return replace(before, heads=(replace(last, value=joined),))
+        return before._replace(heads=(last._replace(value=joined),))
 
     return replaced(merge, "_written", weak)
 

@@ -43,6 +43,6 @@ def test_each_difference_is_named_with_the_side_that_is_newer(
 
 
 def test_a_field_merged_wrongly_from_the_same_ops_is_equally_new() -> None:
-    wrong = replace(BEFORE.fields["summary"], digest_class=1)
+    wrong = BEFORE.fields["summary"]._replace(digest_class=1)
     mine = replace(BEFORE, fields=MappingProxyType({**BEFORE.fields, "summary": wrong}))
     assert [*discrepancies(mine, BEFORE)] == ["summary differs, equally new"]
