@@ -21,6 +21,7 @@ from .state import (
     NOTHING_COVERED,
     PENDING,
     SENSITIVE,
+    WITHDRAWN,
     Cell,
     Covered,
     FieldState,
@@ -32,6 +33,9 @@ from .state import (
 
 COUNT_MAX = 1 << 17
 _COUNTER_MAX = (1 << COUNTER_BITS) - 1
+
+# A named tuple's own constructor is Python, and takes twice as long.
+_made = tuple.__new__
 
 
 @dataclass(slots=True)
@@ -178,20 +182,23 @@ class _CellReader:
 
     def plain(self, name: str, digest_class: int, row: list[Value]) -> FieldState | None:
         """Read a field of one write, as nearly all are; None if it is another, or not right."""
-        flat = row[-1]
-        if type(flat) is not list or len(flat) != len(row) - 1 or flat[0] != "" or type(flat[1]) is not list:
+        flat, writes = row[-1], self._writes
+        if type(flat) is not list or len(flat) != len(row) - 1 or flat[0] != "":
             return None
         pair, covered = flat[1], NOTHING_COVERED
-        if len(pair) != 2 or type(pair[0]) is not int or not 0 <= pair[0] < len(self._writes):
+        if type(pair) is not list or len(pair) != 2:
             return None
-        op, author, stamp, position, _ = self._writes[pair[0]]
+        index, value = pair
+        if type(index) is not int or not 0 <= index < len(writes):
+            return None
+        op, author, stamp, position, _ = writes[index]
         changed = position
         if self.at_rest:
             changed, covered = _position(row[2], self.authors), self.authors.covered(flat[2])
-        elif is_ending(name, "", pair[1]):
+        elif (type(value) is list or name == WITHDRAWN) and is_ending(name, "", value):
             covered = self._end_covered()
-        cell = Cell((Head(op, author, stamp, position, pair[1]),), covered)
-        return FieldState(digest_class, changed, MappingProxyType({"": cell}))
+        cell = _made(Cell, ((_made(Head, (op, author, stamp, position, value)),), covered))
+        return _made(FieldState, (digest_class, changed, MappingProxyType({"": cell})))
 
     def cells(self, name: str, flat: Value) -> Mapping[str, Cell]:
         items, step = _listed(flat, "cells"), 3 if self.at_rest else 2
