@@ -17,7 +17,7 @@ from typing import Any
 
 import msgpack
 
-from gridlog_protocol.canonical import Value, pack
+from gridlog_protocol.canonical import Value, pack, pack_settled
 from gridlog_protocol.ids import RecordId, ScopeId, UserId
 from gridlog_protocol.kinds import Kind, KindSet
 from gridlog_protocol.rows import Row
@@ -100,7 +100,7 @@ def leaves_of(state: RecordState, kind: Kind | None) -> bytes:
     flat: list[Value] = []
     for digest_class, leaf in leaves(state).items():
         flat += [digest_class, leaf.to_bytes(_LEAF_BYTES, "big")]
-    return pack([[*sorted(scopes_of_record(state, kind))], flat])
+    return pack_settled([[*sorted(scopes_of_record(state, kind))], flat])
 
 
 def read_leaves(packed: bytes) -> tuple[frozenset[ScopeId], dict[int, int]]:
@@ -133,7 +133,12 @@ def read_confirmed(value: Value, kinds: KindSet) -> Iterator[Confirmed]:
 
 def shown_text(values: Mapping[str, Value]) -> str:
     """Write values as JSON that SQL can look into: bytes become `{"#": hex}`. The same values are the same text."""
-    return json.dumps(_plain(dict(values)), ensure_ascii=False, separators=(",", ":"))
+    plain = _Plain()
+    text = plain.written(dict(values))
+    if text.count(f'"{_BYTES}') != plain.marks:
+        # Somebody else's text begins like the mark of bytes, and perhaps a name.
+        text = json.dumps(_plain(dict(values)), ensure_ascii=False, separators=(",", ":"))
+    return text
 
 
 def shown_values(text: str) -> dict[str, Value]:
@@ -149,6 +154,25 @@ def sql_value(value: Value) -> object:
     if isinstance(value, bytes):
         return json.dumps(_plain(value), separators=(",", ":"))
     return value
+
+
+class _Plain:
+    """Writes values as JSON with names in their order, and counts the marks of bytes."""
+
+    __slots__ = ("marks",)
+
+    def __init__(self) -> None:
+        self.marks = 0
+
+    def written(self, values: dict[str, Value]) -> str:
+        encoder = json.JSONEncoder(
+            ensure_ascii=False, separators=(",", ":"), sort_keys=True, check_circular=False, default=self._marked
+        )
+        return encoder.encode(values)
+
+    def _marked(self, value: bytes) -> dict[str, str]:
+        self.marks += 1
+        return {_BYTES: value.hex()}
 
 
 def _row(record: Confirmed, sight: Sight) -> Value:

@@ -48,8 +48,9 @@ class Conflict:
 def values_of(record: RecordState, kind: Kind | None) -> dict[str, Value]:
     """Return every field that has a value, by the kind's rules; fields the kind does not know come as they are."""
     shown: dict[str, Value] = {}
+    known = kind.fields if kind else {}
     for name, state in record.fields.items():
-        field = kind.fields.get(name) if kind else None
+        field = known.get(name)
         value = rule_of(field).show(field, state.cells) if field else _unknown(state.cells)
         if value is not None:
             shown[name] = value
@@ -65,7 +66,7 @@ def rounds_of(record: RecordState, kind: Kind) -> dict[str, Mapping[str, int]]:
 
 def conflicts_of(record: RecordState, kind: Kind | None) -> list[Conflict]:
     """Return what contradicts what, by field and element."""
-    if kind is None:
+    if kind is None or not _may_contradict(record):
         return []
     found: list[Conflict] = []
     for name, state in sorted(record.fields.items()):
@@ -74,6 +75,16 @@ def conflicts_of(record: RecordState, kind: Kind | None) -> list[Conflict]:
             for key, cell in sorted(state.cells.items()):
                 found += _of_cell(record, field, key, cell)
     return found
+
+
+def _may_contradict(record: RecordState) -> bool:
+    """Tell whether any cell has several heads, or ends the record: most records need no closer look."""
+    for name, state in record.fields.items():
+        for key, cell in state.cells.items():
+            heads = cell.heads
+            if len(heads) > 1 or (heads and is_ending(name, key, heads[0].value)):
+                return True
+    return False
 
 
 def values_said(op: Op, kind: Kind | None) -> dict[str, Value]:

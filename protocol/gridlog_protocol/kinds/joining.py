@@ -29,6 +29,9 @@ from gridlog_protocol.kinds.value_types import (
 def join(type_: ValueType, values: Sequence[Value], *, upwards: bool) -> Value:
     """Join one or more values, the one with the latest stamp last. `upwards` is MAX, else MIN."""
     assert values, "nothing to join"
+    if len(values) == 1 and not isinstance(type_, (Struct, MapOf, SetOf)):
+        # As nearly all that is shown; structured values come out in the one form that a join gives them.
+        return values[0]
     match type_:
         case Struct():
             return _join_structs(type_, values, upwards=upwards)
@@ -111,7 +114,8 @@ def _join_structs(type_: Struct, values: Sequence[Value], *, upwards: bool) -> V
         if given and not member.is_evidence:
             joined[name] = join(member.type, given, upwards=upwards)
     # `min` keeps the first of equals, and the latest stamp comes last.
-    deciding = min(reversed(structs), key=lambda one: _distance(one, joined))
+    latest_first = structs[::-1]
+    deciding = min(latest_first, key=lambda one: _distance(one, joined)) if len(structs) > 1 else structs[0]
     evidence = {name: value for name, value in deciding.items() if not _is_joined(type_, name)}
     return {**evidence, **joined}
 

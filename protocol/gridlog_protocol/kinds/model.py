@@ -6,7 +6,7 @@ Frozen data only; `loading` makes it from a file, `validation` and `joining` rea
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 
@@ -91,11 +91,13 @@ class Field:
     """Read from the header of the op that created the record; never edited."""
     is_masked: bool = False
     """Lists show only part of it."""
+    has_elements: bool = field(init=False)
+    """Edits name one element, rather than replace the whole value."""
 
-    @property
-    def has_elements(self) -> bool:
-        """Tell whether edits name one element, rather than replace the whole value."""
-        return self.merge in (Merge.AWSET, Merge.APPEND) or isinstance(self.type, MapOf)
+    def __post_init__(self) -> None:
+        # Asked for each value that is shown: worked out once.
+        has_elements = self.merge in (Merge.AWSET, Merge.APPEND) or isinstance(self.type, MapOf)
+        object.__setattr__(self, "has_elements", has_elements)
 
 
 @dataclass(frozen=True, slots=True)
