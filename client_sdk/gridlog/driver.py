@@ -5,7 +5,7 @@ What to ask and what an answer means is decided in `gridlog_sync.session`; this 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING
@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
 
 from gridlog_protocol.canonical import Value, pack
-from gridlog_protocol.clock import ClockFacts, Stamp
+from gridlog_protocol.clock import ClockFacts
 from gridlog_protocol.codec import decode, encode
 from gridlog_protocol.envelope import Purpose, open_sealed, read_header, reply_address, seal
 from gridlog_protocol.epochs import AGAIN, again_rows
@@ -31,7 +31,6 @@ from gridlog_protocol.messages import (
     Refused,
     SyncResponse,
 )
-from gridlog_protocol.op_codec import pack_op
 from gridlog_protocol.ops import Op
 from gridlog_protocol.repair import EXTRA, Bodies, Children, RepairQuestion, question_row, read_answer
 from gridlog_protocol.salvage import SALVAGE, salvage_row, taken_of
@@ -47,7 +46,7 @@ from .errors import ForeignServerError, NotEnrolledError, RefusedError
 from .memory import Memory
 from .own_receipts import check_receipt
 from .repairs import taken_over
-from .sights import confirmed_of
+from .settling import confirmed_by, named_by, raised
 from .vault import Vault
 
 if TYPE_CHECKING:
@@ -93,8 +92,6 @@ class Driver:
         self._status_sent: dict[str, int | str] | None = None
         self._repair: RepairQuestion | None = None
         self._urgent_to = Position(0)
-        # Of ops that were asked for and not sent, or not settled yet: a cut link asks for the same ones again.
-        self._sizes: dict[OpId, int] = {}
         self._returns_in_vain = 0
         self._returned: set[RecordId] = set()
 
@@ -176,10 +173,7 @@ class Driver:
         return Asked(raw, sent, size, counter, status, clock, memory.standing.epoch, (*shelf,))
 
     def _size_of(self, op: Op) -> int:
-        size = self._sizes.get(op.id)
-        if size is None:
-            size = self._sizes[op.id] = len(pack_op(op))
-        return size
+        return self._memory.pending[op.id].size
 
     def hello(self, challenge: bytes) -> bytes:
         """Seal what lets this device listen on a live channel. Raises NotEnrolledError."""
@@ -249,6 +243,7 @@ class Driver:
         if asked.epoch != memory.standing.epoch:
             # Its positions are of a life of the server that this device has left meanwhile.
             raise RefusedError("unknown_cursor", "an answer to what was asked before the server was restored")
+        lacking = memory.projection.lacking(named_by(asked.sent, response))
         try:
             if response.epoch:
                 return self._gone_back(fall_back(memory.standing, response))
@@ -256,7 +251,7 @@ class Driver:
                 memory.standing,
                 response,
                 sent=asked.sent,
-                confirmed=memory.projection.confirmed,
+                confirmed=lambda record: None if record in lacking else memory.projection.confirmed(record),
                 has_more_pending=len(asked.sent) < len(memory.pending),
                 device=memory.device,
                 partial=memory.partial,
@@ -267,12 +262,11 @@ class Driver:
         except ProtocolError as reason:
             raise RefusedError(reason.code, reason.detail) from None
         self._status_sent = asked.status
-        for op in asked.sent:
-            self._sizes.pop(op.id, None)
         repaired = 0
         if self._repair is not None:
             absorbed, repaired = self._repaired(absorbed, response)
-        return Answered(absorbed, replace(self._taken(absorbed, response, asked), repaired=repaired), salvaged)
+        taken = self._taken(absorbed, response, asked, lacking)
+        return Answered(absorbed, replace(taken, repaired=repaired), salvaged)
 
     def _gone_back(self, fork: Fork) -> Fork:
         """Forget what was agreed upon with the server's former life."""
@@ -352,7 +346,9 @@ class Driver:
                 raise ForeignServerError from None
             raise RefusedError(reason.code, reason.detail) from None
 
-    def _taken(self, absorbed: Absorbed, response: SyncResponse, asked: Asked) -> TakenAnswer:
+    def _taken(
+        self, absorbed: Absorbed, response: SyncResponse, asked: Asked, lacking: Collection[RecordId]
+    ) -> TakenAnswer:
         incarnations = {op.id.seq: op.id.incarnation for op in asked.sent}
         answered = self._clock.facts(self._memory.hlc, server_ms=response.server_ms)
         measured = offset_by_answer(asked.clock, answered, server_ms=response.server_ms)
@@ -362,7 +358,7 @@ class Driver:
             response.server_ms,
             answered.wall_ms,
             absorbed.highest_stamp,
-            tuple(confirmed_of(each, self._memory.kinds) for each in absorbed.records.values()),
+            confirmed_by(absorbed, asked.sent, self._memory, lacking),
             absorbed.dropped,
             {(op.incarnation, op.seq): position for op, position in absorbed.settled.items()},
             tuple(
@@ -374,7 +370,7 @@ class Driver:
             newest_offset(self._memory.offset, measured),
             decided=absorbed.decided,
             own_alone=tuple(sorted(absorbed.own_alone)),
-            stamps=_raised(absorbed.stamps, asked.sent),
+            stamps=raised(absorbed.stamps, asked.sent),
         )
 
     def _receipt(self, absorbed: Absorbed, asked: Asked) -> tuple[Incarnation, ReceiptNote] | None:
@@ -389,9 +385,3 @@ class Driver:
             return None
         check_receipt(note, incarnation, self._memory)
         return incarnation, note
-
-
-def _raised(stamps: Mapping[OpId, Stamp], sent: Sequence[Op]) -> dict[tuple[Incarnation, int], Stamp]:
-    """Return the stamps that are not what the op's own clock said."""
-    claimed = {op.id: int(op.clock.hlc) for op in sent}
-    return {(op.incarnation, op.seq): stamp for op, stamp in stamps.items() if int(stamp) != claimed[op]}

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TypeAlias
 
-from gridlog_protocol.canonical import NotCanonicalError, Value, pack, unpack
+from gridlog_protocol.canonical import NotCanonicalError, Value, pack, pack_settled, unpack
 from gridlog_protocol.clock import Stamp
 from gridlog_protocol.decisions import Decision, decision_rows, read_decisions
 from gridlog_protocol.epochs import epoch_rows, read_epochs
@@ -46,13 +47,29 @@ class EntryError(Exception):
     """An entry does not say what an entry says: the program that wrote it was not ours, or had a bug."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class WrittenOp:
     """An op of this device, the salt root of its block, and the chain value before it."""
 
     op: Op
     root: bytes
     chain_before: bytes
+
+    @cached_property
+    def packed(self) -> bytes:
+        """The entry of the op: made when it is saved, and kept until the op itself may be forgotten."""
+        return pack_settled([_VERSION, self._packed_op, self.root, self.chain_before])
+
+    @cached_property
+    def size(self) -> int:
+        """How many bytes the op takes, packed."""
+        return len(self._packed_op)
+
+    @property
+    def _packed_op(self) -> bytes:
+        packed = pack_op(self.op)
+        self.__dict__["size"] = len(packed)
+        return packed
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,13 +141,16 @@ class TakenAnswer:
 
 def pack_written(written: WrittenOp) -> bytes:
     """Write the entry of an op."""
-    return pack([_VERSION, pack_op(written.op), written.root, written.chain_before])
+    return written.packed
 
 
 def read_written(raw: bytes) -> WrittenOp:
     """Read the entry of an op. Raises EntryError."""
     with reading_entry(raw, "op") as row:
-        return WrittenOp(unpack_op(_bytes(row)), row.blob(16), row.blob(32))
+        packed = _bytes(row)
+        written = WrittenOp(unpack_op(packed), row.blob(16), row.blob(32))
+    written.__dict__.update(packed=raw, size=len(packed))
+    return written
 
 
 def pack_enrolled(enrolled: Enrolled) -> bytes:

@@ -7,13 +7,13 @@ same ids and hashes and with the stamp of old.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from gridlog_protocol.canonical import Value
 from gridlog_protocol.clock import Stamp
 from gridlog_protocol.ids import Incarnation, OpId, Position
 
-from .entries import WrittenOp, pack_written, read_written
+from .entries import WrittenOp, read_written
 
 KEPT_DAYS = 30
 """Backups are taken daily: whoever has none of the last month has lost more than phones can bring back."""
@@ -23,8 +23,7 @@ KEPT_OPS_MAX = 10_000
 _DAY_MS = 86_400_000
 
 
-@dataclass(frozen=True, slots=True)
-class KeptOp:
+class KeptOp(NamedTuple):
     """An acknowledged op, packed; `position` and `stamp` are None while it is held. `told_ms`: the server's time."""
 
     packed: bytes
@@ -47,13 +46,13 @@ class KeptOps:
     def keep(self, written: WrittenOp, position: Position | None, stamp: Stamp | None, *, told_ms: int) -> None:
         """Keep an op that was just acknowledged."""
         before = self._ops.get(written.op.id)
-        packed = before.packed if before else pack_written(written)
+        packed = before.packed if before else written.packed
         self._ops[written.op.id] = KeptOp(packed, position, stamp, told_ms)
 
     def doubt(self, ops: Iterable[OpId]) -> None:
         """Drop the positions of ops that are offered again: until they are acknowledged, they say nothing here."""
         for op in ops:
-            self._ops[op] = replace(self._ops[op], position=None)
+            self._ops[op] = self._ops[op]._replace(position=None)
 
     def forget(self, op: OpId) -> None:
         """Forget an op, if it was kept."""

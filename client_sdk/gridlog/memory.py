@@ -172,6 +172,10 @@ class Memory:
         """Tell whether ops of a record wait to be sent."""
         return bool(self._by_record.get(record))
 
+    def is_shown_by(self, record: RecordId, ops: Sequence[OpId]) -> bool:
+        """Tell whether these are the ops that the screen shows on top of what is confirmed of a record."""
+        return self._by_record.get(record) == ops and not self._held_by_record.get(record)
+
     def pending_of(self, record: RecordId) -> list[Op]:
         """Return the pending ops of a record, oldest first."""
         return [self.pending[op].op for op in self._by_record.get(record, ())]
@@ -258,8 +262,7 @@ class Memory:
         for decision in answer.decided:
             self._take_decision(decision)
         self.partial = self._partial_after(answer)
-        for record in answer.records:
-            self._confirm(record)
+        self._confirm(answer.records)
         for record_id in answer.dropped:
             self.projection.drop(record_id)
             self._stale.add(record_id)
@@ -283,15 +286,18 @@ class Memory:
         new = {record for record in answer.own_alone if not self.projection.has_confirmed(record)}
         return ((self.partial - came) | new) - {*answer.dropped}
 
-    def _confirm(self, record: Confirmed) -> None:
-        self._note_overruled(record)
-        self.projection.confirm(record)
-        self.touched[record.id] = record.kind
-        # What was shown is replaced by what is confirmed: right as it is, unless there are own ops on top.
-        if self._by_record.get(record.id) or self._held_by_record.get(record.id):
-            self._stale.add(record.id)
-        else:
-            self._stale.discard(record.id)
+    def _confirm(self, records: Sequence[Confirmed]) -> None:
+        shown = self.projection.conflicts_of([record.id for record in records])
+        for record in records:
+            if record.id in shown:
+                self._note_overruled(record, shown[record.id])
+            self.touched[record.id] = record.kind
+            # What was shown is replaced by what is confirmed: right as it is, unless there are own ops on top.
+            if self._by_record.get(record.id) or self._held_by_record.get(record.id):
+                self._stale.add(record.id)
+            else:
+                self._stale.discard(record.id)
+        self.projection.confirm_all(records)
 
     def _take_hold(self, entry: HeldEntry, told_ms: int) -> None:
         written = self._leave_pending(OpId(self.device, entry.incarnation, entry.seq))
@@ -299,10 +305,9 @@ class Memory:
             self.restore_held(entry, written.op)
             self.kept.keep(written, None, None, told_ms=told_ms)
 
-    def _note_overruled(self, after: Confirmed) -> None:
+    def _note_overruled(self, after: Confirmed, conflicts: int) -> None:
         assert self.enrolled is not None
-        conflicts = self.projection.conflicts(after.id)
-        if conflicts is None or (not conflicts and after.id not in self.own):
+        if not conflicts and after.id not in self.own:
             return
         before, kind = self.projection.confirmed(after.id), self.kinds.get(after.kind)
         if before is None:

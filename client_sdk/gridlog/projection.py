@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from functools import cache
 from typing import Any, NamedTuple
 
 from gridlog_protocol.ids import Position, RecordId, ScopeId
@@ -49,6 +50,19 @@ LAYOUT = hashlib.sha256(_SCHEMA.encode()).digest()[:8]
 """Stands for how records are laid out: an image of another layout is of no use."""
 
 _COLUMNS = "id, kind, conflicts, is_hidden, facts, shown, leaves, confirmed"
+_ROWS_AT_ONCE = 32
+_NAMED_AT_ONCE = 256
+"""Records in one statement: SQLite keeps statements that it has seen, and these come in few lengths."""
+
+
+@cache
+def _confirming(count: int) -> str:
+    rows = ", ".join(["(?, ?, ?, ?, ?, ?, ?, ?)"] * count)
+    return (
+        f"INSERT INTO record ({_COLUMNS}) VALUES {rows} ON CONFLICT (id) DO UPDATE SET"
+        " conflicts = excluded.conflicts, is_hidden = excluded.is_hidden, facts = excluded.facts,"
+        " shown = excluded.shown, leaves = excluded.leaves, confirmed = excluded.confirmed"
+    )
 
 
 class Row(NamedTuple):
@@ -106,25 +120,46 @@ class Projection:
         states = ((RecordId(record), unpack_record(packed)) for record, packed in rows)
         return [record for record, state in states if any(each.changed > position for each in state.fields.values())]
 
+    def lacking(self, records: Collection[RecordId]) -> set[RecordId]:
+        """Return those of the records of which the server has confirmed nothing."""
+        rows = self._found("SELECT id FROM record WHERE confirmed IS NOT NULL AND id IN", records)
+        return {*records}.difference(row[0] for row in rows)
+
+    def sights(self, records: Collection[RecordId]) -> dict[RecordId, Sight]:
+        """Return what the screen shows of records."""
+        rows = self._found("SELECT id, shown, conflicts, is_hidden, facts FROM record WHERE id IN", records)
+        return {row[0]: Sight(row[1], row[2], bool(row[3]), row[4]) for row in rows}
+
+    def conflicts_of(self, records: Collection[RecordId]) -> dict[RecordId, int]:
+        """Return how many cells of records contradict each other, as shown, of those that are here."""
+        return dict(self._found("SELECT id, conflicts FROM record WHERE id IN", records))
+
     def confirm(self, record: Confirmed | RecordState) -> None:
         """Take in what the server confirmed, and show that. `show` follows if there are pending ops on top."""
-        if isinstance(record, RecordState):
-            record = confirmed_of(record, self._kinds)
-        self._count(self._leaves(record.id), sign=-1)
-        self._count(record.leaves, sign=1)
-        sight = record.sight
-        shown = (sight.conflicts, sight.is_hidden, sight.facts, sight.shown)
-        with self._lookup.changing(record.id, record.kind):
-            self._connection.execute(
-                f"INSERT INTO record ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET"
-                " conflicts = excluded.conflicts, is_hidden = excluded.is_hidden, facts = excluded.facts,"
-                " shown = excluded.shown, leaves = excluded.leaves, confirmed = excluded.confirmed",
-                (record.id, record.kind, *shown, record.leaves, record.packed),
-            )
+        self.confirm_all([confirmed_of(record, self._kinds) if isinstance(record, RecordState) else record])
+
+    def confirm_all(self, records: Sequence[Confirmed]) -> None:
+        """Take in what the server confirmed of records, each named once: an answer brings hundreds."""
+        self._recount(records)
+        rows = [
+            (each.id, each.kind, sight.conflicts, sight.is_hidden, sight.facts, sight.shown, each.leaves, each.packed)
+            for each in records
+            for sight in [each.sight]
+        ]
+        with ExitStack() as changes:
+            for each in records:
+                changes.enter_context(self._lookup.changing(each.id, each.kind))
+            # Each statement lets go of the interpreter and comes back for it: not for each record.
+            at = 0
+            for size in (_ROWS_AT_ONCE, 1):
+                while len(rows) - at >= size:
+                    values = [value for row in rows[at : at + size] for value in row]
+                    self._connection.execute(_confirming(size), values)
+                    at += size
 
     def drop(self, record: RecordId) -> None:
         """Forget a record's confirmed state: it left the scopes of this device. `show` follows."""
-        self._count(self._leaves(record), sign=-1)
+        self._count(self._leaves_of([record]), [])
         self._connection.execute("UPDATE record SET confirmed = NULL, leaves = x'' WHERE id = ?", (record,))
 
     def show(self, record: RecordId, state: RecordState | None) -> None:
@@ -152,11 +187,6 @@ class Projection:
             "SELECT kind, shown, conflicts, is_hidden, facts, confirmed IS NOT NULL FROM record WHERE id = ?", record
         )
         return (found[0], Sight(found[1], found[2], bool(found[3]), found[4]), bool(found[5])) if found else None
-
-    def conflicts(self, record: RecordId) -> int | None:
-        """Return how many cells of a record contradict each other, as shown; None if it is not here."""
-        found = self._one("SELECT conflicts FROM record WHERE id = ?", record)
-        return found[0] if found else None
 
     def digest(self) -> bytes:
         """Return the digest of all confirmed records in the device's scopes."""
@@ -223,19 +253,31 @@ class Projection:
         self._connection.deserialize(image)
         self._lookup.reload()
 
-    def _leaves(self, record: RecordId) -> bytes:
-        found = self._one("SELECT leaves FROM record WHERE id = ?", record)
-        return found[0] if found else b""
+    def _recount(self, records: Sequence[Confirmed]) -> None:
+        self._count(self._leaves_of([each.id for each in records]), [each.leaves for each in records])
 
-    def _count(self, packed: Any, *, sign: int) -> None:
-        if not packed:
-            return
-        scopes, leaves = read_leaves(packed)
-        for scope in scopes & self._scopes:
-            for digest_class, leaf in leaves.items():
-                before = self._digests.get((scope, digest_class), EMPTY)
-                after = before.plus(leaf) if sign > 0 else before.minus(leaf)
-                self._digests[(scope, digest_class)] = after
+    def _leaves_of(self, records: Collection[RecordId]) -> list[bytes]:
+        return [row[0] for row in self._found("SELECT leaves FROM record WHERE id IN", records)]
+
+    def _count(self, gone: Iterable[bytes], come: Iterable[bytes]) -> None:
+        """Count leaves in the digests no more, and others from now on."""
+        moved: dict[tuple[ScopeId, int], list[int]] = {}
+        for sign, packed in [*((-1, each) for each in gone), *((1, each) for each in come)]:
+            scopes, leaves = read_leaves(packed)
+            for scope in scopes & self._scopes:
+                for digest_class, leaf in leaves.items():
+                    sums = moved.setdefault((scope, digest_class), [0, 0])
+                    sums[0] += sign
+                    sums[1] += sign * leaf
+        for key, (count, total) in moved.items():
+            self._digests[key] = self._digests.get(key, EMPTY).shifted(count, total)
+
+    def _found(self, sql: str, records: Collection[RecordId]) -> Iterator[Any]:
+        """Yield the rows of a statement that ends with the records it is about."""
+        wanted = [*records]
+        for at in range(0, len(wanted), _NAMED_AT_ONCE):
+            named = wanted[at : at + _NAMED_AT_ONCE]
+            yield from self._connection.execute(f"{sql} ({', '.join('?' * len(named))})", named)
 
     def _one(self, sql: str, *values: object) -> Sequence[Any] | None:
         row: Sequence[Any] | None = self._connection.execute(sql, values).fetchone()

@@ -10,10 +10,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgpack
 
@@ -34,8 +33,7 @@ _BYTES = "#"
 _LEAF_BYTES = 32
 
 
-@dataclass(frozen=True, slots=True)
-class Sight:
+class Sight(NamedTuple):
     """What is shown of a record. `shown` is its values as `shown_text` writes them.
 
     `conflicts` counts the cells that contradict each other; `is_hidden` says that lists leave it out; `facts` is its
@@ -48,8 +46,7 @@ class Sight:
     facts: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Confirmed:
+class Confirmed(NamedTuple):
     """A record as the server confirmed it: packed, what is shown of it, and its leaves as `leaves_of` packs them."""
 
     id: RecordId
@@ -70,10 +67,11 @@ def derivation() -> bytes:
     return hashlib.sha256(f"gridlog sights {_SIGHTS} {version('gridlog')}".encode()).digest()[:8]
 
 
-def confirmed_of(state: RecordState, kinds: KindSet) -> Confirmed:
-    """Return a record with what is shown of it."""
+def confirmed_of(state: RecordState, kinds: KindSet, sight: Sight | None = None) -> Confirmed:
+    """Return a record with what is shown of it: `sight`, if that was worked out before."""
     kind = kinds.get(state.kind)
-    return Confirmed(state.id, state.kind, pack_record(state), sight_of(state, kind), leaves_of(state, kind))
+    sight = sight or sight_of(state, kind)
+    return Confirmed(state.id, state.kind, pack_record(state), sight, leaves_of(state, kind))
 
 
 def sight_of(state: RecordState, kind: Kind | None) -> Sight:

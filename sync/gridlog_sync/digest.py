@@ -35,6 +35,10 @@ class SetDigest:
         """Return the digest with one leaf less."""
         return SetDigest(self.count - 1, (self.total - leaf) % _MODULUS)
 
+    def shifted(self, count: int, total: int) -> SetDigest:
+        """Return the digest with `count` leaves more, or fewer, that sum up to `total`."""
+        return SetDigest(self.count + count, (self.total + total) % _MODULUS)
+
 
 EMPTY = SetDigest()
 

@@ -1,0 +1,43 @@
+"""What an answer makes of records and ops, as the journal will have it. Reads memory, and changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+
+from gridlog_protocol.clock import Stamp
+from gridlog_protocol.ids import Incarnation, OpId, RecordId
+from gridlog_protocol.messages import SyncResponse
+from gridlog_protocol.ops import Op
+from gridlog_sync.session import Absorbed
+
+from .memory import Memory
+from .sights import Confirmed, confirmed_of
+
+
+def named_by(sent: Sequence[Op], response: SyncResponse) -> set[RecordId]:
+    """Return the records that an answer is about."""
+    named = {op.record for op in sent}
+    named.update(each.id for each in response.changes)
+    named.update(each.id for page in response.pages for each in page.records)
+    return named
+
+
+def confirmed_by(
+    absorbed: Absorbed, sent: Sequence[Op], memory: Memory, lacking: Collection[RecordId]
+) -> tuple[Confirmed, ...]:
+    """Return the records that an answer changes; of those that are `lacking` nothing was confirmed before."""
+    settled: dict[RecordId, list[OpId]] = {}
+    for op in sent:
+        if op.id in absorbed.settled and op.record in absorbed.own_alone and op.record in lacking:
+            settled.setdefault(op.record, []).append(op.id)
+    # A new record that is shown by the one op that made it is confirmed as it is shown: where the server has put the
+    # op and when it says that it was written decides nothing, as long as there is no other.
+    as_shown = [record for record, ops in settled.items() if len(ops) == 1 and memory.is_shown_by(record, ops)]
+    sights = memory.projection.sights(as_shown)
+    return tuple(confirmed_of(each, memory.kinds, sights.get(each.id)) for each in absorbed.records.values())
+
+
+def raised(stamps: Mapping[OpId, Stamp], sent: Sequence[Op]) -> dict[tuple[Incarnation, int], Stamp]:
+    """Return the stamps that are not what the op's own clock said."""
+    claimed = {op.id: int(op.clock.hlc) for op in sent}
+    return {(op.incarnation, op.seq): stamp for op, stamp in stamps.items() if int(stamp) != claimed[op]}
