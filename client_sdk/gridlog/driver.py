@@ -5,8 +5,7 @@ What to ask and what an answer means is decided in `gridlog_sync.session`; this 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
@@ -14,12 +13,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
 
 from gridlog_protocol.canonical import Value, pack
-from gridlog_protocol.clock import ClockFacts
+from gridlog_protocol.clock import observe
 from gridlog_protocol.codec import decode, encode
 from gridlog_protocol.envelope import Purpose, open_sealed, read_header, reply_address, seal
 from gridlog_protocol.epochs import AGAIN, again_rows
 from gridlog_protocol.errors import ProtocolError
-from gridlog_protocol.ids import Epoch, Incarnation, OpId, Position, RecordId
+from gridlog_protocol.ids import Incarnation, OpId, Position, RecordId
 from gridlog_protocol.invitation import Invitation, code_id, fingerprint
 from gridlog_protocol.lanes import ROOM, URGENT, urgent_of
 from gridlog_protocol.limits import SALVAGE_MAX
@@ -38,15 +37,16 @@ from gridlog_protocol.segment import Segment, cut
 from gridlog_sync.clocks import newest_offset, offset_by_answer
 from gridlog_sync.pacing import Pace
 from gridlog_sync.reconcile import details, overview
-from gridlog_sync.session import Absorbed, Fork, absorb, batch_of, fall_back, request_for
+from gridlog_sync.session import Absorbed, Fork, Standing, absorb, batch_of, fall_back, request_for
 
+from .asking import Answered, Asked, Outlook
 from .device_clock import DeviceClock
-from .entries import Enrolled, HeldEntry, TakenAnswer
+from .entries import Enrolled, TakenAnswer
 from .errors import ForeignServerError, NotEnrolledError, RefusedError
 from .memory import Memory
 from .own_receipts import check_receipt
 from .repairs import taken_over
-from .settling import confirmed_by, named_by, raised
+from .settling import confirmed_by, held_by, is_copied, named_by, raised
 from .vault import Vault
 
 if TYPE_CHECKING:
@@ -54,32 +54,6 @@ if TYPE_CHECKING:
 
 _RETURNS_IN_VAIN_MAX = 3
 _SALVAGE_BYTES = 8 << 10
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """A request on its way: its bytes, its ops with their size before compression, what it reported, and when."""
-
-    raw: bytes
-    sent: tuple[Op, ...]
-    sent_bytes: int
-    counter: int
-    status: dict[str, int | str]
-    clock: ClockFacts
-    epoch: Epoch
-    salvaged: tuple[OpId, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Answered:
-    """What an answer changes: `taken` goes to the journal first, then to memory.
-
-    `salvaged` names ops of others of which the server has now what this device held.
-    """
-
-    absorbed: Absorbed
-    taken: TakenAnswer
-    salvaged: tuple[OpId, ...]
 
 
 class Driver:
@@ -94,6 +68,7 @@ class Driver:
         self._urgent_to = Position(0)
         self._returns_in_vain = 0
         self._returned: set[RecordId] = set()
+        self._answered: tuple[tuple[object, ...], Answered] | None = None
 
     async def enrol(self, transport: Transport, invitation: Invitation, *, model: str) -> Enrolled:
         """Introduce this device to the server that a code names.
@@ -145,22 +120,45 @@ class Driver:
         `before` leaves out ops from that seq on.
         """
         memory = self._memory
-        if memory.enrolled is None or memory.standing is None:
+        if memory.standing is None:
             raise NotEnrolledError
-        runs = batch_of(self._sendable(before), self._size_of, bytes_max=pace.up_bytes)
+        facts = len(memory.pending), len(memory.held), memory.hlc, memory.server_ms, memory.counter
+        return self._asked(pace, Outlook(memory.standing, self._sendable(before), *facts))
+
+    def ask_on(self, pace: Pace, asked: Asked, answered: Answered) -> Asked | None:
+        """Compose before an answer is kept what `ask` would compose after that; None if it has to wait.
+
+        So the server works on while this device makes durable what it has said.
+        """
+        memory, absorbed = self._memory, answered.absorbed
+        is_plain = not (self._repair or memory.is_returning or memory.shelf or absorbed.decided)
+        if not absorbed.is_unfinished or not is_plain or is_copied(absorbed, memory):
+            return None
+        held = {OpId(memory.device, each.incarnation, each.seq) for each in held_by(absorbed, asked.sent)}
+        pending = [op for op in self._sendable(None) if op.id not in absorbed.settled and op.id not in held]
+        held_then = len(memory.held) + len(held & memory.pending.keys())
+        hlc = observe(memory.hlc, [absorbed.highest_stamp])
+        facts = len(pending), held_then, hlc, answered.server_ms, asked.counter
+        return self._asked(pace, Outlook(absorbed.standing, pending, *facts))
+
+    def _asked(self, pace: Pace, outlook: Outlook) -> Asked:
+        memory = self._memory
+        if memory.enrolled is None:
+            raise NotEnrolledError
+        runs = batch_of(outlook.sendable, self._size_of, bytes_max=pace.up_bytes)
         segments = [self._segment(run, memory.enrolled) for run in runs]
         sent = tuple(op for run in runs for op in run)
         shelf = self._offered()
-        status = self._status(unsent=len(memory.pending) - len(sent))
-        clock = self._clock.facts(memory.hlc, server_ms=memory.server_ms)
-        counter = max(memory.counter + 1, self._clock.wall_ms())
+        status = self._status(outlook, unsent=outlook.waiting - len(sent))
+        clock = self._clock.facts(outlook.hlc, server_ms=outlook.server_ms)
+        counter = max(outlook.counter + 1, self._clock.wall_ms())
         request = request_for(
-            memory.standing,
+            outlook.standing,
             segments,
             counter=counter,
             status=None if status == self._status_sent else {**status},
             clock=clock,
-            extras=self._extras(pace, sent, shelf),
+            extras=self._extras(pace, outlook.standing, sent, shelf),
         )
         raw = seal(
             encode(request),
@@ -170,7 +168,8 @@ class Driver:
             sender=self._vault.signing_key,
         )
         size = sum(map(self._size_of, sent))
-        return Asked(raw, sent, size, counter, status, clock, memory.standing.epoch, (*shelf,))
+        facts = sent, size, counter, status, clock, outlook.standing.epoch, (*shelf,)
+        return Asked(raw, *facts, is_question=self._repair is not None)
 
     def _size_of(self, op: Op) -> int:
         return self._memory.pending[op.id].size
@@ -217,7 +216,9 @@ class Driver:
             offered[op] = row
         return offered
 
-    def _extras(self, pace: Pace, sent: Sequence[Op], shelf: Mapping[OpId, Value]) -> dict[str, Value]:
+    def _extras(
+        self, pace: Pace, standing: Standing, sent: Sequence[Op], shelf: Mapping[OpId, Value]
+    ) -> dict[str, Value]:
         extras: dict[str, Value] = {}
         if shelf:
             extras[SALVAGE] = [*shelf.values()]
@@ -227,16 +228,23 @@ class Driver:
             extras[AGAIN] = again_rows(again)
         if pace.room is not None:
             extras[ROOM] = pace.room
-        standing = self._memory.standing
-        if standing is not None and self._urgent_to > standing.position:
+        if self._urgent_to > standing.position:
             extras[URGENT] = self._urgent_to
         if self._repair is not None:
             extras[EXTRA] = question_row(self._repair)
         return extras
 
     def take(self, asked: Asked, answer: bytes) -> Answered | Fork:
-        """Open an answer and work out what it changes. Raises RefusedError or ForeignServerError."""
+        """Open an answer and work out what it changes. Raises RefusedError or ForeignServerError.
+
+        Whoever asks about the same one again before it is kept is told the same.
+        """
         memory = self._memory
+        if self._answered is not None:
+            about, known = self._answered
+            self._answered = None
+            if all(one is other for one, other in zip(about, (asked, answer, memory.standing), strict=True)):
+                return known
         if memory.enrolled is None or memory.standing is None:
             raise NotEnrolledError
         response = self._response(answer, asked.raw, memory.enrolled)
@@ -263,10 +271,34 @@ class Driver:
             raise RefusedError(reason.code, reason.detail) from None
         self._status_sent = asked.status
         repaired = 0
-        if self._repair is not None:
+        if self._repair is not None and asked.is_question:
             absorbed, repaired = self._repaired(absorbed, response)
-        taken = self._taken(absorbed, response, asked, lacking)
-        return Answered(absorbed, replace(taken, repaired=repaired), salvaged)
+        arrived = self._clock.facts(memory.hlc, server_ms=response.server_ms)
+        measured = offset_by_answer(asked.clock, arrived, server_ms=response.server_ms)
+        receipt = self._receipt(absorbed, asked)
+
+        def settle() -> TakenAnswer:
+            return TakenAnswer(
+                absorbed.standing,
+                asked.counter,
+                response.server_ms,
+                arrived.wall_ms,
+                absorbed.highest_stamp,
+                confirmed_by(absorbed, asked.sent, memory, lacking),
+                absorbed.dropped,
+                {(op.incarnation, op.seq): position for op, position in absorbed.settled.items()},
+                held_by(absorbed, asked.sent),
+                receipt,
+                newest_offset(memory.offset, measured),
+                repaired,
+                absorbed.decided,
+                tuple(sorted(absorbed.own_alone)),
+                raised(absorbed.stamps, asked.sent),
+            )
+
+        answered = Answered(absorbed, salvaged, response.server_ms, settle)
+        self._answered = (asked, answer, memory.standing), answered
+        return answered
 
     def _gone_back(self, fork: Fork) -> Fork:
         """Forget what was agreed upon with the server's former life."""
@@ -320,9 +352,9 @@ class Driver:
             key=self._vault.signing_key,
         )
 
-    def _status(self, *, unsent: int) -> dict[str, int | str]:
-        memory = self._memory
-        return {"app": version("gridlog"), "held": len(memory.held), "unsent": unsent, "repairs": memory.repaired}
+    def _status(self, outlook: Outlook, *, unsent: int) -> dict[str, int | str]:
+        repairs = self._memory.repaired
+        return {"app": version("gridlog"), "held": outlook.held, "unsent": unsent, "repairs": repairs}
 
     def _response(self, answer: bytes, raw: bytes, enrolled: Enrolled) -> SyncResponse:
         response = self._opened(answer, raw, Purpose.SYNC_RESPONSE, enrolled.server_signing_key)
@@ -345,33 +377,6 @@ class Driver:
             if reason.code in ("malformed", "bad_signature"):
                 raise ForeignServerError from None
             raise RefusedError(reason.code, reason.detail) from None
-
-    def _taken(
-        self, absorbed: Absorbed, response: SyncResponse, asked: Asked, lacking: Collection[RecordId]
-    ) -> TakenAnswer:
-        incarnations = {op.id.seq: op.id.incarnation for op in asked.sent}
-        answered = self._clock.facts(self._memory.hlc, server_ms=response.server_ms)
-        measured = offset_by_answer(asked.clock, answered, server_ms=response.server_ms)
-        return TakenAnswer(
-            absorbed.standing,
-            asked.counter,
-            response.server_ms,
-            answered.wall_ms,
-            absorbed.highest_stamp,
-            confirmed_by(absorbed, asked.sent, self._memory, lacking),
-            absorbed.dropped,
-            {(op.incarnation, op.seq): position for op, position in absorbed.settled.items()},
-            tuple(
-                HeldEntry(incarnations[held.seq], held.seq, held.code, held.field)
-                for held in absorbed.held
-                if held.seq in incarnations
-            ),
-            self._receipt(absorbed, asked),
-            newest_offset(self._memory.offset, measured),
-            decided=absorbed.decided,
-            own_alone=tuple(sorted(absorbed.own_alone)),
-            stamps=raised(absorbed.stamps, asked.sent),
-        )
 
     def _receipt(self, absorbed: Absorbed, asked: Asked) -> tuple[Incarnation, ReceiptNote] | None:
         note = absorbed.receipt

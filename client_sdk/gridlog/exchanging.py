@@ -1,22 +1,24 @@
 """The round trips of one `sync`, and the turns of `sync_forever`: how large, how often, when to stop.
 
-The rule it keeps: what an answer brought is durable before the next request is composed, so that a cut, a spent
-budget or a cancelled task costs one round trip at most. Sizes and pauses are decided in `gridlog_sync.pacing`.
+The rule it keeps: what an answer brought is durable before the next answer is looked at, so that a cut, a spent
+budget or a cancelled task costs one round trip at most, and a power cut two: while this device keeps what it was
+told, the next request is on its way already. Sizes and pauses are decided in `gridlog_sync.pacing`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine, Generator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from gridlog_protocol.errors import Recovery
 from gridlog_sync.pacing import FLOOR_BYTES, ROUND_TRIP_BYTES, Pace, backoff_s
-from gridlog_sync.session import Absorbed
+from gridlog_sync.session import Absorbed, Fork
 
-from .driver import Asked, Driver
+from .asking import Asked
+from .driver import Driver
 from .errors import RefusedError, UnreachableError
 from .records import SyncReport, SyncTurn
 
@@ -37,6 +39,36 @@ class Means:
     """Make an answer durable, then show it; tell whether both sides are equal now."""
     renumber: Callable[[], Awaitable[None]]
     """Draw a new incarnation for what is pending."""
+    begin: Callable[[Coroutine[Any, Any, Delivered]], Errand]
+    """Let a request go while something else is done."""
+
+
+class Errand(Protocol):
+    """A request on its way: await it for the answer, or drop it."""
+
+    def __await__(self) -> Generator[Any, Any, Delivered]: ...
+
+    async def drop(self) -> None:
+        """Give it up, and let go of what it holds."""
+        ...
+
+
+class TaskErrand:
+    """A request in a task of its own."""
+
+    def __init__(self, work: Coroutine[Any, Any, Delivered]) -> None:
+        self._task = asyncio.ensure_future(work)
+
+    def __await__(self) -> Generator[Any, Any, Delivered]:
+        return self._task.__await__()
+
+    async def drop(self) -> None:
+        """See Errand."""
+        self._task.cancel()
+        await asyncio.wait([self._task])
+        if not self._task.cancelled():
+            # Looked at, so that nobody complains about it: whoever drops an errand has trouble enough.
+            self._task.exception()
 
 
 class _SpentError(Exception):
@@ -51,6 +83,7 @@ class Exchanging:
         self._pace = Pace.fresh()
         self._ceiling: int | None = None
         self._budget_bytes: int | None = None
+        self._ahead: tuple[Asked, Errand] | None = None
         self.report = _NOTHING
         """How far the running exchange has come, or the last one came."""
 
@@ -80,6 +113,8 @@ class Exchanging:
                     break
         except _SpentError:
             self.report = replace(self.report, more_waits=True)
+        finally:
+            await self._drop_ahead()
         return self.report
 
     async def _part_ways(self, transport: Transport, forked_seq: int | None) -> None:
@@ -99,11 +134,11 @@ class Exchanging:
     async def _round_trip(self, transport: Transport, *, before: int | None = None) -> bool:
         """Make one round trip, in as many sizes as it takes, and tell whether more is to be done."""
         while True:
-            asked = await self._asked(before)
-            # Counted before it goes: what is cut or refused has cost as much.
-            self.report = replace(self.report, bytes_up=self.report.bytes_up + len(asked.raw))
+            asked, answering = await self._sent(transport, before)
             try:
-                delivered = await transport.post("/v1/sync", asked.raw)
+                delivered = await answering
+                if before is None and self._budget_bytes is None:
+                    await self._go_ahead(transport, asked, delivered)
                 absorbed, is_equal = await self._means.take_in(asked, delivered.content)
             except UnreachableError as reason:
                 self._pace = self._pace.broken(reason.how, sent_bytes=asked.sent_bytes)
@@ -118,6 +153,44 @@ class Exchanging:
             self._ceiling = None
             self._learn(asked, delivered, absorbed, is_equal=is_equal)
             return absorbed.is_unfinished
+
+    async def _sent(self, transport: Transport, before: int | None) -> tuple[Asked, Awaitable[Delivered]]:
+        """Return a request that was sent ahead, or send one now. Raises _SpentError."""
+        ahead, self._ahead = self._ahead, None
+        if ahead is not None:
+            return ahead
+        asked = await self._asked(before)
+        return asked, self._post(transport, asked)
+
+    def _post(self, transport: Transport, asked: Asked) -> Coroutine[Any, Any, Delivered]:
+        # Counted before it goes: what is cut or refused has cost as much.
+        self.report = replace(self.report, bytes_up=self.report.bytes_up + len(asked.raw))
+        return transport.post("/v1/sync", asked.raw)
+
+    async def _go_ahead(self, transport: Transport, asked: Asked, delivered: Delivered) -> None:
+        """Send what comes next, if it is plain what that is, before what was delivered is kept."""
+        driver = self._means.driver()
+
+        def asked_on() -> Asked | None:
+            answered = driver.take(asked, delivered.content)
+            if isinstance(answered, Fork):
+                return None
+            return driver.ask_on(self._paced(asked, delivered, answered.absorbed), asked, answered)
+
+        following: Asked | None = await self._means.run(asked_on)
+        if following is not None:
+            self._ahead = following, self._means.begin(self._post(transport, following))
+            await transport.sent()
+
+    async def _drop_ahead(self) -> None:
+        ahead, self._ahead = self._ahead, None
+        if ahead is not None:
+            await ahead[1].drop()
+
+    def _paced(self, asked: Asked, delivered: Delivered, absorbed: Absorbed) -> Pace:
+        return self._pace.answered(
+            sent_bytes=asked.sent_bytes, up_s=delivered.up_s, is_cut=absorbed.is_cut, down_s=delivered.down_s
+        )
 
     async def _asked(self, before: int | None) -> Asked:
         """Compose a request that the link and the budget allow. Raises _SpentError."""
@@ -136,9 +209,7 @@ class Exchanging:
         return asked
 
     def _learn(self, asked: Asked, delivered: Delivered, absorbed: Absorbed, *, is_equal: bool | None) -> None:
-        self._pace = self._pace.answered(
-            sent_bytes=asked.sent_bytes, up_s=delivered.up_s, is_cut=absorbed.is_cut, down_s=delivered.down_s
-        )
+        self._pace = self._paced(asked, delivered, absorbed)
         so_far = self.report
         self.report = SyncReport(
             so_far.sent + len(asked.sent),

@@ -16,10 +16,11 @@ from gridlog_protocol.ops import Intent
 from gridlog_sync.session import Absorbed, Fork, nothing_but
 from gridlog_sync.writing import Change
 
+from .asking import Asked
 from .clock_warning import is_worth_keeping
 from .composer import Composer
 from .device_clock import DeviceClock
-from .driver import Asked, Driver
+from .driver import Driver
 from .entries import Enrolled, Reincarnated, Returned, Salvaged, pack_answer, pack_enrolled, pack_fact, pack_written
 from .errors import DiskFailedError, DiskFullError, NotEnrolledError, NothingToUndoError, RefusedError
 from .frames import FrameType
@@ -28,6 +29,7 @@ from .journal import Journal
 from .memory import Memory
 from .reading import Loaded
 from .records import Record, Whereabouts
+from .settling import is_copied
 from .showing import record_of
 from .snapshot import remove_snapshot, snapshot_bytes, write_snapshot
 from .vault import Vault
@@ -162,9 +164,8 @@ class Keeping:
         if answered.salvaged:
             self._append([(FrameType.FACT, pack_fact(Salvaged(answered.salvaged)))], counts=1)
             memory.take_salvaged(answered.salvaged)
-        if answered.absorbed.own_seqs.get(memory.incarnation, 0) >= memory.next_place(memory.incarnation)[0]:
-            # The server has ops of ours that we never wrote: this store is a copy, put back or cloned. What waits
-            # settles or forks under the old name; what is written from now on must not be taken for theirs.
+        if is_copied(answered.absorbed, memory):
+            # What waits settles or forks under the old name; what is written from now on must not pass for theirs.
             memory.incarnation = self._journal.redraw_incarnation()
         self._put_by_if_long()
         digest = answered.absorbed.digest

@@ -10,6 +10,7 @@ from gridlog_protocol.messages import SyncResponse
 from gridlog_protocol.ops import Op
 from gridlog_sync.session import Absorbed
 
+from .entries import HeldEntry
 from .memory import Memory
 from .sights import Confirmed, confirmed_of
 
@@ -35,6 +36,21 @@ def confirmed_by(
     as_shown = [record for record, ops in settled.items() if len(ops) == 1 and memory.is_shown_by(record, ops)]
     sights = memory.projection.sights(as_shown)
     return tuple(confirmed_of(each, memory.kinds, sights.get(each.id)) for each in absorbed.records.values())
+
+
+def held_by(absorbed: Absorbed, sent: Sequence[Op]) -> tuple[HeldEntry, ...]:
+    """Return the ops of ours that the server holds."""
+    incarnations = {op.id.seq: op.id.incarnation for op in sent}
+    return tuple(
+        HeldEntry(incarnations[each.seq], each.seq, each.code, each.field)
+        for each in absorbed.held
+        if each.seq in incarnations
+    )
+
+
+def is_copied(absorbed: Absorbed, memory: Memory) -> bool:
+    """Tell whether the server has ops of ours that we never wrote: this store is a copy, put back or cloned."""
+    return absorbed.own_seqs.get(memory.incarnation, 0) >= memory.next_place(memory.incarnation)[0]
 
 
 def raised(stamps: Mapping[OpId, Stamp], sent: Sequence[Op]) -> dict[tuple[Incarnation, int], Stamp]:

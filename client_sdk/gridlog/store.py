@@ -12,12 +12,12 @@ from __future__ import annotations
 import asyncio
 import os
 import platform
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn, Self, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar
 
 from gridlog_protocol.canonical import Value
 from gridlog_protocol.ids import RecordId, UserId, record_id
@@ -31,13 +31,13 @@ from gridlog_sync.session import Absorbed
 from gridlog_sync.view import Conflict
 from gridlog_sync.writing import Change
 
+from .asking import Asked
 from .clock_warning import offset_fields
 from .credentials import Credential
 from .device_clock import DeviceClock
 from .drafting import Drafting
-from .driver import Asked
 from .errors import AlreadyEnrolledError
-from .exchanging import Exchanging, Means, turns
+from .exchanging import Errand, Exchanging, Means, TaskErrand, turns
 from .journal import Journal
 from .journal_file import is_made
 from .listening import Listening
@@ -50,7 +50,7 @@ from .vault import KdfProfile, Vault, has_keys
 from .watching import Watching
 
 if TYPE_CHECKING:
-    from .transport import HttpTransport
+    from .transport import Delivered, HttpTransport
 
 T = TypeVar("T")
 
@@ -61,7 +61,7 @@ class FieldStore(Drafting, Watching):
     @cached_property
     def _exchanging(self) -> Exchanging:
         # The driver is asked for anew each time: unlocking puts another in its place.
-        return Exchanging(Means(lambda: self._driver, self._run, self._take_in, self._renumber))
+        return Exchanging(Means(lambda: self._driver, self._run, self._take_in, self._renumber, self._set_off))
 
     @classmethod
     async def make(
@@ -314,6 +314,9 @@ class FieldStore(Drafting, Watching):
     async def _take_in(self, asked: Asked, answer: bytes) -> tuple[Absorbed, bool | None]:
         async with self._writing:
             return await self._run(lambda: self._take(asked, answer))
+
+    def _set_off(self, work: Coroutine[Any, Any, Delivered]) -> Errand:
+        return TaskErrand(work)
 
     async def _renumber(self) -> None:
         async with self._writing:

@@ -14,7 +14,7 @@ import asyncio
 import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -29,6 +29,7 @@ from .errors import RefusedError, UnreachableError
 
 MEDIA_TYPE = "application/vnd.gridlog"
 _LIVE_BYTES_MAX = 1024
+_MOMENT_S = 0.02
 CONNECT_SECONDS = 15
 STALL_SECONDS = 25
 """Without a byte for this long a link is dead. There is no limit on the whole: a slow link is still a link."""
@@ -61,6 +62,10 @@ class Transport(Protocol):
         """Send sealed bytes, return sealed bytes. Raises UnreachableError or RefusedError."""
         ...
 
+    async def sent(self) -> None:
+        """Wait until the body that is being sent has left, a moment at most."""
+        ...
+
 
 class HttpTransport:
     """One server address over aiohttp."""
@@ -70,6 +75,7 @@ class HttpTransport:
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=STALL_SECONDS)
         connector = aiohttp.TCPConnector(socket_factory=_socket)
         # Compressed answers are refused by the server's protocol; never inflate what a stranger sends.
+        self._has_sent = asyncio.Event()
         self._session = aiohttp.ClientSession(connector=connector, timeout=timeout, auto_decompress=False)
 
     async def identity(self) -> tuple[bytes, bytes]:
@@ -85,7 +91,8 @@ class HttpTransport:
 
     async def post(self, path: str, body: bytes) -> Delivered:
         """See Transport."""
-        upload = _Upload(body)
+        self._has_sent.clear()
+        upload = _Upload(body, self._has_sent.set)
         has_begun = False
         begun_s = time.monotonic()
         try:
@@ -99,6 +106,11 @@ class HttpTransport:
         except (TimeoutError, aiohttp.ClientError, OSError) as reason:
             how = Broken.ANSWERING if has_begun else Broken.ASKING if upload.has_begun else Broken.BEFORE
             raise UnreachableError(_why(reason), how) from None
+
+    async def sent(self) -> None:
+        """See Transport. Whoever works on meanwhile takes the interpreter from those who send."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._has_sent.wait(), _MOMENT_S)
 
     @asynccontextmanager
     async def live(self, hello: Callable[[bytes], Awaitable[bytes]]) -> AsyncIterator[AsyncIterator[int]]:
@@ -136,8 +148,9 @@ async def _positions(channel: aiohttp.ClientWebSocketResponse) -> AsyncIterator[
 class _Upload(aiohttp.payload.BytesPayload):
     """A body that is written in pieces, each of which must reach the kernel in time. See the module's docstring."""
 
-    def __init__(self, body: bytes) -> None:
+    def __init__(self, body: bytes, on_sent: Callable[[], None]) -> None:
         super().__init__(body, content_type=MEDIA_TYPE)
+        self._on_sent = on_sent
         self._body = body
         self.has_begun = False
 
@@ -153,6 +166,7 @@ class _Upload(aiohttp.payload.BytesPayload):
             async with asyncio.timeout(STALL_SECONDS):
                 await writer.write(body[at : at + PIECE_BYTES])
                 await writer.drain()
+        self._on_sent()
 
 
 def _socket(address: tuple[Any, ...]) -> socket.socket:

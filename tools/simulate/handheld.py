@@ -6,20 +6,22 @@ are its thread, its files, its clock, its entropy and its link; everything it de
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
+from gridlog.asking import Answered, Asked
 from gridlog.composer import Composer
 from gridlog.device_clock import DeviceClock
-from gridlog.driver import Asked, Driver
+from gridlog.driver import Driver
 from gridlog.entries import WrittenOp
 from gridlog.errors import DiskFullError
+from gridlog.exchanging import Errand
 from gridlog.frames import Frame, FrameType
 from gridlog.image import image_parts, load_image
 from gridlog.journal import Journal
@@ -157,6 +159,13 @@ class RememberingDriver(Driver):
         self.asked[asked.raw] = asked
         return asked
 
+    def ask_on(self, pace: Pace, asked: Asked, answered: Answered) -> Asked | None:
+        """See Driver."""
+        following = super().ask_on(pace, asked, answered)
+        if following is not None:
+            self.asked[following.raw] = following
+        return following
+
 
 class WitnessedComposer(Composer):
     """Lets a witness see each op before it goes to the disk."""
@@ -202,8 +211,25 @@ class Link(HttpTransport):
         took_s = (self._world.now_ms - begun_ms) / 1000
         return Delivered(content, took_s, took_s)
 
+    async def sent(self) -> None:
+        """Do nothing."""
+
     async def close(self) -> None:
         """Do nothing."""
+
+
+class Deferred:
+    """A request that goes when somebody waits for its answer: a world does one thing after the other."""
+
+    def __init__(self, work: Coroutine[Any, Any, Delivered]) -> None:
+        self._work = work
+
+    def __await__(self) -> Generator[Any, Any, Delivered]:
+        return self._work.__await__()
+
+    async def drop(self) -> None:
+        """See Errand."""
+        self._work.close()
 
 
 class LyingMemory(Memory):
@@ -294,6 +320,9 @@ class ModelledStore(FieldStore):
         self.alarms += is_equal is False
         self.last_is_equal = is_equal
         return absorbed, is_equal
+
+    def _set_off(self, work: Coroutine[Any, Any, Delivered]) -> Errand:
+        return Deferred(work)
 
     async def _run(self, work: Callable[[], T]) -> T:
         return work()

@@ -9,8 +9,9 @@ from types import MappingProxyType
 from typing import Any
 
 from gridlog import composer, driver
+from gridlog.asking import Asked
 from gridlog.composer import Composer
-from gridlog.driver import Asked, Driver
+from gridlog.driver import Driver
 from gridlog.entries import WrittenOp, pack_answer, pack_written
 from gridlog.frames import FrameType
 from gridlog.keeping import Keeping
