@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
+from gridlog_protocol.canonical import settled
 from gridlog_protocol.clock import tick
 from gridlog_protocol.ids import Incarnation, OpId, RecordId, UserId
 from gridlog_protocol.kinds import Kind, Violation, check_record
@@ -175,7 +176,9 @@ class _Pen:
         self._hlc = tick(self._hlc, self.wall_ms)
         facts = self._clock.facts(self._hlc, server_ms=memory.server_ms)
         op_id, salt = OpId(memory.device, memory.incarnation, seq), op_salt(self._root, seq)
-        op = Op(op_id, self._author, record, kind.name, kind.version, intent, seen, facts, edits, salt)
+        # In order from the beginning: what is out of order is put in order whenever it is hashed, kept or sent.
+        ordered = tuple(edit._replace(value=settled(edit.value)) for edit in edits)
+        op = Op(op_id, self._author, record, kind.name, kind.version, intent, seen, facts, ordered, salt)
         self._seq, self._chain = seq + 1, chain_next(chain, op_hash(op))
         return WrittenOp(op, self._root, chain)
 

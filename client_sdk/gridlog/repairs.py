@@ -27,5 +27,6 @@ def taken_over(
         mine = absorbed.records.get(record) or confirmed(record)
         # Names of fields, never what they say: a log is read by people who may not read the records.
         log.warning("repaired %s: %s", shown(record), "; ".join(discrepancies(mine, theirs.get(record))))
-    repaired = replace(absorbed, records={**absorbed.records, **theirs}, dropped=(*absorbed.dropped, *answer.dropped))
+    dropped = (*absorbed.dropped, *answer.dropped)
+    repaired = replace(absorbed, records={**absorbed.records, **theirs}, dropped=dropped, created={})
     return repaired, len(theirs) + len(answer.dropped)

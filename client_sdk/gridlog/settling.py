@@ -6,13 +6,15 @@ from collections.abc import Collection, Mapping, Sequence
 
 from gridlog_protocol.clock import Stamp
 from gridlog_protocol.ids import Incarnation, OpId, RecordId
+from gridlog_protocol.kinds import KindSet
 from gridlog_protocol.messages import SyncResponse
 from gridlog_protocol.ops import Op
+from gridlog_sync.creation import created
 from gridlog_sync.session import Absorbed
 
 from .entries import HeldEntry
 from .memory import Memory
-from .sights import Confirmed, confirmed_of
+from .sights import Confirmed, Sight, confirmed_of, packed_leaves
 
 
 def named_by(sent: Sequence[Op], response: SyncResponse) -> set[RecordId]:
@@ -35,7 +37,17 @@ def confirmed_by(
     # op and when it says that it was written decides nothing, as long as there is no other.
     as_shown = [record for record, ops in settled.items() if len(ops) == 1 and memory.is_shown_by(record, ops)]
     sights = memory.projection.sights(as_shown)
-    return tuple(confirmed_of(each, memory.kinds, sights.get(each.id)) for each in absorbed.records.values())
+    return tuple(_confirmed(record, absorbed, memory.kinds, sights.get(record)) for record in absorbed.records)
+
+
+def _confirmed(record: RecordId, absorbed: Absorbed, kinds: KindSet, sight: Sight | None) -> Confirmed:
+    entry = absorbed.created.get(record)
+    if entry is not None and sight is not None:
+        kind = kinds.get(entry.op.kind)
+        made = created(entry, kind) if kind is not None else None
+        if made is not None:
+            return Confirmed(record, entry.op.kind, made.packed, sight, packed_leaves(made.scopes, made.leaves))
+    return confirmed_of(absorbed.records[record], kinds, sight)
 
 
 def held_by(absorbed: Absorbed, sent: Sequence[Op]) -> tuple[HeldEntry, ...]:

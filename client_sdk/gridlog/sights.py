@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import cache
 from importlib.metadata import version
 from typing import Any, NamedTuple
@@ -93,12 +93,15 @@ def author_and_rounds(facts: bytes) -> tuple[UserId | None, Mapping[str, Mapping
 
 def leaves_of(state: RecordState, kind: Kind | None) -> bytes:
     """Return what the digests count of a record: packed [scopes, [class, leaf, ...]]; empty for an unknown kind."""
-    if kind is None:
-        return b""
+    return packed_leaves(scopes_of_record(state, kind), leaves(state)) if kind else b""
+
+
+def packed_leaves(scopes: Collection[ScopeId], by_class: Mapping[int, int]) -> bytes:
+    """Pack the leaves of a record that is in these scopes."""
     flat: list[Value] = []
-    for digest_class, leaf in leaves(state).items():
+    for digest_class, leaf in by_class.items():
         flat += [digest_class, leaf.to_bytes(_LEAF_BYTES, "big")]
-    return pack_settled([[*sorted(scopes_of_record(state, kind))], flat])
+    return pack_settled([[*sorted(scopes)], flat])
 
 
 def read_leaves(packed: bytes) -> tuple[frozenset[ScopeId], dict[int, int]]:

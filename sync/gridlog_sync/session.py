@@ -34,6 +34,7 @@ from gridlog_protocol.segment import Segment
 from gridlog_protocol.state import RecordState
 
 from .admission import bounded
+from .changed_records import ChangedRecords, makes_a_write_stand
 from .merge import Entry, adopt, apply
 
 _NO_STAMP = Stamp(0)
@@ -101,6 +102,8 @@ class Absorbed:
     """The highest `seq` of this device that the records of this answer name, by incarnation."""
     stamps: Mapping[OpId, Stamp] = field(default_factory=dict)
     """What the settled ops were stamped with."""
+    created: Mapping[RecordId, Entry] = field(default_factory=dict)
+    """What of `records` is the work of one op of ours and nothing else, as it was merged into nothing."""
 
 
 def batch_of(pending: Sequence[Op], size_of: Callable[[Op], int], *, bytes_max: int = BATCH_BYTES) -> list[list[Op]]:
@@ -190,6 +193,7 @@ def absorb(
         frozenset(work.own_alone),
         work.own_seqs,
         stamps,
+        work.changed.created,
     )
 
 
@@ -235,7 +239,7 @@ class _Work:
     device: DeviceId
     confirmed: Callable[[RecordId], RecordState | None]
     partial: Collection[RecordId]
-    changed: dict[RecordId, RecordState] = field(default_factory=dict)
+    changed: ChangedRecords = field(default_factory=ChangedRecords)
     dropped: set[RecordId] = field(default_factory=set)
     highest: Stamp = _NO_STAMP
     own_alone: set[RecordId] = field(default_factory=set)
@@ -246,7 +250,7 @@ class _Work:
 
     def put(self, record: RecordState) -> None:
         self.dropped.discard(record.id)
-        self.changed[record.id] = record
+        self.changed.put(record)
         for state in record.fields.values():
             for cell in state.cells.values():
                 for head in cell.heads:
@@ -257,8 +261,15 @@ class _Work:
 
     def acknowledge(self, entry: Entry) -> None:
         """Merge an op of this device that the server has accepted."""
-        self.own_alone.add(entry.op.record)
-        record = self.record(entry.op.record)
+        op = entry.op
+        self.own_alone.add(op.record)
+        record = self.record(op.record)
+        if record is None and makes_a_write_stand(entry):
+            self.dropped.discard(op.record)
+            self.changed.create(entry)
+            self.highest = max(self.highest, entry.stamp)
+            self._name(*op.id)
+            return
         # A field that changed later than this op is here as the server has it, this op and all; see `_is_new`.
         new = tuple(edit for edit in entry.op.edits if not _has_passed(record, edit.field, entry.position))
         self.put(apply(record, replace(entry, op=replace(entry.op, edits=new))))
@@ -277,7 +288,7 @@ class _Work:
             self.own_seqs[incarnation] = max(seq, self.own_seqs.get(incarnation, 0))
 
     def drop(self, record: RecordId) -> None:
-        self.changed.pop(record, None)
+        self.changed.drop(record)
         self.dropped.add(record)
 
 
