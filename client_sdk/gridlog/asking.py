@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 from gridlog_protocol.clock import ClockFacts, Hlc
 from gridlog_protocol.ids import Epoch, OpId
@@ -32,7 +31,7 @@ class Asked:
     is_question: bool
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Answered:
     """What an answer changes: `taken` goes to the journal first, then to memory.
 
@@ -44,11 +43,15 @@ class Answered:
     salvaged: tuple[OpId, ...]
     server_ms: int
     settle: Callable[[], TakenAnswer]
+    _taken: TakenAnswer | None = None
 
-    @cached_property
+    @property
     def taken(self) -> TakenAnswer:
         """What is kept."""
-        return self.settle()
+        # No `cached_property`: until Python 3.12 all stores of a process would wait for each other in it.
+        if self._taken is None:
+            self._taken = self.settle()
+        return self._taken
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,6 +63,7 @@ class Driver:
         self._memory = memory
         self._vault = vault
         self._clock = clock
+        self._app = ""
         self._status_sent: dict[str, int | str] | None = None
         self._repair: RepairQuestion | None = None
         self._urgent_to = Position(0)
@@ -354,7 +355,9 @@ class Driver:
 
     def _status(self, outlook: Outlook, *, unsent: int) -> dict[str, int | str]:
         repairs = self._memory.repaired
-        return {"app": version("gridlog"), "held": outlook.held, "unsent": unsent, "repairs": repairs}
+        # Looked up once: it reads files, and is told with each request.
+        self._app = self._app or version("gridlog")
+        return {"app": self._app, "held": outlook.held, "unsent": unsent, "repairs": repairs}
 
     def _response(self, answer: bytes, raw: bytes, enrolled: Enrolled) -> SyncResponse:
         response = self._opened(answer, raw, Purpose.SYNC_RESPONSE, enrolled.server_signing_key)

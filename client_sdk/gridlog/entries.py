@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import TypeAlias
 
 from gridlog_protocol.canonical import NotCanonicalError, Value, pack, pack_settled, unpack
@@ -47,29 +46,30 @@ class EntryError(Exception):
     """An entry does not say what an entry says: the program that wrote it was not ours, or had a bug."""
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class WrittenOp:
     """An op of this device, the salt root of its block, and the chain value before it."""
 
     op: Op
     root: bytes
     chain_before: bytes
-
-    @cached_property
-    def packed(self) -> bytes:
-        """The entry of the op: made when it is saved, and kept until the op itself may be forgotten."""
-        return pack_settled([_VERSION, self._packed_op, self.root, self.chain_before])
-
-    @cached_property
-    def size(self) -> int:
-        """How many bytes the op takes, packed."""
-        return len(self._packed_op)
+    _made: tuple[bytes, int] | None = field(default=None, compare=False, repr=False)
 
     @property
-    def _packed_op(self) -> bytes:
-        packed = pack_op(self.op)
-        self.__dict__["size"] = len(packed)
-        return packed
+    def packed(self) -> bytes:
+        """The entry of the op: made when it is saved, and kept until the op may be forgotten."""
+        return self._packed_once()[0]
+
+    @property
+    def size(self) -> int:
+        """How many bytes the op takes, packed."""
+        return self._packed_once()[1]
+
+    def _packed_once(self) -> tuple[bytes, int]:
+        if self._made is None:
+            packed = pack_op(self.op)
+            self._made = pack_settled([_VERSION, packed, self.root, self.chain_before]), len(packed)
+        return self._made
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,9 +148,7 @@ def read_written(raw: bytes) -> WrittenOp:
     """Read the entry of an op. Raises EntryError."""
     with reading_entry(raw, "op") as row:
         packed = _bytes(row)
-        written = WrittenOp(unpack_op(packed), row.blob(16), row.blob(32))
-    written.__dict__.update(packed=raw, size=len(packed))
-    return written
+        return WrittenOp(unpack_op(packed), row.blob(16), row.blob(32), (raw, len(packed)))
 
 
 def pack_enrolled(enrolled: Enrolled) -> bytes:

@@ -293,11 +293,11 @@ class Memory:
                 self._note_overruled(record, shown[record.id])
             self.touched[record.id] = record.kind
             # What was shown is replaced by what is confirmed: right as it is, unless there are own ops on top.
-            if self._by_record.get(record.id) or self._held_by_record.get(record.id):
-                self._stale.add(record.id)
-            else:
-                self._stale.discard(record.id)
+            (self._stale.add if self._has_own_on_top(record.id) else self._stale.discard)(record.id)
         self.projection.confirm_all(records)
+
+    def _has_own_on_top(self, record: RecordId) -> bool:
+        return bool(self._by_record.get(record) or self._held_by_record.get(record))
 
     def _take_hold(self, entry: HeldEntry, told_ms: int) -> None:
         written = self._leave_pending(OpId(self.device, entry.incarnation, entry.seq))
@@ -307,7 +307,8 @@ class Memory:
 
     def _note_overruled(self, after: Confirmed, conflicts: int) -> None:
         assert self.enrolled is not None
-        if not conflicts and after.id not in self.own:
+        # Without own ops on top, nothing that contradicts itself is hidden.
+        if not conflicts and not (after.id in self._stale or self._has_own_on_top(after.id)):
             return
         before, kind = self.projection.confirmed(after.id), self.kinds.get(after.kind)
         if before is None:
