@@ -152,6 +152,7 @@ class RememberingDriver(Driver):
     def __init__(self, memory: Memory, vault: Vault, clock: DeviceClock) -> None:
         super().__init__(memory, vault, clock)
         self.asked: dict[bytes, Asked] = {}
+        self.foreseen: tuple[Pace, Asked] | None = None
 
     def ask(self, pace: Pace, *, before: int | None = None) -> Asked:
         """See Driver."""
@@ -164,7 +165,13 @@ class RememberingDriver(Driver):
         following = super().ask_on(pace, asked, answered)
         if following is not None:
             self.asked[following.raw] = following
+            self.foreseen = pace, following
         return following
+
+    def check_foreseen(self) -> None:
+        """Check that what was composed before an answer was kept is what is composed after that."""
+        foreseen, self.foreseen = self.foreseen, None
+        assert foreseen is None or Driver.ask(self, foreseen[0]) == foreseen[1], "sent ahead what does not follow"
 
 
 class WitnessedComposer(Composer):
@@ -317,6 +324,7 @@ class ModelledStore(FieldStore):
 
     def _take(self, asked: Asked, answer: bytes) -> tuple[Absorbed, bool | None]:
         absorbed, is_equal = super()._take(asked, answer)
+        self.driver.check_foreseen()
         self.alarms += is_equal is False
         self.last_is_equal = is_equal
         return absorbed, is_equal
