@@ -21,8 +21,8 @@ from gridlog_protocol.ids import RecordId, ScopeId, UserId
 from gridlog_protocol.kinds import Kind, KindSet
 from gridlog_protocol.rows import Row
 from gridlog_protocol.state import WITHDRAWN, RecordState
-from gridlog_protocol.state_codec import pack_record, unpack_record
-from gridlog_sync.digest import leaves
+from gridlog_protocol.state_codec import stored_row, unpack_record
+from gridlog_sync.digest import leaves_at_rest
 from gridlog_sync.scope import scopes_of_record
 from gridlog_sync.view import conflicts_of, rounds_of, values_of
 
@@ -47,7 +47,7 @@ class Sight(NamedTuple):
 
 
 class Confirmed(NamedTuple):
-    """A record as the server confirmed it: packed, what is shown of it, and its leaves as `leaves_of` packs them."""
+    """A record as the server confirmed it: packed, what is shown of it, its leaves as `packed_leaves` packs them."""
 
     id: RecordId
     kind: str
@@ -71,7 +71,10 @@ def confirmed_of(state: RecordState, kinds: KindSet, sight: Sight | None = None)
     """Return a record with what is shown of it: `sight`, if that was worked out before."""
     kind = kinds.get(state.kind)
     sight = sight or sight_of(state, kind)
-    return Confirmed(state.id, state.kind, pack_record(state), sight, leaves_of(state, kind))
+    # Bytes and leaves are made of the same rows.
+    stored = stored_row(state)
+    counted = packed_leaves(scopes_of_record(state, kind), leaves_at_rest(stored)) if kind else b""
+    return Confirmed(state.id, state.kind, pack_settled(stored), sight, counted)
 
 
 def sight_of(state: RecordState, kind: Kind | None) -> Sight:
@@ -91,13 +94,8 @@ def author_and_rounds(facts: bytes) -> tuple[UserId | None, Mapping[str, Mapping
     return author, rounds
 
 
-def leaves_of(state: RecordState, kind: Kind | None) -> bytes:
-    """Return what the digests count of a record: packed [scopes, [class, leaf, ...]]; empty for an unknown kind."""
-    return packed_leaves(scopes_of_record(state, kind), leaves(state)) if kind else b""
-
-
 def packed_leaves(scopes: Collection[ScopeId], by_class: Mapping[int, int]) -> bytes:
-    """Pack the leaves of a record that is in these scopes."""
+    """Pack what the digests count of a record: [scopes, [class, leaf, ...]]."""
     flat: list[Value] = []
     for digest_class, leaf in by_class.items():
         flat += [digest_class, leaf.to_bytes(_LEAF_BYTES, "big")]
@@ -105,7 +103,7 @@ def packed_leaves(scopes: Collection[ScopeId], by_class: Mapping[int, int]) -> b
 
 
 def read_leaves(packed: bytes) -> tuple[frozenset[ScopeId], dict[int, int]]:
-    """Read what `leaves_of` packed: the scopes, and the leaf of each class."""
+    """Read what `packed_leaves` packed: the scopes, and the leaf of each class."""
     if not packed:
         return frozenset(), {}
     # Packed by this device, and read for every record that changes.

@@ -28,6 +28,7 @@ __all__ = [
     "read_records",
     "record_row",
     "records_value",
+    "stored_row",
     "unpack_record",
 ]
 
@@ -45,6 +46,9 @@ def record_row(record: RecordState, authors: Authors, *, at_rest: bool = False) 
     writes: dict[OpId, int] = {}
     rows: list[Value] = []
     fields: list[Value] = []
+    # Most cells of a record were last written by the same op.
+    seen: Covered | None = None
+    seen_row: Value = None
     for name, state in sorted(record.fields.items()):
         cells: list[Value] = []
         for key, cell in sorted(state.cells.items()):
@@ -57,7 +61,9 @@ def record_row(record: RecordState, authors: Authors, *, at_rest: bool = False) 
                 heads += (index, settled(head.value))
             cells += (key, heads)
             if at_rest:
-                cells.append(_covered_row(cell.covered, authors))
+                if cell.covered is not seen:
+                    seen, seen_row = cell.covered, _covered_row(cell.covered, authors)
+                cells.append(seen_row)
             elif not key and are_ending(name, key, cell.heads):
                 covered.append(_covered_row(cell.covered, authors))
         changed = authors.base_position - state.changed
@@ -84,9 +90,14 @@ def read_records(value: Value, authors: Authors) -> tuple[RecordState, ...]:
 
 def pack_record(record: RecordState) -> bytes:
     """Write a record for a store: self-contained, with everything that its merging needs."""
+    return pack_settled(stored_row(record))
+
+
+def stored_row(record: RecordState) -> list[Value]:
+    """Return what `pack_record` writes: the format, the authors, the record's row."""
     authors = Authors()
     row = record_row(record, authors, at_rest=True)
-    return pack_settled([FORMAT, authors.table(), row])
+    return [FORMAT, authors.table(), row]
 
 
 def unpack_record(raw: bytes) -> RecordState:

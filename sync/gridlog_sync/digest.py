@@ -11,8 +11,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from gridlog_protocol.canonical import Value, pack, pack_settled, settled
+from gridlog_protocol.clock import COUNTER_BITS
 from gridlog_protocol.ids import RecordId, ScopeId
 from gridlog_protocol.state import CLASSES, Cell, RecordState
 
@@ -53,6 +55,26 @@ def leaves(record: RecordState) -> dict[int, int]:
         if rows:
             of_class.append([name, rows])
     return {each: leaf_of(record.id, each, classes[each]) for each in CLASSES if each in classes}
+
+
+def leaves_at_rest(stored: Any) -> dict[int, int]:
+    """Return the leaves of a record of which `stored_row` has the rows already: heads and values stand in order."""
+    _, table, (record, _, _, _, writes, fields) = stored
+    heads = [
+        [*table[author][:2], seq, -behind_ms << COUNTER_BITS | counter]
+        for author, seq, behind_ms, counter, _ in writes
+    ]
+    classes: dict[int, list[Value]] = {}
+    for name, digest_class, _, cells in fields:
+        of_class = classes.setdefault(digest_class, [])
+        rows: list[Value] = [
+            [cells[at], [[*heads[said[each]], said[each + 1]] for each in range(0, len(said), 2)]]
+            for at in range(0, len(cells), 3)
+            if (said := cells[at + 1])
+        ]
+        if rows:
+            of_class.append([name, rows])
+    return {each: leaf_of(record, each, classes[each]) for each in CLASSES if each in classes}
 
 
 def combined(digests: Mapping[tuple[ScopeId, int], SetDigest]) -> bytes:

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from gridlog_protocol.record_rows import mixed_value, row_of
 from gridlog_protocol.state import RecordState
-from gridlog_protocol.state_codec import Authors, pack_record, record_row, unpack_record
+from gridlog_protocol.state_codec import Authors, pack_record, record_row, stored_row, unpack_record
+from gridlog_sync.digest import leaves, leaves_at_rest
 from tests.properties.wire_strategies import POSITIONS, records
 
 
@@ -27,3 +28,8 @@ def test_records_at_rest_are_written_behind_the_others(states: list[RecordState]
     mixed, plain = Authors(7), Authors(7)
     assert mixed_value(stored[:cut], raws[cut:], mixed) == mixed_value(stored, (), plain)
     assert mixed.table() == plain.table()
+
+
+@given(records(at_rest=True))
+def test_leaves_of_the_rows_are_leaves_of_the_state(state: RecordState) -> None:
+    assert leaves_at_rest(stored_row(state)) == leaves(state)
