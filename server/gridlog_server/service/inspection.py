@@ -29,7 +29,7 @@ from gridlog_sync.clocks import Tier
 from gridlog_sync.view import Conflict, conflicts_of, values_of
 
 from .people import ACTIVE, GRID, GRIDS_MAX, the_person
-from .standing import REVOKED, the_device
+from .standing import AT_AN_END, the_device
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class DeviceLine:
 
 @dataclass(frozen=True, slots=True)
 class PersonLine:
-    """One person as a list shows him; `devices` counts those that are not revoked."""
+    """One person as a list shows him; `devices` counts those that he may still work with."""
 
     person: Person
     devices: int
@@ -149,7 +149,9 @@ class Inspection:
         """Return everybody, or those of a status, by staff number."""
         async with self._store.reading() as snapshot:
             people = await snapshot.registry.people()
-            holders = Counter(each.person for each in await snapshot.registry.devices() if each.status != REVOKED)
+            holders = Counter(
+                each.person for each in await snapshot.registry.devices() if each.status not in AT_AN_END
+            )
         return [PersonLine(each, holders[each.id]) for each in people if status in (None, each.status)]
 
     async def person(self, staff_no: str) -> tuple[PersonLine, list[DeviceLine]]:
@@ -157,7 +159,7 @@ class Inspection:
         async with self._store.reading() as snapshot:
             wanted = await the_person(snapshot, staff_no)
         own = [each for each in await self.devices() if each.device.person == wanted.id]
-        return PersonLine(wanted, sum(each.device.status != REVOKED for each in own)), own
+        return PersonLine(wanted, sum(each.device.status not in AT_AN_END for each in own)), own
 
     async def grids(self, *, limit: int = GRIDS_MAX) -> list[GridLine]:
         """Return the grids that were imported, by code, with the staff numbers of those who work in them."""
