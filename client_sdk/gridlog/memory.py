@@ -28,6 +28,7 @@ from .entries import (
     Enrolled,
     Fact,
     HeldEntry,
+    Ordered,
     Reincarnated,
     Returned,
     Salvaged,
@@ -62,6 +63,7 @@ class Memory:
         self.contact_ms = 0
         self.offset: Offset | None = None
         self.repaired = 0
+        self.order = 0
         self.pending: dict[OpId, WrittenOp] = {}
         self.held: dict[OpId, HeldEntry] = {}
         self.decided: dict[OpId, DecidedOp] = {}
@@ -343,6 +345,8 @@ class Memory:
                 self.is_returning = False
             case Salvaged(ops):
                 self.take_salvaged(ops)
+            case Ordered(counter):
+                self.order = counter
             case Fork():
                 self._take_fork(fact)
 

@@ -6,12 +6,10 @@ nothing happened stays small. The server keeps the newest of each. Unknown names
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 
 from .canonical import Value, pack
 from .errors import ProtocolError
-from .kinds import KindSet
 from .limits import ABOUT_BYTES_MAX, SCOPES_MAX
 from .rows import Row
 
@@ -21,7 +19,7 @@ ABOUT = "about"
 PROTOCOL = "protocol"
 """The highest version of the wire that it speaks."""
 KINDS = "kinds"
-"""Its record kinds, as `kinds_version` names them."""
+"""The version of its record kinds: equal ones have equal names (`kinds.shipped_version`)."""
 KEYS = "keys"
 """What opens its store, in alphabetical order: `badge`, `passphrase`, `pin`, `recovery`."""
 WEAK = "weak"
@@ -41,13 +39,6 @@ REFUSED_ORDER = "refused_order"
 
 _NAME_BYTES_MAX = 256
 _PERCENT = 100
-_VERSION_BYTES = 8
-
-
-def kinds_version(kinds: KindSet) -> str:
-    """Name a set of kinds by what is in it: equal sets have equal names, 16 hex digits."""
-    listed: list[Value] = [[kind.name, kind.version] for kind in sorted(kinds, key=lambda kind: kind.name)]
-    return hashlib.sha256(b"gridlog v1 kinds" + pack(listed)).hexdigest()[: 2 * _VERSION_BYTES]
 
 
 def changed_since(told: Mapping[str, Value], now: Mapping[str, Value]) -> dict[str, Value]:
