@@ -89,6 +89,7 @@ class WipedByOrderError(StoreWipedError):
             "Your administrator has wiped this phone from afar. What was not sent is sealed, and goes to the server."
             " Enrol it again with a new code.",
         )
+        self.args = (self.text.en,)
 
 
 class LockedError(GridlogError):
@@ -336,6 +337,7 @@ class SuspendedError(RefusedError):
     def __init__(self, standing: str) -> None:
         super().__init__("revoked", standing)
         self.text = STANDINGS.get(standing, self.text)
+        self.args = (self.text.en,)
         self.standing = standing
 
 
@@ -352,6 +354,7 @@ class OrderRefusedError(RefusedError):
             "An order to wipe came that is not for this phone as it is. It was refused, and nothing was deleted. Tell"
             " your administrator.",
         )
+        self.args = (self.text.en,)
         self.why = why
 
 

@@ -123,8 +123,8 @@ class FieldStore(Drafting, Watching):
     async def send_parting(directory: Path | str) -> bool:
         """Send what a store left here that was wiped by an order: that it is done, and what it had not sent.
 
-        `sync` does it by itself if the line holds. Call it when `open` raises StoreWipedError, now and then. Returns
-        whether nothing is left to be sent. Raises DiskFailedError.
+        `sync` does it by itself if the line holds. Call it when `open` raises StoreWipedError. Returns whether
+        nothing is left to be sent. Raises DiskFailedError.
         """
         parting = read_parting(Path(directory))
         if parting is None:
@@ -298,6 +298,8 @@ class FieldStore(Drafting, Watching):
         """
         async with self._syncing:
             transport = _transport(self._enrolled().address)
+            # Of a store that was here before this one, and was ordered to be wiped.
+            await self.send_parting(self._directory)
             try:
                 report = await self._exchanging.exchange(transport, budget_bytes)
             except WipedByOrderError:

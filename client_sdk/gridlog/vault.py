@@ -125,17 +125,16 @@ class Vault:
     ) -> Self:
         """Open the keys of a store that is there. A `str` is a passphrase; `clock` times the pauses between PINs.
 
-        `lock` is the store's lock if the caller has it; it stays the caller's if this fails. Raises
-        StoreMissingError, StoreWipedError, StoreInUseError, StoreDamagedError, StoreTooNewError, DiskFailedError, and
-        as `open_master_key` does when the credential does not open.
+        `lock` is the store's lock if the caller has it; it stays the caller's if this fails. Raises as `slots_at`,
+        StoreInUseError, and as `open_master_key` does when the credential does not open.
         """
-        clock = clock or DeviceClock()
         # Before the lock: looking for a store must not make one's lock file.
         KeysOnDisk.read(directory)
         own = lock or StoreLock(directory)
         try:
             finish_if_doomed(directory)
             disk = KeysOnDisk.read(directory)
+            clock = clock or DeviceClock()
             master_key = open_master_key(disk, credential, now_ms=clock.wall_ms())
             keys = _Keys(master=master_key, secrets=open_secrets(disk.file, master_key))
         except BaseException:

@@ -130,7 +130,7 @@ class Exchange:
         # Before anything is stored: a refusal says that nothing was.
         lanes = Lanes(self._urgent, urgent_of(request.extras), room_of(request.extras))
         question = read_question(request.extras[EXTRA]) if EXTRA in request.extras else None
-        read_about(request.extras)
+        about = read_about(request.extras)
         again, salvaged = read_again(request.extras), read_salvage(request.extras)
         since = await self._since(request)
         if since is None:
@@ -162,7 +162,7 @@ class Exchange:
             extras[SALVAGE] = len(salvaged)
         if not since.position and len(self._store.tenancy.epochs) > 1:
             extras[EPOCHS] = epoch_rows(self._store.tenancy.epochs)
-        directives = tuple(map(directive_of, withdrawal(caller.device)))
+        directives = tuple(map(directive_of, withdrawal(caller.device, about)))
         return replace(self._response(request, pulled, pushed, receipt, now_ms), directives=directives, extras=extras)
 
     async def _since(self, request: SyncRequest) -> LogHead | None:

@@ -10,10 +10,12 @@ takes effect. What is kept is on the disk before the order goes out: nothing is 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from gridlog_protocol.about import INCARNATION, ORDER, read_about
-from gridlog_protocol.canonical import pack
+from gridlog_protocol.canonical import Value, pack
 from gridlog_protocol.codec import decode
 from gridlog_protocol.envelope import Header
 from gridlog_protocol.errors import ProtocolError
@@ -105,9 +107,13 @@ def _ordering(device: Device, request: SyncRequest, now_ms: int) -> SyncResponse
     )
 
 
-def withdrawal(device: Device) -> tuple[Order, ...]:
-    """Return what an active device has to be told: an order that was withdrawn, unless it has heard of that."""
-    known, incarnation = device.about.get(ORDER, 0), device.about.get(INCARNATION)
+def withdrawal(device: Device, said: Mapping[str, Value]) -> tuple[Order, ...]:
+    """Return what an active device has to be told: an order that was withdrawn, unless it has heard of that.
+
+    `said` is what it says of itself just now.
+    """
+    about = {**device.about, **said}
+    known, incarnation = about.get(ORDER, 0), about.get(INCARNATION)
     is_told = isinstance(known, int) and known >= device.order
     if is_told or not isinstance(incarnation, bytes):
         return ()
