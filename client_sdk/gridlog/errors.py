@@ -10,10 +10,14 @@ import json
 import re
 from enum import Enum
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gridlog_protocol.errors import REFUSALS, STANDINGS, Recovery
 from gridlog_protocol.texts import Text
 from gridlog_sync.pacing import Broken
+
+if TYPE_CHECKING:
+    from .parting import Parting
 
 _SECONDS = re.compile(r"[0-9]{1,9}")
 
@@ -79,11 +83,12 @@ class WipedByOrderError(StoreWipedError):
     """Whoever runs the server ordered this store to be wiped, and it is: nobody can read what was in it.
 
     What had not been sent was sealed for the server first, and goes to it with the word that the wipe is done. Make a
-    new store in the same directory, and enrol it with a new code.
+    new store in the same directory, and enrol it with a new code. `unsaved` is what the disk could not keep of that.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, unsaved: Parting | None = None) -> None:
         super().__init__(directory)
+        self.unsaved = unsaved
         self.text = Text(
             "管理员已远程清除这台手机上的数据。没有发出的内容已密封，会交给服务器。可用新的登记码重新登记。",
             "Your administrator has wiped this phone from afar. What was not sent is sealed, and goes to the server."

@@ -31,7 +31,7 @@ from .errors import DiskFailedError, DiskFullError, GridlogError, LockedError, S
 from .keeping import CLOSING_TAIL_MAX, Keeping
 from .locked import LockedWriter
 from .obeying import WipeOrderedError, parting_of
-from .parting import write_parting
+from .parting import Parting, write_parting
 from .reading import Loaded, open_files, read_store
 from .scrubbing import scrub, scrub_heap
 from .vault import KdfProfile, SlotKind, Vault, slots_at, wipe
@@ -237,22 +237,28 @@ class Guarding(Keeping):
         try:
             return self._take(asked, answer)
         except WipeOrderedError as ordered:
-            self._obey(asked, ordered.order)
-        raise WipedByOrderError(self._directory)
+            unsaved = self._obey(asked, ordered.order)
+        raise WipedByOrderError(self._directory, unsaved)
 
-    def _obey(self, asked: Asked, order: Order) -> None:
-        """Leave for the server what it lacks, then destroy everything. Raises DiskFullError, DiskFailedError."""
+    def _obey(self, asked: Asked, order: Order) -> Parting | None:
+        """Leave for the server what it lacks, then destroy everything. Return what the disk could not keep of that.
+
+        Raises DiskFullError, DiskFailedError if it cannot be destroyed.
+        """
         opened, directory = self._opened, self._directory
         parting = parting_of(
             opened.memory, opened.vault, self._clock, asked=asked, order=order, segment=opened.driver.segment
         )
+        unsaved = None
         try:
             # From here on whoever opens the store finishes the wipe.
             write_parting(directory, parting)
         except (DiskFullError, DiskFailedError) as reason:
             # The order stands, whatever the disk can still hold.
-            _log.warning("nothing was left for the server: %s", reason.__cause__)
+            _log.warning("nothing is kept for the server: %s", reason.__cause__)
+            unsaved = parting
         self._wipe(lambda: WipedByOrderError(directory))
+        return unsaved
 
     def _wipe(self, reason: Callable[[], StoreWipedError] | None = None) -> None:
         directory = self._directory

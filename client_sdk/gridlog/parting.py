@@ -101,12 +101,13 @@ def finish_if_doomed(directory: Path) -> None:
         destroy(directory)
 
 
-async def deliver(directory: Path, transport: Transport) -> bool:
-    """Send what a wiped store left, and remove it. Return whether nothing is left to be sent.
+async def deliver(directory: Path, transport: Transport, unsaved: Parting | None = None) -> bool:
+    """Send what a wiped store left, and remove it. Return whether nothing is left to be sent. Raises DiskFailedError.
 
-    A store that is doomed only has nothing to say yet. What is sent twice does no harm.
+    A store that is doomed only has nothing to say yet. What is sent twice does no harm. `unsaved` is what a store
+    that is wiped could not leave on the disk.
     """
-    parting = read_parting(directory)
+    parting = unsaved or read_parting(directory)
     if parting is None:
         return True
     if is_doomed(directory):

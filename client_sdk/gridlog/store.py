@@ -14,6 +14,7 @@ import os
 import platform
 from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -36,7 +37,7 @@ from .clock_warning import offset_fields
 from .credentials import Credential
 from .device_clock import DeviceClock
 from .drafting import Drafting
-from .errors import AlreadyEnrolledError, WipedByOrderError
+from .errors import AlreadyEnrolledError, DiskFailedError, WipedByOrderError
 from .exchanging import Errand, Exchanging, Means, TaskErrand, turns
 from .journal import Journal
 from .journal_file import is_made
@@ -302,8 +303,10 @@ class FieldStore(Drafting, Watching):
             await self.send_parting(self._directory)
             try:
                 report = await self._exchanging.exchange(transport, budget_bytes)
-            except WipedByOrderError:
-                await deliver(self._directory, transport)
+            except WipedByOrderError as wiped:
+                # Whatever the disk says now, the store is wiped.
+                with suppress(DiskFailedError):
+                    await deliver(self._directory, transport, wiped.unsaved)
                 raise
             finally:
                 await transport.close()

@@ -269,7 +269,7 @@ async def test_it_is_wiped_although_the_disk_takes_nothing_more(door: Door, tmp_
     with pytest.raises(StoreWipedError):
         await FieldStore.open(directory, PASSPHRASE)
     assert await quarantined(door.server) == ["还没发出"]
-    assert (await door.device()).order_fetched_ms is not None
+    assert (await door.device()).status == "wiped"
 
 
 def ordering(door: Door, device: Device, order: Order, signer: Ed25519PrivateKey | None = None) -> Say:

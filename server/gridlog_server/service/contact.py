@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import replace
 
 from gridlog_protocol.about import INCARNATION, ORDER, REFUSED_ORDER, read_about
+from gridlog_protocol.canonical import Value, pack
 from gridlog_protocol.ids import shown
+from gridlog_protocol.limits import ABOUT_BYTES_MAX
 from gridlog_protocol.messages import SyncRequest
 from gridlog_server.store.contract import Act, Device, Transaction
 
 from .standing import by_itself
 
 log = logging.getLogger(__name__)
+_ORDER_REFUSED = "device.order_refused"
 
 
 def reported(device: Device, name: str) -> int | None:
@@ -61,9 +65,13 @@ async def _heard(transaction: Transaction, device: Device, request: SyncRequest,
         # A request may come late or twice; what it says of the device counts only if it is the newest.
         return replace(device, contact_ms=now_ms)
     refused = about.get(REFUSED_ORDER)
-    if isinstance(refused, str) and refused != device.about.get(REFUSED_ORDER):
+    if (
+        isinstance(refused, str)
+        and refused != device.about.get(REFUSED_ORDER)
+        and await _is_news(transaction, device)
+    ):
         log.warning("device %s refused an order: %s", shown(device.id), refused)
-        act = Act(now_ms, by_itself(device), "device.order_refused", device.id.hex(), refused)
+        act = Act(now_ms, by_itself(device), _ORDER_REFUSED, device.id.hex(), str(refused))
         await transaction.registry.note(act)
     known = about.get(ORDER, device.about.get(ORDER, 0))
     order = max(device.order, known) if isinstance(known, int) else device.order
@@ -76,6 +84,18 @@ async def _heard(transaction: Transaction, device: Device, request: SyncRequest,
         counter=request.counter,
         report=request.status if request.status is not None else device.report,
         clock_ahead_ms=device.clock_ahead_ms if request.clock is None else request.clock.wall_ms - now_ms,
-        about={**device.about, **about},
+        about=_merged(device.about, about),
         order=order,
     )
+
+
+async def _is_news(transaction: Transaction, device: Device) -> bool:
+    """Tell whether anything was done to a device since it last refused an order: it must not fill the acts."""
+    newest = await transaction.registry.acts(1, subject=device.id.hex())
+    return not newest or newest[0].what != _ORDER_REFUSED
+
+
+def _merged(before: Mapping[str, Value], said: Mapping[str, Value]) -> Mapping[str, Value]:
+    """Return the newest of each name. What is too much together, by names that nobody knows, is only what is new."""
+    merged = {**before, **said}
+    return merged if len(pack(merged)) <= ABOUT_BYTES_MAX else said

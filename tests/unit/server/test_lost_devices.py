@@ -12,7 +12,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gridlog_protocol.about import ABOUT
-from gridlog_protocol.canonical import Value
+from gridlog_protocol.canonical import Value, pack
 from gridlog_protocol.messages import Refused, SyncResponse
 from gridlog_protocol.orders import WIPED, Acknowledged, Order, OrderKind, acknowledged_row, orders_in
 from gridlog_server.control import ControlJournal, acts_of
@@ -178,6 +178,16 @@ async def test_an_order_that_a_device_refused_is_in_the_acts_once(server: Server
         await server.answered(handset, handset.request(extras=about(handset, refused_order="old")))
     acts = await server.inspection.acts_on_device(handset.device)
     assert [(act.what, act.detail) for act in acts] == [("device.order_refused", "old")]
+
+
+async def test_a_device_cannot_fill_the_acts_nor_its_own_line(server: Server) -> None:
+    handset = await server.enrolled("W1")
+    for number in range(40):
+        said = about(handset, refused_order=("old", "foreign")[number % 2], **{f"x{number}": "y" * 1000})
+        await server.answered(handset, handset.request(extras=said))
+    acts = await server.inspection.acts_on_device(handset.device)
+    assert [act.what for act in acts] == ["device.order_refused"]
+    assert len(pack(dict((await device_of(server, handset)).about))) <= 8192
 
 
 async def test_what_a_device_says_of_itself_is_kept_by_part_and_only_the_newest(server: Server) -> None:
