@@ -1,143 +1,41 @@
-"""Handhelds that are suspended, lost, wiped and found, whole stores against the services of a server.
-
-What stands between them here is a door that a test can shut, and at which it can say what no honest server says.
-"""
+"""Handhelds that are suspended, lost, wiped and found: whole stores against the services of a server."""
 
 from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from aiohttp import web
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
 
 from gridlog import (
     FieldStore,
-    ForeignServerError,
     KdfProfile,
-    OrderRefusedError,
-    Record,
     StoreWipedError,
     SuspendedError,
-    UnreachableError,
     WipedByOrderError,
 )
 from gridlog.parting import PARTING_FILE
-from gridlog_protocol.canonical import Value
-from gridlog_protocol.codec import encode
-from gridlog_protocol.envelope import Purpose, reply_address, seal
-from gridlog_protocol.ids import DeviceId, Incarnation, Position
-from gridlog_protocol.messages import SyncResponse
-from gridlog_protocol.orders import Order, OrderKind, directive_of
 from gridlog_server.service.standing import Step
-from gridlog_server.store.contract import Device
-from tests.unit.server.building import EAST, Server, serving
-
-PASSPHRASE = "grid-worker-7"
-MEDIA_TYPE = "application/vnd.gridlog"
-WHEN = "2026-11-22T09:10:00+08:00"
-
-Say = Callable[[bytes, bytes], bytes | None]
-"""What goes out in the place of an answer, given the request and the honest answer; None cuts the line."""
-
-
-def honestly(_: bytes, answer: bytes) -> bytes:
-    return answer
-
-
-@dataclass(slots=True)
-class Door:
-    """An HTTP door of a test, before real services."""
-
-    server: Server
-    say: Say = honestly
-    port: int = 0
-    requests: list[bytes] = field(default_factory=list)
-    is_shut: bool = False
-
-    async def sync(self, request: web.Request) -> web.StreamResponse:
-        raw = await request.read()
-        if self.is_shut:
-            return self._cut(request)
-        self.requests.append(raw)
-        said = self.say(raw, await self.server.exchange.answer(raw))
-        return self._cut(request) if said is None else web.Response(body=said, content_type=MEDIA_TYPE)
-
-    async def enrol(self, request: web.Request) -> web.Response:
-        return web.Response(body=await self.server.enrolment.answer(await request.read()), content_type=MEDIA_TYPE)
-
-    async def identity(self, _: web.Request) -> web.Response:
-        signing, exchange = self.server.keys.public
-        return web.json_response({"versions": [1], "signing_key": signing.hex(), "exchange_key": exchange.hex()})
-
-    async def code(self, staff_no: str = "W1") -> str:
-        invitation = (await self.server.enrolment.invite(staff_no, "张三", [EAST], by="root")).invitation
-        return replace(invitation, address=f"http://127.0.0.1:{self.port}").code()
-
-    async def device(self) -> Device:
-        return min((await self.server.inspection.devices()), key=lambda line: line.device.status == "active").device
-
-    async def step(self, *steps: Step) -> None:
-        device = await self.device()
-        for each in steps:
-            await self.server.standing.change(device.id.hex(), each, by="root", reason="在公交车上遗失")
-
-    def _cut(self, request: web.Request) -> web.Response:
-        assert request.transport is not None
-        request.transport.abort()
-        return web.Response()
+from tests.end_to_end.lying_door import (
+    PASSPHRASE,
+    Door,
+    enrolled,
+    held_in,
+    honestly,
+    noise,
+    opened_door,
+    quarantined,
+    wrote,
+)
+from tests.unit.server.building import EAST
 
 
 @pytest.fixture
 async def door(tmp_path: Path) -> AsyncIterator[Door]:
-    async with serving(tmp_path) as server:
-        door = Door(server)
-        app = web.Application(client_max_size=2 << 20)
-        routes = (web.post("/v1/sync", door.sync), web.post("/v1/enroll", door.enrol))
-        app.add_routes([*routes, web.get("/v1/identity", door.identity)])
-        runner = web.AppRunner(app)
-        await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
-        door.port = runner.addresses[0][1]
-        try:
-            yield door
-        finally:
-            await runner.cleanup()
-
-
-@asynccontextmanager
-async def enrolled(door: Door, directory: Path) -> AsyncIterator[FieldStore]:
-    async with await FieldStore.make(directory, PASSPHRASE, profile=KdfProfile.WEAK_FOR_TESTS) as store:
-        await store.enrol(await door.code())
-        yield store
-
-
-async def wrote(store: FieldStore, summary: str) -> Record:
-    values: dict[str, Value] = {"patrol_type": "daily", "grid_code": EAST, "occurred_at": WHEN, "started_at": WHEN}
-    return await store.create("patrol", {**values, "leader": store.user, "summary": summary})
-
-
-def noise() -> str:
-    """Return letters that no compression makes short, and that are no number of anybody."""
-    return "".join(chr(ord("a") + each % 26) for each in os.urandom(900))
-
-
-def held_in(directory: Path) -> set[str]:
-    return {each.name for each in directory.iterdir()}
-
-
-async def quarantined(server: Server) -> list[Value]:
-    """Return what the notes in quarantine say, in the order in which they were written."""
-    lines = await server.inspection.quarantined(1000)
-    ops = {op.id.seq: op for line in lines for op in line.ops}
-    return [edit.value for _, op in sorted(ops.items()) for edit in op.edits if edit.field == "summary"]
+    async with opened_door(tmp_path) as opened:
+        yield opened
 
 
 async def test_a_lost_handheld_is_wiped_says_so_and_what_it_had_not_sent_is_kept(door: Door, tmp_path: Path) -> None:
@@ -270,124 +168,6 @@ async def test_it_is_wiped_although_the_disk_takes_nothing_more(door: Door, tmp_
         await FieldStore.open(directory, PASSPHRASE)
     assert await quarantined(door.server) == ["还没发出"]
     assert (await door.device()).status == "wiped"
-
-
-def ordering(door: Door, device: Device, order: Order, signer: Ed25519PrivateKey | None = None) -> Say:
-    """Return what brings an order to a device in the answer to its request: signed by the server, or by somebody."""
-
-    def say(raw: bytes, _: bytes) -> bytes:
-        response = SyncResponse(
-            server_ms=door.server.clock.now_ms,
-            epoch=b"",
-            token=bytes(8),
-            from_position=Position(0),
-            to_position=Position(0),
-            generation=0,
-            digest=b"",
-            has_more=False,
-            known_seq=0,
-            directives=(directive_of(order),),
-        )
-        return seal(
-            encode(response),
-            purpose=Purpose.SYNC_RESPONSE,
-            address=reply_address(raw),
-            reader=X25519PublicKey.from_public_bytes(device.exchange_key),
-            sender=signer or door.server.keys.signing,
-            context=raw,
-        )
-
-    return say
-
-
-@pytest.mark.parametrize("wrong", ["device", "incarnation"])
-async def test_an_order_for_another_store_is_refused_and_the_server_hears_of_it(
-    door: Door, tmp_path: Path, wrong: str
-) -> None:
-    async with enrolled(door, tmp_path / "store") as store:
-        await wrote(store, "还在")
-        await store.sync()
-        device = await door.device()
-        incarnation = device.about["incarnation"]
-        assert isinstance(incarnation, bytes)
-        order = Order(9, OrderKind.WIPE, device.id, Incarnation(incarnation))
-        other = (
-            replace(order, device=DeviceId(os.urandom(16)))
-            if wrong == "device"
-            else replace(order, incarnation=Incarnation(os.urandom(8)))
-        )
-        door.say = ordering(door, device, other)
-        with pytest.raises(OrderRefusedError) as refused:
-            await store.sync()
-        assert refused.value.why == "foreign"
-        assert [each.values["summary"] for each in await store.query("patrol")] == ["还在"]
-
-        door.say = honestly
-        await store.sync()
-    acts = await door.server.inspection.acts_on_device(device.id)
-    assert [(act.what, act.detail) for act in acts] == [("device.order_refused", "foreign")]
-
-
-async def test_an_order_that_was_withdrawn_is_old_for_ever(door: Door, tmp_path: Path) -> None:
-    directory = tmp_path / "store"
-    async with enrolled(door, directory) as store:
-        await wrote(store, "还在")
-        await store.sync()
-        device = await door.device()
-        await door.step(Step.LOST, Step.FOUND)
-        await store.sync()
-        incarnation = device.about["incarnation"]
-        assert isinstance(incarnation, bytes)
-        old = [Order(counter, OrderKind.WIPE, device.id, Incarnation(incarnation)) for counter in (1, 2)]
-        for each in old:
-            door.say = ordering(door, device, each)
-            with pytest.raises(OrderRefusedError) as refused:
-                await store.sync()
-            assert refused.value.why == "old"
-        await store.compact()
-    async with await FieldStore.open(directory, PASSPHRASE) as store:
-        with pytest.raises(OrderRefusedError):
-            await store.sync()
-        assert [each.values["summary"] for each in await store.query("patrol")] == ["还在"]
-        door.say = honestly
-        await store.sync()
-        assert (await door.device()).about["order"] == 2
-        await door.step(Step.LOST)
-        with pytest.raises(WipedByOrderError):
-            await store.sync()
-
-
-async def test_an_order_that_somebody_else_signed_wipes_nothing(door: Door, tmp_path: Path) -> None:
-    async with enrolled(door, tmp_path / "store") as store:
-        await store.sync()
-        device = await door.device()
-        incarnation = device.about["incarnation"]
-        assert isinstance(incarnation, bytes)
-        order = Order(1, OrderKind.WIPE, device.id, Incarnation(incarnation))
-        door.say = ordering(door, device, order, Ed25519PrivateKey.generate())
-        with pytest.raises(ForeignServerError):
-            await store.sync()
-        door.say = honestly
-        await store.sync()
-
-
-async def test_an_order_that_was_heard_once_cannot_be_played_again(door: Door, tmp_path: Path) -> None:
-    async with enrolled(door, tmp_path / "store") as store:
-        heard: list[bytes] = []
-
-        def swallow(_: bytes, answer: bytes) -> None:
-            heard.append(answer)
-
-        await door.step(Step.LOST)
-        door.say = swallow
-        with pytest.raises(UnreachableError):
-            await store.sync()
-        await door.step(Step.FOUND)
-        door.say = lambda *_: heard[0]
-        with pytest.raises(ForeignServerError):
-            await store.sync()
-        door.say = honestly
-        assert (await store.sync()).is_equal
 
 
 async def test_a_copy_of_a_lost_handheld_is_wiped_as_well(door: Door, tmp_path: Path) -> None:
