@@ -16,6 +16,7 @@ from gridlog_protocol.canonical import Value, pack
 from gridlog_protocol.messages import Refused, SyncResponse
 from gridlog_protocol.orders import WIPED, Acknowledged, Order, OrderKind, acknowledged_row, orders_in
 from gridlog_server.control import ControlJournal, acts_of
+from gridlog_server.restoring import suspend_active
 from gridlog_server.service.refusing import RefusedError
 from gridlog_server.service.standing import Step
 from gridlog_server.store.acts import act_of_device, play
@@ -249,3 +250,14 @@ async def test_a_backup_that_is_older_than_the_loss_does_not_lower_the_counter(s
     restored = await device_of(server, handset)
     assert (restored.status, restored.order) == ("lost", 5)
     assert restored.wipe_ordered_ms == device.wipe_ordered_ms
+
+
+async def test_a_restore_without_the_journal_suspends_who_is_active_and_lets_nobody_else_back(server: Server) -> None:
+    handsets = [await server.enrolled(f"W{number}") for number in range(4)]
+    await step(server, handsets[1], Step.LOST)
+    await step(server, handsets[2], Step.REVOKE)
+    await step(server, handsets[3], Step.LOST)
+    await server.answered(handsets[3], handsets[3].request(extras=said_wiped(handsets[3])))
+    await server.store.commit(suspend_active)
+    assert [(await device_of(server, each)).status for each in handsets] == ["suspended", "lost", "revoked", "wiped"]
+    assert [each.kind for each in await told(server, handsets[1])] == [OrderKind.WIPE]
