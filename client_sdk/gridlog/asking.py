@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from gridlog_protocol.canonical import Value
 from gridlog_protocol.clock import ClockFacts, Hlc
 from gridlog_protocol.ids import Epoch, OpId
 from gridlog_protocol.ops import Op
@@ -17,7 +18,7 @@ from .entries import TakenAnswer
 class Asked:
     """A request on its way: its bytes, its ops with their size before compression, what it reported, and when.
 
-    `is_question` says that it is a step of a repair.
+    `is_question` says that it is a step of a repair; `about` is all that the device said of itself, then or before.
     """
 
     raw: bytes
@@ -29,13 +30,15 @@ class Asked:
     epoch: Epoch
     salvaged: tuple[OpId, ...]
     is_question: bool
+    about: Mapping[str, Value]
 
 
 @dataclass(slots=True)
 class Answered:
     """What an answer changes: `taken` goes to the journal first, then to memory.
 
-    `salvaged` names ops of others of which the server has now what this device held. `settle` works out what will be
+    `salvaged` names ops of others of which the server has now what this device held; `order` is the counter of an
+    order to be kept, 0 if there was none. `settle` works out what will be
     kept: that takes its time, and nobody needs it who only asks on.
     """
 
@@ -43,6 +46,7 @@ class Answered:
     salvaged: tuple[OpId, ...]
     server_ms: int
     settle: Callable[[], TakenAnswer]
+    order: int
     _taken: TakenAnswer | None = None
 
     @property

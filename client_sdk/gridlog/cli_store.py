@@ -26,7 +26,7 @@ from gridlog_sync.writing import Change, InvalidRecordError
 from .cli_tables import Reader
 from .credentials import SECRET_BYTES_MAX, SECRET_BYTES_MIN, Credential, Pin
 from .drafts import Draft
-from .errors import GridlogError, UnknownDraftError, UnknownRecordError
+from .errors import GridlogError, StoreWipedError, UnknownDraftError, UnknownRecordError
 from .records import Record, SyncStatus
 from .store import FieldStore
 from .typed_plain import WrongValueError
@@ -59,7 +59,12 @@ def in_store(directory: Path, work: Callable[[FieldStore], Awaitable[T]]) -> T:
 def in_store_of(directory: Path, ask: Callable[[], Callable[[FieldStore, Credential], Awaitable[T]]]) -> T:
     """Do as `in_store`, and hand on what opened it. `ask` asks whatever else is to be asked, and returns the work."""
     with failures_said():
-        slots = FieldStore.slots_at(directory)
+        try:
+            slots = FieldStore.slots_at(directory)
+        except StoreWipedError:
+            # Whoever ordered the wipe waits for its word, and for what had not been sent.
+            asyncio.run(FieldStore.send_parting(directory))
+            raise
     # Asked before the event loop runs: inside it, Ctrl-C would not end the question.
     typed = credential(slots)
     work = ask()

@@ -5,7 +5,7 @@ What to ask and what an answer means is decided in `gridlog_sync.session`; this 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,7 @@ from gridlog_protocol.codec import decode, encode
 from gridlog_protocol.envelope import Purpose, open_sealed, read_header, reply_address, seal
 from gridlog_protocol.epochs import AGAIN, again_rows
 from gridlog_protocol.errors import ProtocolError
-from gridlog_protocol.ids import Incarnation, OpId, Position, RecordId
+from gridlog_protocol.ids import OpId, Position, RecordId
 from gridlog_protocol.invitation import Invitation, code_id, fingerprint
 from gridlog_protocol.lanes import ROOM, URGENT, urgent_of
 from gridlog_protocol.limits import SALVAGE_MAX
@@ -26,7 +26,6 @@ from gridlog_protocol.messages import (
     EnrolRequest,
     EnrolResponse,
     Message,
-    ReceiptNote,
     Refused,
     SyncResponse,
 )
@@ -42,9 +41,10 @@ from gridlog_sync.session import Absorbed, Fork, Standing, absorb, batch_of, fal
 from .asking import Answered, Asked, Outlook
 from .device_clock import DeviceClock
 from .entries import Enrolled, TakenAnswer
-from .errors import ForeignServerError, NotEnrolledError, RefusedError
+from .errors import ForeignServerError, NotEnrolledError, RefusedError, refused
 from .memory import Memory
-from .own_receipts import check_receipt
+from .obeying import Orders
+from .own_receipts import receipt_of
 from .repairs import taken_over
 from .settling import confirmed_by, held_by, is_copied, named_by, raised
 from .vault import Vault
@@ -59,8 +59,11 @@ _SALVAGE_BYTES = 8 << 10
 class Driver:
     """Speaks for one store. Except for `enrol` its methods read memory: call them on the store's thread."""
 
-    def __init__(self, memory: Memory, vault: Vault, clock: DeviceClock) -> None:
+    def __init__(
+        self, memory: Memory, vault: Vault, clock: DeviceClock, facts: Callable[[], Mapping[str, Value]] = dict
+    ) -> None:
         self._memory = memory
+        self._orders = Orders(memory, facts)
         self._vault = vault
         self._clock = clock
         self._app = ""
@@ -147,19 +150,20 @@ class Driver:
         if memory.enrolled is None:
             raise NotEnrolledError
         runs = batch_of(outlook.sendable, self._size_of, bytes_max=pace.up_bytes)
-        segments = [self._segment(run, memory.enrolled) for run in runs]
+        segments = [self.segment(run, memory.enrolled) for run in runs]
         sent = tuple(op for run in runs for op in run)
         shelf = self._offered()
-        status = self._status(outlook, unsent=outlook.waiting - len(sent))
+        status = self._status(outlook, len(sent))
         clock = self._clock.facts(outlook.hlc, server_ms=outlook.server_ms)
         counter = max(outlook.counter + 1, self._clock.wall_ms())
+        about = self._orders.about()
         request = request_for(
             outlook.standing,
             segments,
             counter=counter,
             status=None if status == self._status_sent else {**status},
             clock=clock,
-            extras=self._extras(pace, outlook.standing, sent, shelf),
+            extras=self._extras(pace, outlook.standing, sent, shelf) | self._orders.news(about),
         )
         raw = seal(
             encode(request),
@@ -170,7 +174,7 @@ class Driver:
         )
         size = sum(map(self._size_of, sent))
         facts = sent, size, counter, status, clock, outlook.standing.epoch, (*shelf,)
-        return Asked(raw, *facts, is_question=self._repair is not None)
+        return Asked(raw, *facts, is_question=self._repair is not None, about=about)
 
     def _size_of(self, op: Op) -> int:
         return self._memory.pending[op.id].size
@@ -252,6 +256,7 @@ class Driver:
         if asked.epoch != memory.standing.epoch:
             # Its positions are of a life of the server that this device has left meanwhile.
             raise RefusedError("unknown_cursor", "an answer to what was asked before the server was restored")
+        order = self._orders.taken(response.directives)
         lacking = memory.projection.lacking(named_by(asked.sent, response))
         try:
             if response.epoch:
@@ -271,12 +276,13 @@ class Driver:
         except ProtocolError as reason:
             raise RefusedError(reason.code, reason.detail) from None
         self._status_sent = asked.status
+        self._orders.heard(asked.about)
         repaired = 0
         if self._repair is not None and asked.is_question:
             absorbed, repaired = self._repaired(absorbed, response)
         arrived = self._clock.facts(memory.hlc, server_ms=response.server_ms)
         measured = offset_by_answer(asked.clock, arrived, server_ms=response.server_ms)
-        receipt = self._receipt(absorbed, asked)
+        receipt = receipt_of(absorbed, asked.sent, memory)
 
         def settle() -> TakenAnswer:
             return TakenAnswer(
@@ -297,13 +303,14 @@ class Driver:
                 raised(absorbed.stamps, asked.sent),
             )
 
-        answered = Answered(absorbed, salvaged, response.server_ms, settle)
+        answered = Answered(absorbed, salvaged, response.server_ms, settle, order)
         self._answered = (asked, answer, memory.standing), answered
         return answered
 
     def _gone_back(self, fork: Fork) -> Fork:
         """Forget what was agreed upon with the server's former life."""
         self._status_sent, self._repair, self._urgent_to = None, None, Position(0)
+        self._orders.forget()
         self._returns_in_vain = 0
         self._returned.clear()
         return fork
@@ -342,7 +349,8 @@ class Driver:
         self._returned |= came
         return absorbed, 0 if is_return else count
 
-    def _segment(self, run: Sequence[Op], enrolled: Enrolled) -> Segment:
+    def segment(self, run: Sequence[Op], enrolled: Enrolled) -> Segment:
+        """Sign a run of ops that wait to be sent."""
         first = run[0].id
         return cut(
             run,
@@ -353,16 +361,18 @@ class Driver:
             key=self._vault.signing_key,
         )
 
-    def _status(self, outlook: Outlook, *, unsent: int) -> dict[str, int | str]:
-        repairs = self._memory.repaired
+    def _status(self, outlook: Outlook, sent: int) -> dict[str, int | str]:
+        counts: dict[str, int | str] = {"unsent": outlook.waiting - sent, "repairs": self._memory.repaired}
+        if len(outlook.sendable) > sent:
+            counts["oldest_ms"] = outlook.sendable[sent].clock.wall_ms
         # Looked up once: it reads files, and is told with each request.
         self._app = self._app or version("gridlog")
-        return {"app": self._app, "held": outlook.held, "unsent": unsent, "repairs": repairs}
+        return {"app": self._app, "held": outlook.held, **counts}
 
     def _response(self, answer: bytes, raw: bytes, enrolled: Enrolled) -> SyncResponse:
         response = self._opened(answer, raw, Purpose.SYNC_RESPONSE, enrolled.server_signing_key)
         if isinstance(response, Refused):
-            raise RefusedError(response.code, response.detail)
+            raise refused(response.code, response.detail)
         if not isinstance(response, SyncResponse):
             raise RefusedError("malformed", "not a sync answer")
         return response
@@ -380,16 +390,3 @@ class Driver:
             if reason.code in ("malformed", "bad_signature"):
                 raise ForeignServerError from None
             raise RefusedError(reason.code, reason.detail) from None
-
-    def _receipt(self, absorbed: Absorbed, asked: Asked) -> tuple[Incarnation, ReceiptNote] | None:
-        note = absorbed.receipt
-        if note is None or not asked.sent:
-            return None
-        incarnation = asked.sent[-1].id.incarnation
-        if note.up_to_seq > asked.sent[-1].id.seq:
-            # It covers more than we sent: ops whose answer was lost, or those of another copy of this store, which we
-            # cannot check. What we sent is settled all the same; sent again under another name it would count twice.
-            # Our next op gets a receipt of its own, or meets the copy's as a fork.
-            return None
-        check_receipt(note, incarnation, self._memory)
-        return incarnation, note

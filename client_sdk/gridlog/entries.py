@@ -266,7 +266,14 @@ class Salvaged:
     ops: tuple[OpId, ...]
 
 
-Fact: TypeAlias = Reincarnated | Returned | Salvaged | Fork
+@dataclass(frozen=True, slots=True)
+class Ordered:
+    """An order of the server was taken in, and one with this counter or a lower one is old from now on."""
+
+    counter: int
+
+
+Fact: TypeAlias = Reincarnated | Returned | Salvaged | Ordered | Fork
 
 
 def pack_fact(fact: Fact) -> bytes:
@@ -278,6 +285,8 @@ def pack_fact(fact: Fact) -> bytes:
             return pack([_VERSION, "returned"])
         case Salvaged():
             return pack([_VERSION, "salvaged", [[*op] for op in fact.ops]])
+        case Ordered():
+            return pack([_VERSION, "ordered", fact.counter])
         case Fork():
             return pack([_VERSION, "restored", standing_row(fact.standing), fact.position])
 
@@ -297,6 +306,8 @@ def read_fact(raw: bytes) -> Fact:
                         OpId(DeviceId(each.blob(16)), Incarnation(each.blob(8)), each.whole(low=1)) for each in rows
                     )
                 )
+            case "ordered":
+                return Ordered(row.whole())
             case "restored":
                 return Fork(read_standing(row.value()), Position(row.whole()))
             case _:

@@ -10,10 +10,14 @@ import json
 import re
 from enum import Enum
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from gridlog_protocol.errors import REFUSALS, Recovery
+from gridlog_protocol.errors import REFUSALS, STANDINGS, Recovery
 from gridlog_protocol.texts import Text
 from gridlog_sync.pacing import Broken
+
+if TYPE_CHECKING:
+    from .parting import Parting
 
 _SECONDS = re.compile(r"[0-9]{1,9}")
 
@@ -73,6 +77,24 @@ class StoreWipedError(GridlogError):
         )
         super().__init__(text.filled(directory=directory))
         self.directory = directory
+
+
+class WipedByOrderError(StoreWipedError):
+    """Whoever runs the server ordered this store to be wiped, and it is: nobody can read what was in it.
+
+    What had not been sent was sealed for the server first, and goes to it with the word that the wipe is done. Make a
+    new store in the same directory, and enrol it with a new code. `unsaved` is what the disk could not keep of that.
+    """
+
+    def __init__(self, directory: Path, unsaved: Parting | None = None) -> None:
+        super().__init__(directory)
+        self.unsaved = unsaved
+        self.text = Text(
+            "管理员已远程清除这台手机上的数据。没有发出的内容已密封，会交给服务器。可用新的登记码重新登记。",
+            "Your administrator has wiped this phone from afar. What was not sent is sealed, and goes to the server."
+            " Enrol it again with a new code.",
+        )
+        self.args = (self.text.en,)
 
 
 class LockedError(GridlogError):
@@ -308,3 +330,39 @@ class RefusedError(GridlogError):
         if refused.recovery is Recovery.RETRY and retry_after is not None and _SECONDS.fullmatch(retry_after):
             refused.retry_after_s = float(retry_after)
         return refused
+
+
+class SuspendedError(RefusedError):
+    """This device, or its holder, may not synchronise. Everything stays on it, and goes out when it may again.
+
+    `standing` says why: `suspended`, `person` (the holder's account), `lost`, `wiped`; empty for a device that was
+    revoked for ever.
+    """
+
+    def __init__(self, standing: str) -> None:
+        super().__init__("revoked", standing)
+        self.text = STANDINGS.get(standing, self.text)
+        self.args = (self.text.en,)
+        self.standing = standing
+
+
+class OrderRefusedError(RefusedError):
+    """The server sent an order to wipe that is not for this store, or older than one it has: nothing was deleted.
+
+    `why` is `foreign` or `old`. The server hears of it with the next exchange.
+    """
+
+    def __init__(self, why: str) -> None:
+        super().__init__("malformed", f"an order that is {why}")
+        self.text = Text(
+            "收到一条不是给这台手机的清除指令，已拒绝，数据没有改动。请告诉管理员。",
+            "An order to wipe came that is not for this phone as it is. It was refused, and nothing was deleted. Tell"
+            " your administrator.",
+        )
+        self.args = (self.text.en,)
+        self.why = why
+
+
+def refused(code: str, detail: str) -> RefusedError:
+    """Return the error for a refusal that the server signed."""
+    return SuspendedError(detail) if code == "revoked" else RefusedError(code, detail)

@@ -20,6 +20,7 @@ from gridlog_sync.session import Absorbed, Fork
 from .asking import Asked
 from .driver import Driver
 from .errors import RefusedError, UnreachableError
+from .obeying import WipeOrderedError
 from .records import SyncReport, SyncTurn
 
 if TYPE_CHECKING:
@@ -172,7 +173,11 @@ class Exchanging:
         driver = self._means.driver()
 
         def asked_on() -> Asked | None:
-            answered = driver.take(asked, delivered.content)
+            try:
+                answered = driver.take(asked, delivered.content)
+            except WipeOrderedError:
+                # It comes again when the answer is taken in: whoever does that obeys.
+                return None
             if isinstance(answered, Fork):
                 return None
             return driver.ask_on(self._paced(asked, delivered, answered.absorbed), asked, answered)

@@ -21,11 +21,17 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
+from gridlog_protocol.orders import Order
+from gridlog_sync.session import Absorbed
+
+from .asking import Asked
 from .credentials import Badge, Credential, Pin
 from .device_clock import DeviceClock
-from .errors import GridlogError, LockedError, StoreWipedError
+from .errors import DiskFailedError, DiskFullError, GridlogError, LockedError, StoreWipedError, WipedByOrderError
 from .keeping import CLOSING_TAIL_MAX, Keeping
 from .locked import LockedWriter
+from .obeying import WipeOrderedError, parting_of
+from .parting import Parting, write_parting
 from .reading import Loaded, open_files, read_store
 from .scrubbing import scrub, scrub_heap
 from .vault import KdfProfile, SlotKind, Vault, slots_at, wipe
@@ -226,10 +232,38 @@ class Guarding(Keeping):
             locked.close()
             locked.lock.release()
 
-    def _wipe(self) -> None:
+    def _take_or_obey(self, asked: Asked, answer: bytes) -> tuple[Absorbed, bool | None]:
+        """Take an answer in; if it orders this store to be wiped, do that. Raises WipedByOrderError then."""
+        try:
+            return self._take(asked, answer)
+        except WipeOrderedError as ordered:
+            unsaved = self._obey(asked, ordered.order)
+        raise WipedByOrderError(self._directory, unsaved)
+
+    def _obey(self, asked: Asked, order: Order) -> Parting | None:
+        """Leave for the server what it lacks, then destroy everything. Return what the disk could not keep of that.
+
+        Raises DiskFullError, DiskFailedError if it cannot be destroyed.
+        """
+        opened, directory = self._opened, self._directory
+        parting = parting_of(
+            opened.memory, opened.vault, self._clock, asked=asked, order=order, segment=opened.driver.segment
+        )
+        unsaved = None
+        try:
+            # From here on whoever opens the store finishes the wipe.
+            write_parting(directory, parting)
+        except (DiskFullError, DiskFailedError) as reason:
+            # The order stands, whatever the disk can still hold.
+            _log.warning("nothing is kept for the server: %s", reason.__cause__)
+            unsaved = parting
+        self._wipe(lambda: WipedByOrderError(directory))
+        return unsaved
+
+    def _wipe(self, reason: Callable[[], StoreWipedError] | None = None) -> None:
         directory = self._directory
         self._leave_locked()
-        vault = self._let_go(lambda: StoreWipedError(directory))
+        vault = self._let_go(reason or (lambda: StoreWipedError(directory)))
         if vault is not None:
             vault.wipe()
         else:

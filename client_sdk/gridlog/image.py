@@ -73,6 +73,7 @@ class _Tag(IntEnum):
     KEPT = 16
     RETURNING = 17
     SHELF = 18
+    ORDER = 19
 
 
 _PAGES = _Tag.PAGES.value
@@ -193,8 +194,14 @@ def _rows_of_ops(memory: Memory) -> Iterator[list[Value]]:
         yield [_Tag.ROOT.value, incarnation, block, root]
     for row in memory.kept.rows():
         yield [_Tag.KEPT.value, *row]
+    yield from _rows_about_the_server(memory)
+
+
+def _rows_about_the_server(memory: Memory) -> Iterator[list[Value]]:
     if memory.is_returning:
         yield [_Tag.RETURNING.value]
+    if memory.order:
+        yield [_Tag.ORDER.value, memory.order]
     for each in memory.shelf.values():
         yield [_Tag.SHELF.value, salvage_row(each)]
 
@@ -261,6 +268,8 @@ def _take_about_the_server(memory: Memory, row: list[Any]) -> None:
             memory.kept.restore(packed, position, stamp, told_ms)
         case [_Tag.RETURNING.value]:
             memory.is_returning = True
+        case [_Tag.ORDER.value, counter]:
+            memory.order = counter
         case [_Tag.SHELF.value, packed]:
             salvage = salvage_of(Row(packed, "salvage"))
             memory.shelf[salvage.op] = salvage

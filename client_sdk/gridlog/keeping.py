@@ -20,8 +20,19 @@ from .asking import Asked
 from .clock_warning import is_worth_keeping
 from .composer import Composer
 from .device_clock import DeviceClock
+from .device_facts import facts_of
 from .driver import Driver
-from .entries import Enrolled, Reincarnated, Returned, Salvaged, pack_answer, pack_enrolled, pack_fact, pack_written
+from .entries import (
+    Enrolled,
+    Ordered,
+    Reincarnated,
+    Returned,
+    Salvaged,
+    pack_answer,
+    pack_enrolled,
+    pack_fact,
+    pack_written,
+)
 from .errors import DiskFailedError, DiskFullError, NotEnrolledError, NothingToUndoError, RefusedError
 from .frames import FrameType
 from .image import image_parts
@@ -69,7 +80,8 @@ class Keeping:
         vault, journal, memory = loaded.files.vault, loaded.files.journal, loaded.memory
         self._directory = vault.directory
         self._tail = loaded.uncovered
-        driver, composer = Driver(memory, vault, self._clock), Composer(memory, self._clock, os.urandom)
+        driver = Driver(memory, vault, self._clock, lambda: facts_of(vault))
+        composer = Composer(memory, self._clock, os.urandom)
         self._in_hand: Opened | None = Opened(vault, journal, memory, driver, composer)
         self._shut: Callable[[], Exception] | None = None
         self._contact_on_disk_ms, self._offset_on_disk = memory.contact_ms, memory.offset
@@ -164,6 +176,9 @@ class Keeping:
         if answered.salvaged:
             self._append([(FrameType.FACT, pack_fact(Salvaged(answered.salvaged)))], counts=1)
             memory.take_salvaged(answered.salvaged)
+        if answered.order > memory.order:
+            self._append([(FrameType.FACT, pack_fact(Ordered(answered.order)))], counts=1)
+            memory.order = answered.order
         if is_copied(answered.absorbed, memory):
             # What waits settles or forks under the old name; what is written from now on must not pass for theirs.
             memory.incarnation = self._journal.redraw_incarnation()

@@ -28,6 +28,7 @@ from .entries import (
     Enrolled,
     Fact,
     HeldEntry,
+    Ordered,
     Reincarnated,
     Returned,
     Salvaged,
@@ -57,11 +58,9 @@ class Memory:
         self.enrolled: Enrolled | None = None
         self.standing: Standing | None = None
         self.hlc = Hlc(0)
-        self.counter = 0
-        self.server_ms = 0
-        self.contact_ms = 0
+        self.counter = self.server_ms = self.contact_ms = 0
         self.offset: Offset | None = None
-        self.repaired = 0
+        self.repaired = self.order = 0
         self.pending: dict[OpId, WrittenOp] = {}
         self.held: dict[OpId, HeldEntry] = {}
         self.decided: dict[OpId, DecidedOp] = {}
@@ -343,6 +342,8 @@ class Memory:
                 self.is_returning = False
             case Salvaged(ops):
                 self.take_salvaged(ops)
+            case Ordered(counter):
+                self.order = counter
             case Fork():
                 self._take_fork(fact)
 

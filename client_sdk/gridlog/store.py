@@ -14,6 +14,7 @@ import os
 import platform
 from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -36,12 +37,13 @@ from .clock_warning import offset_fields
 from .credentials import Credential
 from .device_clock import DeviceClock
 from .drafting import Drafting
-from .errors import AlreadyEnrolledError
+from .errors import AlreadyEnrolledError, DiskFailedError, WipedByOrderError
 from .exchanging import Errand, Exchanging, Means, TaskErrand, turns
 from .journal import Journal
 from .journal_file import is_made
 from .listening import Listening
 from .looking import Query
+from .parting import deliver, read_parting
 from .reading import Files, closing_on_error, open_files, read_store
 from .records import DecidedNote, HeldNote, PendingOp, Record, SyncReport, SyncStatus, SyncTurn
 from .resolutions import Overruled
@@ -117,6 +119,22 @@ class FieldStore(Drafting, Watching):
             thread.shutdown(wait=True)
             raise
         return cls(loaded, thread, clock)
+
+    @staticmethod
+    async def send_parting(directory: Path | str) -> bool:
+        """Send what a store left here that was wiped by an order: that it is done, and what it had not sent.
+
+        `sync` does it by itself if the line holds. Call it when `open` raises StoreWipedError. Returns whether
+        nothing is left to be sent. Raises DiskFailedError.
+        """
+        parting = read_parting(Path(directory))
+        if parting is None:
+            return True
+        transport = _transport(parting.address)
+        try:
+            return await deliver(Path(directory), transport)
+        finally:
+            await transport.close()
 
     async def __aenter__(self) -> Self:
         return self
@@ -275,12 +293,21 @@ class FieldStore(Drafting, Watching):
         exchange. Below 2 kB nothing is begun, and a single large record may exceed it: it is the smallest piece.
 
         Every answered request is progress that a later failure does not undo. Raises NotEnrolledError,
-        UnreachableError, RefusedError, ForeignServerError, DiskFullError, DiskFailedError.
+        UnreachableError, RefusedError (SuspendedError and OrderRefusedError among them), ForeignServerError,
+        DiskFullError, DiskFailedError. An order of the server to wipe this store is carried out, and raises
+        WipedByOrderError.
         """
         async with self._syncing:
             transport = _transport(self._enrolled().address)
+            # Of a store that was here before this one, and was ordered to be wiped.
+            await self.send_parting(self._directory)
             try:
                 report = await self._exchanging.exchange(transport, budget_bytes)
+            except WipedByOrderError as wiped:
+                # Whatever the disk says now, the store is wiped.
+                with suppress(DiskFailedError):
+                    await deliver(self._directory, transport, wiped.unsaved)
+                raise
             finally:
                 await transport.close()
         offset_ms, error_ms = offset_fields(self._memory.offset)
@@ -295,7 +322,8 @@ class FieldStore(Drafting, Watching):
         there is something: it listens on the server's live channel, as long as there is one. After a cut it goes on
         at once if anything came through, and else with growing, jittered pauses; a busy server's `Retry-After` is
         obeyed. `on_report` hears of each turn. Raises what a person must act on: NotEnrolledError,
-        ForeignServerError, DiskFullError, DiskFailedError, and RefusedError unless its recovery is to try again.
+        ForeignServerError, DiskFullError, DiskFailedError, WipedByOrderError, and RefusedError unless its recovery is
+        to try again.
         """
         transport = _transport(self._enrolled().address)
         try:
@@ -313,7 +341,7 @@ class FieldStore(Drafting, Watching):
 
     async def _take_in(self, asked: Asked, answer: bytes) -> tuple[Absorbed, bool | None]:
         async with self._writing:
-            return await self._run(lambda: self._take(asked, answer))
+            return await self._run(lambda: self._take_or_obey(asked, answer))
 
     def _set_off(self, work: Coroutine[Any, Any, Delivered]) -> Errand:
         return TaskErrand(work)

@@ -5,8 +5,7 @@ A random master key seals everything; each slot of the file wraps the master key
 The file stands apart from the journal because a secret deleted from a database lives on in its log.
 
 A vault is open from `create` or `unlock` until `close`, and holds the store's lock all that time, so that nobody
-else, in this process or another, changes keys or journal under it. Python cannot wipe memory: `close` forgets the
-keys and leaves the rest to the end of the process.
+else changes keys or journal under it. Python cannot wipe memory: `close` forgets the keys.
 
 Calls block, and must not overlap: give a store one thread.
 """
@@ -46,11 +45,11 @@ from gridlog.keyfile import (
     encode_file,
 )
 from gridlog.keyslots import Entropy, draw_keys, open_secrets, seal_secrets, wrap_for_recovery, wrap_master_key
+from gridlog.parting import finish_if_doomed, is_doomed
 from gridlog.unlocking import open_master_key
 from gridlog_protocol.ids import SHORT_ID_BYTES, DeviceId, Incarnation
 
 __all__ = ["KEYS_FILE", "Credential", "Entropy", "KdfProfile", "SlotKind", "Vault", "has_keys", "slots_at", "wipe"]
-
 
 _SNAPSHOT_PURPOSE = b"gridlog snapshot key v1"
 _INBOX_PURPOSE = b"gridlog inbox key v1"
@@ -58,6 +57,8 @@ _INBOX_PURPOSE = b"gridlog inbox key v1"
 
 def slots_at(directory: Path) -> frozenset[SlotKind]:
     """Return what would open the store here, without opening it. Raises as `KeysOnDisk.read`."""
+    if is_doomed(directory):
+        wipe(directory)
     return _kinds_in(KeysOnDisk.read(directory).file)
 
 
@@ -124,16 +125,16 @@ class Vault:
     ) -> Self:
         """Open the keys of a store that is there. A `str` is a passphrase; `clock` times the pauses between PINs.
 
-        `lock` is the store's lock if the caller has it; it stays the caller's if this fails. Raises
-        StoreMissingError, StoreWipedError, StoreInUseError, StoreDamagedError, StoreTooNewError, DiskFailedError, and
-        as `open_master_key` does when the credential does not open.
+        `lock` is the store's lock if the caller has it; it stays the caller's if this fails. Raises as `slots_at`,
+        StoreInUseError, and as `open_master_key` does when the credential does not open.
         """
-        clock = clock or DeviceClock()
         # Before the lock: looking for a store must not make one's lock file.
         KeysOnDisk.read(directory)
         own = lock or StoreLock(directory)
         try:
+            finish_if_doomed(directory)
             disk = KeysOnDisk.read(directory)
+            clock = clock or DeviceClock()
             master_key = open_master_key(disk, credential, now_ms=clock.wall_ms())
             keys = _Keys(master=master_key, secrets=open_secrets(disk.file, master_key))
         except BaseException:

@@ -18,7 +18,7 @@ from weakref import WeakSet
 
 from gridlog_protocol.ids import RecordId
 
-from .errors import UnknownKindError
+from .errors import UnknownKindError, WipedByOrderError
 from .guarding import Guarding
 
 T = TypeVar("T")
@@ -32,12 +32,15 @@ class Watch:
         self._touched: set[RecordId] = set()
         self._has_news = asyncio.Event()
         self._is_over = False
+        self._why: Exception | None = None
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> frozenset[RecordId]:
         while not self._touched:
+            if self._why is not None:
+                raise self._why
             if self._is_over:
                 raise StopAsyncIteration
             self._has_news.clear()
@@ -51,9 +54,9 @@ class Watch:
         if self._touched:
             self._has_news.set()
 
-    def end(self) -> None:
-        """Let it end. What it has not told is of no use: nobody can read those records any more."""
-        self._is_over = True
+    def end(self, why: Exception | None = None) -> None:
+        """Let it end, or raise `why`. What it has not told is of no use: nobody can read those records any more."""
+        self._is_over, self._why = True, why
         self._touched.clear()
         self._has_news.set()
 
@@ -78,11 +81,11 @@ class Watches:
         for watch in self._held:
             watch.tell(touched)
 
-    def end(self) -> None:
-        """End all of them. What is told later reaches nobody."""
+    def end(self, why: Exception | None = None) -> None:
+        """End all of them, or let them raise `why`. What is told later reaches nobody."""
         held, self._held = self._held, WeakSet()
         for watch in held:
-            watch.end()
+            watch.end(why)
 
 
 class Watching(Guarding):
@@ -98,8 +101,8 @@ class Watching(Guarding):
         `async for changed in store.watch("patrol")` yields a frozenset of ids whenever there is something new: all
         that changed since the last one, however long that took. Ids of records that left this device are among them,
         of any kind. Drafts are no records: they come when they are finished. Leaving the loop, or cancelling its
-        task, ends the watch; `close` and `wipe` end the loop; while the store is locked, nothing is told. Raises
-        UnknownKindError, LockedError.
+        task, ends the watch; `close` and `wipe` end the loop; while the store is locked, nothing is told. If the
+        server orders the store to be wiped, the loop raises WipedByOrderError. Raises UnknownKindError, LockedError.
         """
         self._refuse_if_shut()
         if kind is not None and self._memory.kinds.get(kind) is None:
@@ -123,7 +126,8 @@ class Watching(Guarding):
     def _end_watches(self) -> None:
         # Not if it was cancelled while it waited: then the store is open still.
         if self._shut is not None and not self.is_locked:
-            self._watches.end()
+            why = self._shut()
+            self._watches.end(why if isinstance(why, WipedByOrderError) else None)
 
     async def _run(self, work: Callable[[], T]) -> T:
         loop = asyncio.get_running_loop()
@@ -138,6 +142,11 @@ class Watching(Guarding):
 
     def _hand_over(self, loop: asyncio.AbstractEventLoop) -> None:
         """Tell on the loop what was touched on the store's thread: whoever asked for it may have been cancelled."""
+        if self._in_hand is None:
+            # The work was to wipe the store.
+            with suppress(RuntimeError):
+                loop.call_soon_threadsafe(self._end_watches)
+            return
         memory = self._memory
         touched, memory.touched = memory.touched, {}
         if touched:

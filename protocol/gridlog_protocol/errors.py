@@ -301,7 +301,36 @@ _HOLDS = (
             "A colleague's phone still had it after the server was restored. A supervisor will look.",
         ),
     ),
+    Hold(
+        "quarantined",
+        "It came from a device that was lost, wiped or revoked by then; somebody took it out of quarantine.",
+        Text(
+            "由已挂失或作废的手机发来，已交督导核对。",
+            "It came from a phone that was lost or revoked by then. A supervisor will look.",
+        ),
+    ),
 )
+
+_STANDINGS = {
+    "suspended": (
+        "管理员暂停了这台手机，恢复后再同步即可。",
+        "Your administrator has suspended this phone. Synchronise again when it may go on.",
+    ),
+    "person": ("您的账号已停用，请联系管理员。", "Your account has been suspended. Talk to your administrator."),
+    "lost": (
+        "这台手机已挂失。如果找到了，请交给管理员解除挂失。",
+        "This phone was reported lost. If it was found, take it to your administrator.",
+    ),
+    "wiped": (
+        "服务器已收到这台手机的清除确认，请用新的登记码重新登记。",
+        "The server has this phone's word that it was wiped. Enrol it again with a new code.",
+    ),
+}
 
 REFUSALS: Mapping[str, Refusal] = MappingProxyType({each.code: each for each in _REFUSALS})
 HOLDS: Mapping[str, Hold] = MappingProxyType({each.code: each for each in _HOLDS})
+
+STANDINGS: Mapping[str, Text] = MappingProxyType(
+    {name: Text(_SAFE_ZH + zh, _SAFE_EN + en) for name, (zh, en) in _STANDINGS.items()}
+)
+"""What the detail of the refusal `revoked` may be, and what the worker reads then. A revoked device's is empty."""

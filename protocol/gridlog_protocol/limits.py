@@ -71,6 +71,9 @@ SCOPES_MAX = 64
 STATUS_BYTES_MAX = 2048
 """What a device says about itself: battery, storage, versions, clock warnings."""
 
+ABOUT_BYTES_MAX = 8192
+"""What a device says about itself beside its status: sent when it changed. Sixty-four scopes fit in."""
+
 REASON_CHARACTERS_MIN = 5
 """The reason of a rejection: its author must learn something from it."""
 

@@ -27,6 +27,7 @@ from .service.inspection import Inspection
 from .service.keys import ServerKeys
 from .service.live import Live
 from .service.people import People
+from .service.quarantine import Quarantine
 from .service.readiness import Readiness
 from .service.standing import Standing
 from .settings import FILE, Settings
@@ -136,6 +137,7 @@ async def services(
                 grids=grids,
                 kinds=kinds,
                 backing_up=backing_up,
+                quarantine=Quarantine(store, kinds, now_ms=now_ms),
             ),
             Readiness(store),
             Live(store, keys),

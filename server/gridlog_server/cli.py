@@ -28,7 +28,7 @@ from .cli_base import (
     say_json,
     settings_at,
 )
-from .cli_people import say_devices
+from .cli_devices import say_devices
 from .settings import Settings, SettingsError, checked_address
 
 cli = typer.Typer(
@@ -43,6 +43,7 @@ cli.add_typer(admin, name="admin")
 
 KindName = Annotated[str | None, typer.Option(help=say("只看一种，如 patrol。", "One kind, e.g. patrol."))]
 GridCode = Annotated[str | None, typer.Option(help=say("只看一个网格。", "Only one grid."))]
+QuarantineNumber = Annotated[int, typer.Argument(min=1, help=say("编号，见 quarantine。", "As `quarantine` says."))]
 HeldName = Annotated[str, typer.Argument(help=say("编号，见 held。", "As `held` names it."))]
 
 
@@ -178,6 +179,10 @@ def held(
         if waiting:
             out.print(say("前面还缺修改的批次：", "Behind a gap, waiting for what is missing:"))
             out.print(listing.waiting_table(waiting, LANGUAGE))
+        apart = look(data, lambda inspection: inspection.quarantined(limit, device=device, is_waiting=True))
+        if apart:
+            out.print(say("隔离区里等待决定的：", "In quarantine, for somebody to take in or dismiss:"))
+            out.print(listing_log.quarantine_table(apart, names, LANGUAGE))
 
 
 @cli.command(help=say("日志：每一条何时、何事、何人。", "The log: what was taken in or decided, when, by whom."))
@@ -201,14 +206,54 @@ def log(
 
 
 @cli.command(help=say("隔离存放、没有生效的内容。", "What was kept apart and has no effect: forks, revoked devices."))
-def quarantine(data: Data = DEFAULT_DATA, limit: Limit = LIMIT, as_json: AsJson = False) -> None:
+def quarantine(
+    data: Data = DEFAULT_DATA,
+    device: Annotated[str | None, typer.Option(help=say("只看一台终端的。", "Only what a device sent."))] = None,
+    waiting: Annotated[
+        bool, typer.Option("--waiting", help=say("只看还没有决定的。", "Only what nobody has decided about."))
+    ] = False,
+    limit: Limit = LIMIT,
+    as_json: AsJson = False,
+) -> None:
     """List what is in quarantine."""
-    lines = look(data, lambda inspection: inspection.quarantined(limit))
+    lines = look(data, lambda inspection: inspection.quarantined(limit, device=device, is_waiting=waiting))
     names = look(data, lambda inspection: inspection.names())
     if as_json:
         say_json([listing_log.quarantine_json(line, names) for line in lines])
     else:
         out.print(listing_log.quarantine_table(lines, names, LANGUAGE))
+
+
+@cli.command("take-in", help=say("取入隔离区的一项，逐条待核对。", "Take in what is in quarantine: held, op by op."))
+def take_in(
+    number: QuarantineNumber,
+    by: DecidedBy,
+    reason: Annotated[str, typer.Option(help=say("理由，可不写。", "Why; may be left out."))] = "",
+    data: Data = DEFAULT_DATA,
+    as_json: AsJson = False,
+) -> None:
+    """Take in."""
+    answer = order(data, "take_in", {"number": number, "by": by, "reason": reason})
+    if as_json:
+        say_json(answer)
+    else:
+        out.print("\n".join(listing_log.taken_in_lines(answer, LANGUAGE)), markup=False, highlight=False)
+
+
+@cli.command(help=say("忽略隔离区的一项；它仍保留在那里。", "Dismiss what is in quarantine; it stays there."))
+def dismiss(
+    number: QuarantineNumber,
+    by: DecidedBy,
+    reason: Annotated[str, typer.Option(help=say("理由，5 到 200 字。", "Why, 5 to 200 characters."))],
+    data: Data = DEFAULT_DATA,
+    as_json: AsJson = False,
+) -> None:
+    """Dismiss."""
+    answer = order(data, "dismiss", {"number": number, "by": by, "reason": reason})
+    if as_json:
+        say_json(answer)
+    else:
+        out.print(say(f"已忽略第 {number} 项，内容仍保留。", f"Number {number} is dismissed, and kept."))
 
 
 @cli.command(help=say("放行一项暂存的修改，让它现在生效。", "Release a held op: it takes effect now."))

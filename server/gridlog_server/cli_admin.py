@@ -25,7 +25,8 @@ from .cli_base import (
     say,
     say_json,
 )
-from .cli_people import device, grid, say_imported, user
+from .cli_devices import device
+from .cli_people import grid, say_imported, user
 
 admin = typer.Typer(no_args_is_help=True, help=say("登记终端、导入资料。", "Enrol devices, import reference data."))
 

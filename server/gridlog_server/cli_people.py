@@ -1,4 +1,4 @@
-"""Commands about who works with what: people, devices, grids."""
+"""Commands about who works where: people and grids."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-
-from gridlog_protocol.texts import Text
 
 from . import listing_clocks, listing_people
 from .cli_base import (
@@ -29,19 +27,10 @@ from .cli_base import (
 )
 
 user = typer.Typer(no_args_is_help=True, help=say("人员。", "People."))
-device = typer.Typer(no_args_is_help=True, help=say("终端。", "Devices."))
 grid = typer.Typer(no_args_is_help=True, help=say("网格。", "Grids."))
 
 GridCodes = Annotated[list[str] | None, typer.Option("--grid", help=say("网格，可多次。", "A grid; repeatable."))]
 Status = Annotated[str | None, typer.Option(help=say("只看这种状态。", "Only those of a status."))]
-DeviceName = Annotated[
-    str, typer.Argument(help=say("终端编号的前几位，见 devices。", "The first digits of a device: see `devices`."))
-]
-_STEPS = {
-    "suspend": Text("已停用：不能同步，内容都还在", "is suspended: it cannot synchronise, and keeps all it has"),
-    "resume": Text("已恢复，可以同步", "may synchronise again"),
-    "revoke": Text("已作废；它再发来的会隔离存放", "is revoked for ever; what it sends is quarantined"),
-}
 
 
 @user.command("add", help=say("新增一个人。", "Make somebody known."))
@@ -101,40 +90,6 @@ def user_enable(staff_no: StaffNo, reason: Reason = "", data: Data = DEFAULT_DAT
     _say_person(order(data, "user_enable", {"staff_no": staff_no, "reason": reason}), as_json=as_json)
 
 
-@device.command("list", help=say("全部终端。", "All devices."))
-def device_list(status: Status = None, data: Data = DEFAULT_DATA, as_json: AsJson = False) -> None:
-    """List devices."""
-    say_devices(data, status, as_json=as_json)
-
-
-@device.command("show", help=say("一台终端。", "One device."))
-def device_show(name: DeviceName, data: Data = DEFAULT_DATA, as_json: AsJson = False) -> None:
-    """Show a device."""
-    line = look(data, lambda inspection: inspection.device(name))
-    if as_json:
-        say_json(listing_clocks.device_json(line))
-    else:
-        out.print(listing_clocks.devices_table([line], LANGUAGE))
-
-
-@device.command("suspend", help=say("暂停一台终端，可恢复。", "Turn a device away, until it is resumed."))
-def device_suspend(name: DeviceName, reason: Reason = "", data: Data = DEFAULT_DATA, as_json: AsJson = False) -> None:
-    """Suspend."""
-    _step(data, "suspend", name, reason, as_json=as_json)
-
-
-@device.command("resume", help=say("恢复一台暂停的终端。", "Let a suspended device go on."))
-def device_resume(name: DeviceName, reason: Reason = "", data: Data = DEFAULT_DATA, as_json: AsJson = False) -> None:
-    """Resume."""
-    _step(data, "resume", name, reason, as_json=as_json)
-
-
-@device.command("revoke", help=say("作废一台遗失的终端，不能恢复。", "Give up a lost device for ever."))
-def device_revoke(name: DeviceName, reason: Reason = "", data: Data = DEFAULT_DATA, as_json: AsJson = False) -> None:
-    """Revoke."""
-    _step(data, "revoke", name, reason, as_json=as_json)
-
-
 @grid.command("list", help=say("已导入的网格和负责人。", "The grids that were imported, and who works in them."))
 def grid_list(data: Data = DEFAULT_DATA, limit: Limit = LIMIT, as_json: AsJson = False) -> None:
     """List grids."""
@@ -164,15 +119,6 @@ def say_imported(answer: dict[str, Any], *, as_json: bool) -> None:
         out.print(say("读到 {} 条，新增 {} 条。".format(*counts), "Read {}, new {}.".format(*counts)))
 
 
-def say_devices(data: Path, status: str | None, *, as_json: bool) -> None:
-    """List devices."""
-    lines = look(data, lambda inspection: inspection.devices(status=status))
-    if as_json:
-        say_json([listing_clocks.device_json(line) for line in lines])
-    else:
-        out.print(listing_clocks.devices_table(lines, LANGUAGE))
-
-
 def _rows(file: Path) -> list[dict[str, str]]:
     try:
         raw = file.read_bytes()
@@ -194,15 +140,6 @@ def _rows(file: Path) -> list[dict[str, str]]:
                 f"Row {number} has {len(row)} columns, not {len(columns)}.",
             )
     return [dict(zip(columns, row, strict=True)) for row in lines]
-
-
-def _step(data: Path, step: str, name: str, reason: str, *, as_json: bool) -> None:
-    answer = order(data, "device", {"device": name, "step": step, "reason": reason})
-    if as_json:
-        say_json(answer)
-    else:
-        said, digits = _STEPS[step], answer["device"][:8]
-        out.print(say(f"终端 {digits} {said.zh}。", f"Device {digits} {said.en}."), markup=False, highlight=False)
 
 
 def _say_person(answer: dict[str, Any], *, as_json: bool) -> None:

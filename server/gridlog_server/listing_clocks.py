@@ -10,13 +10,15 @@ from rich.console import RenderableType
 from rich.markup import escape
 from rich.table import Table
 
+from gridlog_protocol.canonical import Value
 from gridlog_protocol.ids import shown
 from gridlog_protocol.kinds.presenting import visible
 from gridlog_protocol.limits import CLOCK_FINE_MS
 from gridlog_protocol.texts import Language, Text, span_text
 from gridlog_sync.clocks import Tier
 
-from .service.contact import reported
+from .service.contact import reported, reported_text
+from .service.device_filter import has_called
 from .service.inspection import DeviceLine
 from .store.contract import StoredOp
 
@@ -28,6 +30,8 @@ _MARKS = {
 _STATES = {
     "active": Text("在用", "active"),
     "suspended": Text("已停用", "suspended"),
+    "lost": Text("⚠ 已挂失", "⚠ lost"),
+    "wiped": Text("已清除", "wiped"),
     "revoked": Text("已作废", "revoked"),
 }
 _COLUMNS = (
@@ -71,9 +75,9 @@ def devices_table(lines: Sequence[DeviceLine], language: Language) -> Renderable
         table.add_row(
             f"{shown(device.id)[:8]} {escape(visible(device.model))}",
             escape(visible(f"{line.staff_no} {line.holder}")),
-            _state(device.status, language),
+            device_state(device.status, language),
             _time(device.contact_ms),
-            _clock(device.clock_ahead_ms, language),
+            clock_said(device.clock_ahead_ms, language),
             _count(reported(device, "unsent")),
             str(line.held),
             _count(reported(device, "repairs")),
@@ -87,7 +91,7 @@ def device_json(line: DeviceLine) -> dict[str, Any]:
     return {
         "device": shown(device.id),
         "model": device.model,
-        "app": device.app,
+        "app": reported_text(device, "app") or device.app,
         "status": device.status,
         "holder": line.holder,
         "staff_no": line.staff_no,
@@ -97,15 +101,28 @@ def device_json(line: DeviceLine) -> dict[str, Any]:
         "unsent": reported(device, "unsent"),
         "held": line.held,
         "repairs": reported(device, "repairs"),
+        "has_called": has_called(device),
+        "oldest_unsent_ms": reported(device, "oldest_ms"),
+        "about": {name: _plain(value) for name, value in device.about.items()},
+        "order": device.order,
+        "wipe_ordered_ms": device.wipe_ordered_ms,
+        "order_fetched_ms": device.order_fetched_ms,
+        "wiped_ms": device.wiped_ms,
     }
 
 
-def _state(status: str, language: Language) -> str:
+def _plain(value: Value) -> Any:
+    return value.hex() if isinstance(value, bytes) else value
+
+
+def device_state(status: str, language: Language) -> str:
+    """Return the word for a device's state."""
     known = _STATES.get(status)
     return known.spoken(language) if known else escape(visible(status))
 
 
-def _clock(ahead_ms: int | None, language: Language) -> str:
+def clock_said(ahead_ms: int | None, language: Language) -> str:
+    """Say how far off a device's clock was when it last said so."""
     if ahead_ms is None:
         return "—"
     if abs(ahead_ms) <= CLOCK_FINE_MS:

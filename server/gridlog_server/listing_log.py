@@ -19,13 +19,17 @@ from gridlog_sync.view import values_said
 from .listing import edited_labels, json_value, moment, name_among, table_of
 from .service.deciding import name_of
 from .service.inspection import QuarantineLine
-from .store.contract import Logged
+from .store.contract import Logged, Outcome, Quarantined
 
 _TYPES = {
     EntryType.ACCEPTED: Text("收到", "accepted"),
     EntryType.RELEASED: Text("放行", "released"),
     EntryType.REJECTED: Text("退回", "rejected"),
     EntryType.GAP_CLOSED: Text("不再等待", "gap closed"),
+}
+_OUTCOMES = {
+    Outcome.TAKEN_IN: Text("已取入", "taken in by"),
+    Outcome.DISMISSED: Text("已忽略", "dismissed by"),
 }
 _HASH_DIGITS = 12
 
@@ -65,12 +69,14 @@ def quarantine_table(
     lines: Sequence[QuarantineLine], names: Mapping[UserId, str], language: Language
 ) -> RenderableType:
     """Return the table of `quarantine`."""
-    table = table_of(language, "编号|No.", "收到|Received", "终端|Device", "原因|Reason", "谁|Who", "修改|Ops")
+    columns = "编号|No.", "收到|Received", "终端|Device", "原因|Reason", "谁|Who", "修改|Ops", "决定|Decision"
+    table = table_of(language, *columns)
     for line in lines:
         kept = line.kept
         who = "、".join(dict.fromkeys(name_among(names, op.author) for op in line.ops))
         device = kept.device.hex()[:8]
-        table.add_row(str(kept.number), moment(kept.received_ms), device, kept.code, who, str(len(line.ops)))
+        facts = str(kept.number), moment(kept.received_ms), device, kept.code, who, str(len(line.ops))
+        table.add_row(*facts, _outcome(kept, language))
     return table
 
 
@@ -83,7 +89,32 @@ def quarantine_json(line: QuarantineLine, names: Mapping[UserId, str]) -> dict[s
         "device": shown(kept.device),
         "code": kept.code,
         "ops": [_op_json(op, names) for op in line.ops],
+        "outcome": kept.outcome.value if kept.outcome else None,
+        "decided_by": kept.ruling.by if kept.ruling else None,
+        "decided_ms": kept.ruling.at_ms if kept.ruling else None,
+        "reason": kept.ruling.reason if kept.ruling else None,
     }
+
+
+def taken_in_lines(answer: Mapping[str, Any], language: Language) -> list[str]:
+    """Return what `take-in` did: the ops that are held now, and what became of the others."""
+    lines = [*answer["held"]]
+    held, known, behind = len(lines), answer["known"], answer["behind_gap"]
+    lines.append(Text(f"取入 {held} 项修改，待核对：held", f"{held} ops are held now: see held.").spoken(language))
+    if known:
+        zh, en = f"{known} 项已经以其他途径收到", f"{known} had come in already"
+        lines.append(Text(zh, en).spoken(language))
+    if behind:
+        zh, en = f"{behind} 项前面还缺修改：admin close-gap", f"{behind} wait behind a gap: see admin close-gap"
+        lines.append(Text(zh, en).spoken(language))
+    return lines
+
+
+def _outcome(kept: Quarantined, language: Language) -> str:
+    if kept.outcome is None or kept.ruling is None:
+        return ""
+    said = _OUTCOMES[kept.outcome].spoken(language)
+    return escape(visible(": ".join(each for each in (f"{said} {kept.ruling.by}", kept.ruling.reason) if each)))
 
 
 def _op_json(op: Op, names: Mapping[UserId, str]) -> dict[str, Any]:

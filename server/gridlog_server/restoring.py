@@ -25,6 +25,7 @@ from gridlog_protocol.texts import Text
 from .control import ControlJournal, acts_of, sync_directory
 from .keyfile import read_keys
 from .service.backing_up import FORMAT, digest_of, manifest_path
+from .service.standing import ACTIVE, SUSPENDED
 from .settings import FILE, Settings
 from .store.acts import play
 from .store.contract import Transaction
@@ -111,7 +112,7 @@ async def restore(
     try:
         played = await store.commit(lambda transaction: play(transaction, acts))
         if not has_journal:
-            await store.commit(_suspend_all)
+            await store.commit(suspend_active)
     finally:
         await store.close()
     # Before it comes to its place: whoever is killed in between finds a server that asks for `restore` again.
@@ -121,9 +122,11 @@ async def restore(
     return Restored(epoch, Position(position), played, aside)
 
 
-async def _suspend_all(transaction: Transaction) -> None:
+async def suspend_active(transaction: Transaction) -> None:
+    """Turn every device away until somebody confirms it. What was lost, wiped or revoked in the backup stays so."""
     for device in await transaction.registry.devices():
-        await transaction.registry.put_device(replace(device, status="suspended"))
+        if device.status == ACTIVE:
+            await transaction.registry.put_device(replace(device, status=SUSPENDED))
 
 
 def _copy(backup: Path, fresh: Path) -> None:

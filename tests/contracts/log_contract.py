@@ -9,7 +9,7 @@ from gridlog_protocol.clock import Stamp
 from gridlog_protocol.decisions import Decision, Verdict
 from gridlog_protocol.ids import DeviceId, Position
 from gridlog_protocol.log_chain import EntryType, Ruling
-from gridlog_server.store.contract import ClosedGap, Logged, Store, Transaction
+from gridlog_server.store.contract import ClosedGap, Logged, Outcome, Store, Transaction
 from tests.contracts.facts import (
     DEVICE,
     EAST,
@@ -29,6 +29,10 @@ from tests.contracts.facts import (
 
 async def _kept(transaction: Transaction, *, body: bytes, now_ms: int) -> None:
     await transaction.quarantine(DEVICE, "fork", body, now_ms=now_ms)
+
+
+async def _lost(transaction: Transaction, *, device: DeviceId, body: bytes) -> None:
+    await transaction.quarantine(device, "lost", body, now_ms=START_MS, served=Position(5))
 
 
 class LogContract:
@@ -85,6 +89,26 @@ class LogContract:
             ]
             assert await snapshot.quarantined(1) == found[:1]
         assert found[0].number > found[1].number
+
+    async def test_what_was_kept_apart_stays_with_what_somebody_decided_about_it(self, store: Store) -> None:
+        for device, body in ((DEVICE, b"one"), (DEVICE, b"two"), (OTHER_DEVICE, b"three")):
+            await store.commit(partial(_lost, device=device, body=body))
+        ruling = Ruling("王督导", START_MS + 1, "不是本人写的", Position(0))
+        async with store.reading() as snapshot:
+            three, two, one = await snapshot.quarantined(9)
+        await store.commit(lambda each: each.reviews.decide_apart(two.number, Outcome.DISMISSED, ruling))
+        async with store.reading() as snapshot:
+            decided = replace(two, outcome=Outcome.DISMISSED, ruling=ruling)
+            assert await snapshot.reviews.apart(two.number) == decided
+            assert await snapshot.reviews.apart(99) is None
+            assert await snapshot.quarantined(9) == [three, decided, one]
+            assert await snapshot.quarantined(9, device=DEVICE) == [decided, one]
+            assert await snapshot.quarantined(9, is_waiting=True) == [three, one]
+        assert (one.served, one.outcome) == (5, None)
+        assert (await counts(store))["quarantine"] == 2
+        # What comes again was decided about already.
+        await store.commit(lambda each: each.quarantine(DEVICE, "lost", b"two", now_ms=START_MS))
+        assert (await counts(store))["quarantine"] == 2
 
     async def test_a_bound_on_what_is_kept_apart_is_of_one_device_and_one_reason(self, store: Store) -> None:
         async def kept(device: DeviceId, code: str, body: bytes) -> int:

@@ -53,6 +53,14 @@ class RegistryContract:
             assert await snapshot.registry.device(early.handle) == early
             assert await snapshot.registry.device(DeviceHandle(bytes(8))) is None
 
+    async def test_a_device_keeps_its_own_words_and_the_orders_to_it(self, store: Store) -> None:
+        await store.commit(answering(a_person(1), None))
+        ordered = replace(a_device(1), about={"battery": 80}, order=3, wipe_ordered_ms=4, order_fetched_ms=5)
+        for device in (ordered, replace(ordered, wipe_ordered_ms=None, wiped_ms=6)):
+            await store.commit(putting(device))
+            async with store.reading() as snapshot:
+                assert await snapshot.registry.devices() == [device]
+
     async def test_what_administrators_did_comes_newest_first_and_stays(self, store: Store) -> None:
         acts = [Act(START_MS, "alice as gridlog", "enroll", f"W{number}", "") for number in range(3)]
         for act in acts:
@@ -60,6 +68,7 @@ class RegistryContract:
         async with store.reading() as snapshot:
             assert await snapshot.registry.acts(9) == acts[::-1]
             assert await snapshot.registry.acts(1) == acts[2:]
+            assert await snapshot.registry.acts(9, subject="W1") == [acts[1]]
 
     async def test_a_code_remembers_the_device_that_used_it(self, store: Store) -> None:
         await store.commit(answering(a_person(1), None))

@@ -12,7 +12,7 @@ from gridlog_protocol.epochs import EpochStart
 from gridlog_protocol.ids import Epoch, Position
 from gridlog_server.store.sqlite import SqliteStore
 from gridlog_server.store.sqlite_files import StoreFormatError, begin_epoch, head_of, migrate, migrations
-from tests.contracts.facts import TENANCY
+from tests.contracts.facts import TENANCY, a_device, a_person, answering, putting
 
 NEWEST = migrations()[-1][0]
 
@@ -29,9 +29,43 @@ def altered(path: Path, *statements: str) -> None:
             connection.execute(each)
 
 
+_WITHOUT_LIVES = (
+    "DROP INDEX quarantine_waiting",
+    *(
+        f"ALTER TABLE {table} DROP COLUMN {each}"
+        for table, columns in (
+            ("device", ("about", "order_counter", "wipe_ordered_ms", "order_fetched_ms", "wiped_ms")),
+            ("quarantine", ("served", "verdict", "decided_by", "decided_ms", "reason")),
+        )
+        for each in columns
+    ),
+)
+"""What makes a database that knows the life of a device one that does not."""
+
+
+async def test_what_was_in_quarantine_and_who_was_enrolled_before_devices_had_a_life_is_there_still(
+    path: Path,
+) -> None:
+    store = await SqliteStore.open(path)
+    await store.commit(answering(a_person(1), None))
+    await store.commit(putting(a_device(1)))
+    await store.commit(lambda each: each.quarantine(a_device(1).id, "revoked", b"a segment", now_ms=7))
+    await store.close()
+    altered(path, "DROP INDEX act_by_subject", *_WITHOUT_LIVES, "PRAGMA user_version=5")
+
+    assert migrate(path) == [each for each, _ in migrations() if each > 5]
+
+    store = await SqliteStore.open(path)
+    async with store.reading() as snapshot:
+        assert await snapshot.registry.devices() == [a_device(1)]
+        [kept] = await snapshot.quarantined(9, is_waiting=True)
+    await store.close()
+    assert (kept.body, kept.served, kept.outcome, kept.ruling) == (b"a segment", 0, None, None)
+
+
 async def test_an_older_database_is_refused_until_it_is_migrated(path: Path) -> None:
     since = ("TABLE epoch", "TABLE act", "INDEX quarantine_by_device", "INDEX record_by_change")
-    altered(path, *(f"DROP {each}" for each in since), "PRAGMA user_version=3")
+    altered(path, *(f"DROP {each}" for each in since), *_WITHOUT_LIVES, "PRAGMA user_version=3")
     with pytest.raises(StoreFormatError, match="gridlog-server migrate"):
         await SqliteStore.open(path)
 

@@ -85,6 +85,67 @@ def test_a_lost_handheld_is_suspended_resumed_and_revoked(server: ServerProcess,
     refused(server.command("admin", "device", "resume", name), "revoked for ever")
 
 
+def names(server: ServerProcess, *filters: str) -> set[str]:
+    return {each["device"][:8] for each in server.command_json("admin", "device", "list", *filters)}
+
+
+def test_devices_are_found_by_what_they_last_said(server: ServerProcess, tmp_path: Path) -> None:
+    phone = DeviceCommands(tmp_path / "phone")
+    before = names(server)
+    assert phone.run("enrol", server.admin_enroll("W8", "赵六")).code == 0
+    [name] = names(server, "--never") - before
+    assert phone.run("sync").code == 0
+    assert name not in names(server, "--never")
+    assert (name in names(server, "--silent-days", "0"), names(server, "--silent-days", "1")) == (True, set())
+    assert name not in names(server, "--with-unsent")
+    server.command_json("admin", "device", "suspend", name)
+    assert phone.run("write", "patrol", *PATROL, "summary=等着").code == 0
+    assert phone.run("sync").code == 1
+    assert name in names(server, "--with-unsent")
+    shown = server.command_json("admin", "device", "show", name)
+    assert (shown["has_called"], shown["unsent"], shown["about"]["keys"]) == (True, 1, ["passphrase"])
+    assert shown["oldest_unsent_ms"] > shown["enrolled_ms"]
+    assert "passphrase" in server.command("admin", "device", "show", name).out
+
+
+def test_a_handheld_is_lost_found_and_wiped_from_afar(server: ServerProcess, tmp_path: Path) -> None:
+    phone = DeviceCommands(tmp_path / "phone")
+    before = names(server)
+    assert phone.run("enrol", server.admin_enroll("W9", "王五")).code == 0
+    [name] = names(server) - before
+    assert phone.run("sync").code == 0
+    assert phone.run("write", "patrol", *PATROL, "summary=还没发出").code == 0
+
+    unsure = server.command("admin", "device", "lost", name, "--reason", "公交车上")
+    assert (unsure.code, "destroys its keys" in unsure.err, "--yes" in unsure.err) == (1, True, True)
+    assert name not in names(server, "--lost")
+    told = server.command("admin", "device", "lost", name, "--reason", "公交车上", "--yes")
+    assert "is lost: it will be wiped when it next calls" in told.out
+    assert names(server, "--lost") == {name}
+    refused(server.command("admin", "device", "suspend", name), "is lost: suspend does not apply")
+    assert "withdrawn" in server.command("admin", "device", "found", name, "--reason", "在抽屉里").out
+    assert server.command_json("admin", "device", "wipe", name, "--reason", "还是没有", "--yes")["status"] == "lost"
+
+    wiped, again = phone.run("sync"), phone.run("status")
+    assert (wiped.code, "Your administrator has wiped this phone" in wiped.err) == (1, True)
+    assert (again.code, "was wiped" in again.err) == (1, True)
+    shown = server.command_json("admin", "device", "show", name)
+    assert (shown["status"], shown["order"], shown["wiped_ms"] is not None) == ("wiped", 3, True)
+    acts = ["device.wiped", "device.wipe", "device.found", "device.lost"]
+    assert [each["what"] for each in shown["acts"]] == acts
+    assert "Wiped, it says" in server.command("admin", "device", "show", name).out
+    assert phone.run("enrol", server.admin_enroll("W9", "王五")).code == 0
+    assert phone.run("sync").code == 0
+
+    [kept] = server.command_json("quarantine", "--device", name, "--waiting")
+    assert (kept["code"], kept["ops"][0]["values"]["summary"]) == ("lost", "还没发出")
+    assert "take in or dismiss" in server.command("held").out
+    [op] = server.command_json("take-in", str(kept["number"]), "--by", "王督导")["held"]
+    assert server.command("release", op, "--by", "王督导").code == 0
+    assert "还没发出" in [each["values"]["summary"] for each in server.command_json("records", "--kind", "patrol")]
+    refused(server.command("dismiss", str(kept["number"]), "--by", "王督导", "--reason", "不是本人写的"), "taken in")
+
+
 WRONG = (
     (("admin", "user", "show", "W404"), "没有工号为 W404 的人", "Nobody has the staff number W404"),
     (("admin", "user", "add", "", "--name", "张"), "工号不能为空", "The staff number has at least one letter"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from tests.vectors.independent import (
@@ -289,4 +290,47 @@ def _listed(row: Row) -> list[list[bytes]]:
     found = []
     while row.left:
         found.append([row.bytes(16), row.bytes(8)])
+    return found
+
+
+# 20. What a device says of itself, and orders to it.
+
+_ABOUT: dict[str, Callable[[Row], Any]] = {
+    "protocol": lambda row: row.number(),
+    "kinds": lambda row: row.text(),
+    "keys": lambda row: [Row([each]).text() for each in row.items(64)],
+    "weak": lambda row: row.flag(),
+    "free_mb": lambda row: row.number(),
+    "battery": lambda row: row.number(high=100),
+    "scopes": lambda row: [Row([each]).text() for each in row.items(64)],
+    "incarnation": lambda row: row.bytes(8),
+    "order": lambda row: row.number(),
+    "refused_order": lambda row: row.text(),
+}
+
+
+def about(extras: dict[str, Any]) -> dict[str, Any]:
+    said = Row([extras.get("about", {})]).map()
+    need(len(pack(said)) <= 8_192)
+    return {name: _ABOUT.get(name, Row.any)(Row([value])) for name, value in said.items()}
+
+
+def acknowledged(extras: dict[str, Any]) -> dict[str, Any] | None:
+    if "wiped" not in extras:
+        return None
+    row = Row(extras["wiped"])
+    said = {"counter": row.number(1), "incarnation": row.bytes(8), "wall_ms": row.number(high=TIME_MAX)}
+    row.end()
+    return said
+
+
+def orders(directives: list[dict[str, Any]], store: dict[str, Any]) -> list[dict[str, Any]]:
+    found = []
+    for each in directives:
+        if each["name"] not in ("wipe", "keep"):
+            continue
+        names = Row([each["facts"].get("device"), each["facts"].get("incarnation")])
+        is_mine = (names.bytes(16), names.bytes(8)) == (store["device"], store["incarnation"])
+        why = "foreign" if not is_mine else "old" if each["counter"] <= store["order"] else None
+        found.append({"order": each["name"], "counter": each["counter"], "refused": why})
     return found

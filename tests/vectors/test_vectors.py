@@ -35,7 +35,16 @@ from tests.vectors.independent import (
     verify_segment,
     whole,
 )
-from tests.vectors.independent_messages import fingerprint, leaves, message, repair, sums
+from tests.vectors.independent_messages import (
+    about,
+    acknowledged,
+    fingerprint,
+    leaves,
+    message,
+    orders,
+    repair,
+    sums,
+)
 from tools.vectors.files import FILES, FOLDER, regenerated
 
 Parts = dict[str, Any]
@@ -220,6 +229,13 @@ def _envelope(given: Parts, raw: bytes) -> Parts:
     return said
 
 
+def _order(given: Parts, raw: bytes) -> Parts:
+    said = message(unpack(expanded(raw, dictionaries())), given["device"])
+    if said["message"] == 3:
+        return {"about": about(said["extras"]), "wiped": acknowledged(said["extras"])}
+    return {"orders": orders(said["directives"], given)}
+
+
 def dictionaries() -> dict[int, bytes]:
     """Return the dictionaries of the page, whose bytes have the hashes that it names."""
     found = {}
@@ -243,4 +259,5 @@ READERS: dict[str, Callable[[Any, bytes], Any]] = {
     "messages.json": _message,
     "refusals.json": _refusal,
     "envelopes.json": _envelope,
+    "orders.json": _order,
 }

@@ -22,6 +22,7 @@ from gridlog_protocol.ids import (
 )
 from gridlog_protocol.segment import Segment, chain_start
 from gridlog_server.store.contract import (
+    START,
     Commit,
     Logged,
     LogHead,
@@ -153,18 +154,32 @@ class MemoryTransaction:
         return len(self.tables.segments)
 
     async def quarantine(
-        self, device: DeviceId, code: str, body: bytes, *, now_ms: int, bytes_max: int | None = None
+        self,
+        device: DeviceId,
+        code: str,
+        body: bytes,
+        *,
+        now_ms: int,
+        served: Position = START,
+        bytes_max: int | None = None,
     ) -> None:
         """Keep what could not be taken in: once, however often it comes."""
         kept = [each.body for each in self.tables.quarantine if (each.device, each.code) == (device, code)]
         if body in kept or (bytes_max is not None and sum(map(len, kept)) + len(body) > bytes_max):
             return
         number = len(self.tables.quarantine) + 1
-        self.tables.quarantine.append(Quarantined(number, device, now_ms, code, body))
+        self.tables.quarantine.append(Quarantined(number, device, now_ms, code, body, served))
 
-    async def quarantined(self, limit: int) -> list[Quarantined]:
-        """Return what could not be taken in, newest first."""
-        return self.tables.quarantine[::-1][:limit]
+    async def quarantined(
+        self, limit: int, *, device: DeviceId | None = None, is_waiting: bool = False
+    ) -> list[Quarantined]:
+        """Return what could not be taken in, newest first; only of a device, only what nobody has decided about."""
+        found = [
+            each
+            for each in self.tables.quarantine
+            if device in (None, each.device) and (each.outcome is None or not is_waiting)
+        ]
+        return found[::-1][:limit]
 
     async def logged(self, after: Position, limit: int) -> list[Logged]:
         """Return the log entries after a position, in order."""
@@ -220,7 +235,7 @@ class MemoryTransaction:
             "clock_review": sum(each.when.tier is Tier.REVIEW for each in tables.ops.values()),
             "people": len(tables.people),
             "devices": len(tables.devices),
-            "quarantine": len(tables.quarantine),
+            "quarantine": sum(each.outcome is None for each in tables.quarantine),
             "waiting": len(tables.waiting),
         }
 

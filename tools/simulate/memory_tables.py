@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from gridlog_protocol.canonical import pack
 from gridlog_protocol.decisions import Decision
 from gridlog_protocol.ids import DeviceHandle, DeviceId, Incarnation, OpId, Position, RecordId, ScopeId, UserId
+from gridlog_protocol.log_chain import Ruling
 from gridlog_protocol.segment import Segment
 from gridlog_protocol.segment_codec import segment_row
 from gridlog_server.store.contract import (
@@ -18,6 +19,7 @@ from gridlog_server.store.contract import (
     Device,
     LoggedEntry,
     LogHead,
+    Outcome,
     Person,
     Quarantined,
     StoredOp,
@@ -134,6 +136,17 @@ class MemoryReviews:
         """Forget a segment that waited."""
         self._tables.waiting.remove(waiting)
 
+    async def apart(self, number: int) -> Quarantined | None:
+        """Return what is in quarantine under this number."""
+        return next((each for each in self._tables.quarantine if each.number == number), None)
+
+    async def decide_apart(self, number: int, outcome: Outcome, ruling: Ruling) -> None:
+        """Write down what was decided about something in quarantine. It stays there."""
+        self._tables.quarantine[:] = [
+            replace(each, outcome=outcome, ruling=ruling) if each.number == number else each
+            for each in self._tables.quarantine
+        ]
+
 
 def _in_order(waiting: Iterable[WaitingSegment]) -> list[WaitingSegment]:
     def place(each: WaitingSegment) -> tuple[DeviceId, Incarnation, int, bytes]:
@@ -184,6 +197,6 @@ class MemoryRegistry:
         """Write down what an administrator did. It stays for ever."""
         self._tables.acts.append(act)
 
-    async def acts(self, limit: int) -> list[Act]:
-        """Return what administrators did, newest first."""
-        return self._tables.acts[::-1][:limit]
+    async def acts(self, limit: int, *, subject: str | None = None) -> list[Act]:
+        """Return what administrators did, newest first; only to a subject."""
+        return [each for each in self._tables.acts[::-1] if subject in (None, each.subject)][:limit]

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from gridlog_protocol.canonical import Value
-from tools.vectors import basics, bodies, evidence, sealing, states
+from tools.vectors import basics, bodies, evidence, orders, sealing, states
 
 FOLDER = Path(__file__).parents[2] / "protocol" / "vectors"
 
@@ -32,6 +32,7 @@ FILES: dict[str, Maker] = {
     "messages.json": bodies.messages,
     "refusals.json": bodies.refusals,
     "envelopes.json": sealing.envelopes,
+    "orders.json": orders.orders,
 }
 
 

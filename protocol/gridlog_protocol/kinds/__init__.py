@@ -16,7 +16,7 @@ from gridlog_protocol.kinds.model import (
     RequiredWhen,
     Sensitivity,
 )
-from gridlog_protocol.kinds.shipped import shipped_envelope, shipped_kinds
+from gridlog_protocol.kinds.shipped import shipped_envelope, shipped_kinds, shipped_version
 from gridlog_protocol.kinds.validation import (
     Violation,
     check_delta,
@@ -103,4 +103,5 @@ __all__ = [
     "parse_kind",
     "shipped_envelope",
     "shipped_kinds",
+    "shipped_version",
 ]

@@ -19,6 +19,7 @@ from .gaps import Gaps
 from .grids import Grids
 from .importing import Given, Importing
 from .people import People
+from .quarantine import Quarantine
 from .refusing import RefusedError
 from .standing import Standing, Step
 
@@ -38,6 +39,7 @@ class LocalCommands:
         grids: Grids,
         kinds: KindSet,
         backing_up: BackingUp,
+        quarantine: Quarantine,
     ) -> None:
         self._enrolment = enrolment
         self._importing = importing
@@ -47,6 +49,7 @@ class LocalCommands:
         self._standing = standing
         self._grids = grids
         self._backing_up = backing_up
+        self._quarantine = quarantine
         self._kinds = kinds
         self._known: Mapping[str, Callable[..., Awaitable[dict[str, Any]]]] = {
             "enroll": self._enroll,
@@ -59,6 +62,8 @@ class LocalCommands:
             "user_disable": self._user_disable,
             "user_enable": self._user_enable,
             "device": self._device,
+            "take_in": self._take_in,
+            "dismiss": self._dismiss,
             "import_grids": self._import_grids,
             "confirm": self._confirm,
             "backup": self._backup,
@@ -113,6 +118,20 @@ class LocalCommands:
     async def _device(self, operator: str, device: str, step: str, reason: str) -> dict[str, Any]:
         changed = await self._standing.change(device, Step(step), by=operator, reason=reason)
         return {"device": shown(changed.id), "model": changed.model, "status": changed.status}
+
+    async def _take_in(self, _operator: str, number: int, by: str, reason: str) -> dict[str, Any]:
+        taken = await self._quarantine.take_in(number, by=by, reason=reason)
+        held = [name_of(each) for each in taken.held]
+        return {
+            "numbers": [*taken.numbers],
+            "held": held,
+            "known": taken.known,
+            "behind_gap": taken.behind_gap,
+        }
+
+    async def _dismiss(self, _operator: str, number: int, by: str, reason: str) -> dict[str, Any]:
+        item = await self._quarantine.dismiss(number, by=by, reason=reason)
+        return {"number": item.number, "device": shown(item.device)}
 
     async def _confirm(self, operator: str, devices: list[str]) -> dict[str, Any]:
         return {"devices": [shown(each.id) for each in await self._standing.confirm(devices, by=operator)]}

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
 
 from gridlog_protocol import decisions
+from gridlog_protocol.about import ABOUT, read_about
 from gridlog_protocol.canonical import Value
 from gridlog_protocol.clock import Stamp
 from gridlog_protocol.codec import encode
@@ -29,6 +30,7 @@ from gridlog_protocol.messages import (
     SyncResponse,
     cursor_token,
 )
+from gridlog_protocol.orders import directive_of
 from gridlog_protocol.receipts import Receipt, sign_receipt
 from gridlog_protocol.repair import EXTRA, Bodies, Overview, RepairQuestion, answer_row, read_answer, read_question
 from gridlog_protocol.salvage import SALVAGE, Salvage, read_salvage
@@ -36,13 +38,14 @@ from gridlog_server.store.contract import Device, LogHead, Store, Transaction
 from gridlog_sync.admission import Author
 
 from .acknowledging import acknowledged
-from .calling import Caller, check_standing, keep_apart, known_caller, sync_request
+from .calling import Caller, check_standing, known_caller, sync_request
 from .contact import note_contact
 from .keys import ServerKeys
 from .pulling import Lanes, Pulled, pull
 from .pushing import Pushed, push
 from .repairing import repair
 from .salvaging import keep_salvaged
+from .turning_away import turned_away, withdrawal
 
 _CONTACT_EVERY_MS = 60_000
 _SALVAGE_PURPOSE = b"gridlog v1 salvage salts"
@@ -105,9 +108,9 @@ class Exchange:
             response: SyncResponse | Refused = answer
             told = _told_of(caller, request, answer)
         except ProtocolError as refusal:
-            if refusal.code == "revoked":
-                await keep_apart(self._store, header, opened.body, now_ms=self._now_ms())
             response, told = Refused(refusal.code, refusal.detail), Told(caller.device.handle, refusal.code)
+            if refusal.code == "revoked":
+                response = await turned_away(self._store, header, opened.body, refusal, now_ms=self._now_ms())
         self._told(told)
         return seal(
             encode(response),
@@ -127,6 +130,7 @@ class Exchange:
         # Before anything is stored: a refusal says that nothing was.
         lanes = Lanes(self._urgent, urgent_of(request.extras), room_of(request.extras))
         question = read_question(request.extras[EXTRA]) if EXTRA in request.extras else None
+        about = read_about(request.extras)
         again, salvaged = read_again(request.extras), read_salvage(request.extras)
         since = await self._since(request)
         if since is None:
@@ -158,7 +162,8 @@ class Exchange:
             extras[SALVAGE] = len(salvaged)
         if not since.position and len(self._store.tenancy.epochs) > 1:
             extras[EPOCHS] = epoch_rows(self._store.tenancy.epochs)
-        return replace(self._response(request, pulled, pushed, receipt, now_ms), extras=extras)
+        directives = tuple(map(directive_of, withdrawal(caller.device, about)))
+        return replace(self._response(request, pulled, pushed, receipt, now_ms), directives=directives, extras=extras)
 
     async def _since(self, request: SyncRequest) -> LogHead | None:
         """Return the log entry behind the cursor, None if the cursor is of another epoch.
@@ -215,7 +220,8 @@ class Exchange:
         body: bytes,
         now_ms: int,
     ) -> Pushed | None:
-        if not request.segments and request.status is None and not _is_stale(caller.device, now_ms):
+        says_something = request.segments or request.status is not None or ABOUT in request.extras
+        if not says_something and not _is_stale(caller.device, now_ms):
             return None
 
         async def work(transaction: Transaction) -> Pushed | None:

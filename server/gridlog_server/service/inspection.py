@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from gridlog_protocol.canonical import Value, unpack
 from gridlog_protocol.codec import decode
 from gridlog_protocol.errors import ProtocolError
-from gridlog_protocol.ids import Position, RecordId, ScopeId, UserId, shown
+from gridlog_protocol.ids import DeviceId, Position, RecordId, ScopeId, UserId, shown
 from gridlog_protocol.kinds import KindSet
 from gridlog_protocol.messages import SyncRequest
 from gridlog_protocol.ops import Op
@@ -28,8 +28,9 @@ from gridlog_server.store.contract import (
 from gridlog_sync.clocks import Tier
 from gridlog_sync.view import Conflict, conflicts_of, values_of
 
+from .device_filter import DeviceFilter
 from .people import ACTIVE, GRID, GRIDS_MAX, the_person
-from .standing import REVOKED, the_device
+from .standing import AT_AN_END, the_device
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ class DeviceLine:
 
 @dataclass(frozen=True, slots=True)
 class PersonLine:
-    """One person as a list shows him; `devices` counts those that are not revoked."""
+    """One person as a list shows him; `devices` counts those that he may still work with."""
 
     person: Person
     devices: int
@@ -127,8 +128,8 @@ class Inspection:
         async with self._store.reading() as snapshot:
             return await snapshot.reviews.gaps(limit)
 
-    async def devices(self, *, status: str | None = None) -> list[DeviceLine]:
-        """Return all devices, or those of a status, in the order of enrolment."""
+    async def devices(self, wanted: DeviceFilter | None = None, *, status: str | None = None) -> list[DeviceLine]:
+        """Return all devices, or those of a status, or those that are wanted, in the order of enrolment."""
         async with self._store.reading() as snapshot:
             devices = await snapshot.registry.devices()
             people = {each.id: each for each in await snapshot.registry.people()}
@@ -136,7 +137,7 @@ class Inspection:
         return [
             DeviceLine(each, people[each.person].name, held.get(each.id, 0), people[each.person].staff_no)
             for each in devices
-            if status in (None, each.status)
+            if status in (None, each.status) and (wanted is None or wanted.takes(each))
         ]
 
     async def device(self, name: str) -> DeviceLine:
@@ -145,11 +146,18 @@ class Inspection:
         wanted = the_device(name, [each.device for each in lines])
         return next(each for each in lines if each.device.id == wanted.id)
 
+    async def acts_on_device(self, device: DeviceId, limit: int = 50) -> list[Act]:
+        """Return what was done to a device, or by itself, newest first."""
+        async with self._store.reading() as snapshot:
+            return await snapshot.registry.acts(limit, subject=device.hex())
+
     async def people(self, *, status: str | None = None) -> list[PersonLine]:
         """Return everybody, or those of a status, by staff number."""
         async with self._store.reading() as snapshot:
             people = await snapshot.registry.people()
-            holders = Counter(each.person for each in await snapshot.registry.devices() if each.status != REVOKED)
+            holders = Counter(
+                each.person for each in await snapshot.registry.devices() if each.status not in AT_AN_END
+            )
         return [PersonLine(each, holders[each.id]) for each in people if status in (None, each.status)]
 
     async def person(self, staff_no: str) -> tuple[PersonLine, list[DeviceLine]]:
@@ -157,7 +165,7 @@ class Inspection:
         async with self._store.reading() as snapshot:
             wanted = await the_person(snapshot, staff_no)
         own = [each for each in await self.devices() if each.device.person == wanted.id]
-        return PersonLine(wanted, sum(each.device.status != REVOKED for each in own)), own
+        return PersonLine(wanted, sum(each.device.status not in AT_AN_END for each in own)), own
 
     async def grids(self, *, limit: int = GRIDS_MAX) -> list[GridLine]:
         """Return the grids that were imported, by code, with the staff numbers of those who work in them."""
@@ -185,10 +193,17 @@ class Inspection:
         async with self._store.reading() as snapshot:
             return await snapshot.registry.acts(limit)
 
-    async def quarantined(self, limit: int = 50) -> list[QuarantineLine]:
-        """Return what could not be taken in, newest first, with the ops in it as far as they can be read."""
+    async def quarantined(
+        self, limit: int = 50, *, device: str | None = None, is_waiting: bool = False
+    ) -> list[QuarantineLine]:
+        """Return what could not be taken in, newest first, with the ops in it as far as they can be read.
+
+        Only of a device, named by the beginning of its id in hex; only what nobody has decided about. Raises
+        RefusedError if no device is named so, or several.
+        """
         async with self._store.reading() as snapshot:
-            found = await snapshot.quarantined(limit)
+            named = None if device is None else the_device(device, await snapshot.registry.devices()).id
+            found = await snapshot.quarantined(limit, device=named, is_waiting=is_waiting)
         return [QuarantineLine(each, ops_in(each)) for each in found]
 
     async def names(self) -> dict[UserId, str]:

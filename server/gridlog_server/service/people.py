@@ -16,7 +16,7 @@ from gridlog_server.store.contract import Act, Person, Store, Transaction
 from gridlog_sync.view import values_of
 
 from .refusing import RefusedError, checked_reason
-from .standing import REVOKED
+from .standing import AT_AN_END
 
 NAME_BYTES_MAX = 256
 GRID = "grid"
@@ -138,7 +138,7 @@ async def check_grids_exist(transaction: Transaction, grids: Collection[ScopeId]
 async def check_reassignable(transaction: Transaction, person: Person, grids: frozenset[ScopeId]) -> None:
     """Make sure that no device in use would hear nothing of a change of grids. Raises RefusedError."""
     if person.scopes != grids and any(
-        each.person == person.id and each.status != REVOKED for each in await transaction.registry.devices()
+        each.person == person.id and each.status not in AT_AN_END for each in await transaction.registry.devices()
     ):
         raise RefusedError(
             "这个人已有终端，还不能更换网格：请写原来的网格，或先作废旧终端。",

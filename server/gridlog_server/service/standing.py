@@ -1,12 +1,15 @@
-"""Whether a device may synchronise: suspend it, let it go on, or revoke it because it is lost.
+"""Whether a device may synchronise: the life of a device, from its enrolment to the end.
 
-              suspend                revoke
-     active ----------> suspended ----------> revoked        `revoke` works from both; nothing leads back from it
-            <----------
-              resume
+                    suspend                     lost, wipe              its acknowledgement
+        active <--------------> suspended ------------------> lost ---------------------------> wiped
+           ^        resume                                    |  |
+           +---------------------- found ---------------------+  +-- wipe: ordered again
 
-The rule it keeps: a suspended device is turned away and keeps all that it wrote. A revoked one never comes back; what
-it still sends is kept in quarantine, and nothing of it takes effect.
+    `lost` and `wipe` apply to an active device, too; `revoke` leads from all of these to revoked, and nothing back.
+
+The rules it keeps: a suspended device is turned away and keeps all that it wrote. A lost one gets the order to wipe
+its store, and nothing else; what it still sends is kept in quarantine. Each order, and its withdrawal, has a counter
+above all those before it, so that none can be played again.
 """
 
 from __future__ import annotations
@@ -15,12 +18,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from enum import StrEnum
 
+from gridlog_protocol.orders import Acknowledged
 from gridlog_protocol.texts import Text
 from gridlog_server.store.contract import Act, Device, Store, Transaction
 
 from .refusing import RefusedError, checked_reason
 
-ACTIVE, SUSPENDED, REVOKED = "active", "suspended", "revoked"
+ACTIVE, SUSPENDED, LOST, WIPED, REVOKED = "active", "suspended", "lost", "wiped", "revoked"
+AT_AN_END = frozenset({WIPED, REVOKED})
+"""Nobody works with such a device any more."""
 _NAME_DIGITS_MIN = 4
 
 
@@ -29,19 +35,40 @@ class Step(StrEnum):
 
     SUSPEND = "suspend"
     RESUME = "resume"
+    LOST = "lost"
+    WIPE = "wipe"
+    FOUND = "found"
     REVOKE = "revoke"
 
 
 _STEPS = {
     (ACTIVE, Step.SUSPEND): SUSPENDED,
     (SUSPENDED, Step.RESUME): ACTIVE,
+    (ACTIVE, Step.LOST): LOST,
+    (SUSPENDED, Step.LOST): LOST,
+    (ACTIVE, Step.WIPE): LOST,
+    (SUSPENDED, Step.WIPE): LOST,
+    (LOST, Step.WIPE): LOST,
+    (LOST, Step.FOUND): ACTIVE,
     (ACTIVE, Step.REVOKE): REVOKED,
     (SUSPENDED, Step.REVOKE): REVOKED,
+    (LOST, Step.REVOKE): REVOKED,
+    (WIPED, Step.REVOKE): REVOKED,
 }
-_WORDS = {Step.SUSPEND: "停用", Step.RESUME: "恢复", Step.REVOKE: "作废"}
-_STATES = {
+_WANT_REASON = frozenset({Step.LOST, Step.WIPE, Step.FOUND})
+_WORDS = {
+    Step.SUSPEND: "停用",
+    Step.RESUME: "恢复",
+    Step.LOST: "挂失",
+    Step.WIPE: "清除",
+    Step.FOUND: "解除挂失",
+    Step.REVOKE: "作废",
+}
+STATES = {
     ACTIVE: Text("在用", "active"),
     SUSPENDED: Text("已停用", "suspended"),
+    LOST: Text("已挂失", "lost"),
+    WIPED: Text("已清除，须重新登记", "wiped for ever"),
     REVOKED: Text("已作废，不能恢复", "revoked for ever"),
 }
 
@@ -75,13 +102,48 @@ class Standing:
         after = _STEPS.get((device.status, step))
         if after is None:
             raise RefusedError(
-                f"终端{_STATES[device.status].zh}，不能再{_WORDS[step]}。",
-                f"The device is {_STATES[device.status].en}: {step.value} does not apply.",
+                f"终端{STATES[device.status].zh}，不能再{_WORDS[step]}。",
+                f"The device is {STATES[device.status].en}: {step.value} does not apply.",
             )
-        changed = replace(device, status=after)
+        checked_reason(reason, is_wanted=step in _WANT_REASON)
+        changed = _ordered(replace(device, status=after), step, self._now_ms())
         await transaction.registry.put_device(changed)
         await transaction.registry.note(Act(self._now_ms(), by, f"device.{step.value}", device.id.hex(), reason))
         return changed
+
+
+async def note_wiped(transaction: Transaction, device: Device, said: Acknowledged, *, now_ms: int) -> Device:
+    """Write down a device's word that it is wiped, and return it as it is now. Nothing happens if that is known.
+
+    It is taken whatever the device's state: an order that was withdrawn meanwhile was carried out all the same.
+    """
+    if device.wiped_ms is not None:
+        return device
+    status = REVOKED if device.status == REVOKED else WIPED
+    order = max(device.order, said.counter)
+    wiped = replace(device, status=status, order=order, wiped_ms=now_ms, wipe_ordered_ms=None)
+    await transaction.registry.put_device(wiped)
+    detail = f"order {said.counter}, store {said.incarnation.hex()[:8]}, at {said.wall_ms} by its clock"
+    await transaction.registry.note(Act(now_ms, by_itself(device), "device.wiped", device.id.hex(), detail))
+    return wiped
+
+
+def by_itself(device: Device) -> str:
+    """Return how an act names the device that did it."""
+    return f"device {device.id.hex()[:8]}"
+
+
+def _ordered(device: Device, step: Step, now_ms: int) -> Device:
+    """Return a device with the order that a step gives or withdraws."""
+    match step:
+        case Step.LOST | Step.WIPE:
+            return replace(device, order=device.order + 1, wipe_ordered_ms=now_ms, order_fetched_ms=None)
+        case Step.FOUND:
+            return replace(device, order=device.order + 1, wipe_ordered_ms=None, order_fetched_ms=None)
+        case Step.REVOKE:
+            return replace(device, wipe_ordered_ms=None)
+        case _:
+            return device
 
 
 def the_device(name: str, devices: Sequence[Device]) -> Device:

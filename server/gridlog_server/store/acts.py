@@ -24,7 +24,7 @@ def act_of_person(person: Person) -> dict[str, Any]:
 
 
 def act_of_device(device: Device) -> dict[str, Any]:
-    """Return what to note of a device: who it is, and whether it may speak. What it reports is not noted."""
+    """Return what to note of a device: who it is, whether it may speak, what it was ordered. Not what it reports."""
     return {
         "act": "device",
         "id": device.id.hex(),
@@ -36,6 +36,10 @@ def act_of_device(device: Device) -> dict[str, Any]:
         "app": device.app,
         "status": device.status,
         "enrolled_ms": device.enrolled_ms,
+        # Left out of most: a device that nobody ever ordered anything is noted as it always was.
+        **({"order": device.order} if device.order else {}),
+        **({"wipe_ordered_ms": device.wipe_ordered_ms} if device.wipe_ordered_ms is not None else {}),
+        **({"wiped_ms": device.wiped_ms} if device.wiped_ms is not None else {}),
     }
 
 
@@ -63,7 +67,7 @@ async def play(transaction: Transaction, acts: Iterable[Mapping[str, Any]]) -> i
             case "device":
                 device = _device(act)
                 before = known.get(device.id)
-                known[device.id] = replace(before, status=device.status) if before else device
+                known[device.id] = _brought_up(before, device) if before else device
                 await registry.put_device(known[device.id])
             case "code":
                 await registry.put_code(_code(act))
@@ -71,6 +75,17 @@ async def play(transaction: Transaction, acts: Iterable[Mapping[str, Any]]) -> i
                 continue
         played += 1
     return played
+
+
+def _brought_up(before: Device, noted: Device) -> Device:
+    """Let a device be as it was noted: an order that was given is given, and its counter never falls."""
+    return replace(
+        before,
+        status=noted.status,
+        order=max(before.order, noted.order),
+        wipe_ordered_ms=noted.wipe_ordered_ms,
+        wiped_ms=noted.wiped_ms,
+    )
 
 
 def _person(act: Mapping[str, Any]) -> Person:
@@ -91,6 +106,9 @@ def _device(act: Mapping[str, Any]) -> Device:
         0,
         act["enrolled_ms"],
         act["enrolled_ms"],
+        order=act.get("order", 0),
+        wipe_ordered_ms=act.get("wipe_ordered_ms"),
+        wiped_ms=act.get("wiped_ms"),
     )
 
 

@@ -29,12 +29,16 @@ from gridlog_sync.changes import Touch
 from gridlog_sync.clocks import Estimate, Tier
 from gridlog_sync.digest import SetDigest
 
+from .quarantine import Outcome, Quarantined
 from .registry import Act, Code, Device, Person, Registry
 from .stored_record import StoredRecord
 
 # What belongs to the contract and stands in a file of its own.
-__all__ = ["Act", "Code", "Device", "Person", "Registry", "StoredRecord"]
+__all__ = ["Act", "Code", "Device", "Outcome", "Person", "Quarantined", "Registry", "StoredRecord"]
 from .tenancy import Tenancy
+
+START = Position(0)
+"""Before everything."""
 
 
 class StoreUnavailableError(Exception):
@@ -132,17 +136,6 @@ class Logged:
     ruling: Ruling | None
 
 
-@dataclass(frozen=True, slots=True)
-class Quarantined:
-    """Something that could not be taken in. `body` is a segment as a row of the wire, or a whole request."""
-
-    number: int
-    device: DeviceId
-    received_ms: int
-    code: str
-    body: bytes
-
-
 class Ledger(Protocol):
     """Ops, log, records and digests. All lists come in the order of positions or ids, as named."""
 
@@ -200,7 +193,7 @@ class Ledger(Protocol):
 
 
 class Reviews(Protocol):
-    """Held ops, what was decided about them, and segments that wait behind a gap."""
+    """Held ops, what was decided about them and about the quarantine, and segments that wait behind a gap."""
 
     async def waiting(self, limit: int, *, device: DeviceId | None = None, code: str | None = None) -> list[StoredOp]:
         """Return held ops that nobody has decided about, newest first; only of a device, only for a reason."""
@@ -239,6 +232,14 @@ class Reviews(Protocol):
         """Keep a segment until the gap before it closes: once, and unless more would wait than these bounds."""
         ...
 
+    async def apart(self, number: int) -> Quarantined | None:
+        """Return what is in quarantine under this number."""
+        ...
+
+    async def decide_apart(self, number: int, outcome: Outcome, ruling: Ruling) -> None:
+        """Write down what was decided about something in quarantine. It stays there."""
+        ...
+
     async def wait_no_longer(self, waiting: WaitingSegment) -> None:
         """Forget a segment that waited."""
         ...
@@ -267,16 +268,27 @@ class Transaction(Protocol):
         ...
 
     async def quarantine(
-        self, device: DeviceId, code: str, body: bytes, *, now_ms: int, bytes_max: int | None = None
+        self,
+        device: DeviceId,
+        code: str,
+        body: bytes,
+        *,
+        now_ms: int,
+        served: Position = START,
+        bytes_max: int | None = None,
     ) -> None:
         """Keep what could not be taken in: once, however often it comes.
+
+        `served` is the position that its device stood at.
 
         With `bytes_max`: unless the device would then have more than so much here for this reason.
         """
         ...
 
-    async def quarantined(self, limit: int) -> list[Quarantined]:
-        """Return what could not be taken in, newest first."""
+    async def quarantined(
+        self, limit: int, *, device: DeviceId | None = None, is_waiting: bool = False
+    ) -> list[Quarantined]:
+        """Return what could not be taken in, newest first; only of a device, only what nobody has decided about."""
         ...
 
     async def logged(self, after: Position, limit: int) -> list[Logged]:

@@ -26,6 +26,8 @@ class Device:
     """An enrolled device and its holder.
 
     `clock_ahead_ms` is how far its clock was ahead of ours when it last said so (negative: behind); None if never.
+    `report` and `about` are its own words, the newest of each. `order` is the highest counter of an order to it; one
+    stands, to wipe its store, while `wipe_ordered_ms` is not None. All times are Unix ms by our clock.
     """
 
     id: DeviceId
@@ -41,6 +43,11 @@ class Device:
     contact_ms: int
     report: Mapping[str, Value] = field(default_factory=dict)
     clock_ahead_ms: int | None = None
+    about: Mapping[str, Value] = field(default_factory=dict)
+    order: int = 0
+    wipe_ordered_ms: int | None = None
+    order_fetched_ms: int | None = None
+    wiped_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +111,6 @@ class Registry(Protocol):
         """Write down what an administrator did. It stays for ever."""
         ...
 
-    async def acts(self, limit: int) -> list[Act]:
-        """Return what administrators did, newest first."""
+    async def acts(self, limit: int, *, subject: str | None = None) -> list[Act]:
+        """Return what administrators did, newest first; only to a subject."""
         ...

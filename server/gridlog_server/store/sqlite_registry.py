@@ -14,7 +14,13 @@ from .registry import Act, Code, Device, Person
 from .sqlite_brief import Statements
 
 _DEVICE_FACTS = ("signing_key", "exchange_key", "model", "app", "status", "counter", "enrolled_ms", "contact_ms")
-_DEVICE_COLUMNS = ", ".join(("id", "handle", "person", *_DEVICE_FACTS, "report", "clock_ahead_ms"))
+_LIFE = ("clock_ahead_ms", "order_counter", "wipe_ordered_ms", "order_fetched_ms", "wiped_ms")
+_ALL_DEVICE_COLUMNS = ("id", "handle", "person", *_DEVICE_FACTS, "report", "about", *_LIFE)
+_DEVICE_COLUMNS = ", ".join(_ALL_DEVICE_COLUMNS)
+_PUT_DEVICE = (
+    f"INSERT INTO device ({_DEVICE_COLUMNS}) VALUES ({', '.join('?' * len(_ALL_DEVICE_COLUMNS))})"
+    " ON CONFLICT DO UPDATE SET " + ", ".join(f"{each} = excluded.{each}" for each in _ALL_DEVICE_COLUMNS[1:])
+)
 _PERSON_COLUMNS = (
     "id, staff_no, name, status, (SELECT json_group_array(scope) FROM assignment WHERE assignment.person = person.id)"
 )
@@ -47,26 +53,19 @@ class SqliteRegistry:
         if self._noted.get(device.id) != act:
             self.for_control.append(act)
         await self._connection.execute(
-            f"INSERT INTO device ({_DEVICE_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-            " ON CONFLICT DO UPDATE SET handle = excluded.handle, person = excluded.person,"
-            " signing_key = excluded.signing_key, exchange_key = excluded.exchange_key, model = excluded.model,"
-            " app = excluded.app, status = excluded.status, counter = excluded.counter,"
-            " enrolled_ms = excluded.enrolled_ms, contact_ms = excluded.contact_ms, report = excluded.report,"
-            " clock_ahead_ms = excluded.clock_ahead_ms",
+            _PUT_DEVICE,
             (
                 device.id,
                 device.handle,
                 device.person,
-                device.signing_key,
-                device.exchange_key,
-                device.model,
-                device.app,
-                device.status,
-                device.counter,
-                device.enrolled_ms,
-                device.contact_ms,
+                *(getattr(device, each) for each in _DEVICE_FACTS),
                 pack(dict(device.report)),
+                pack(dict(device.about)),
                 device.clock_ahead_ms,
+                device.order,
+                device.wipe_ordered_ms,
+                device.order_fetched_ms,
+                device.wiped_ms,
             ),
         )
 
@@ -114,9 +113,14 @@ class SqliteRegistry:
             (act.at_ms, act.by, act.what, act.subject, act.detail),
         )
 
-    async def acts(self, limit: int) -> list[Act]:
-        """Return what administrators did, newest first."""
-        rows = await self._all("SELECT at_ms, by, what, subject, detail FROM act ORDER BY id DESC LIMIT ?", limit)
+    async def acts(self, limit: int, *, subject: str | None = None) -> list[Act]:
+        """Return what administrators did, newest first; only to a subject."""
+        rows = await self._all(
+            "SELECT at_ms, by, what, subject, detail FROM act WHERE ?1 IS NULL OR subject = ?1"
+            " ORDER BY id DESC LIMIT ?2",
+            subject,
+            limit,
+        )
         return [Act(*row) for row in rows]
 
     async def _all(self, sql: str, *values: Any) -> Any:
@@ -124,15 +128,21 @@ class SqliteRegistry:
 
 
 def _device(row: Any) -> Device:
-    report = unpack(row[11])
+    report, about = unpack(row[11]), unpack(row[12])
     facts: dict[str, Any] = dict(zip(_DEVICE_FACTS, row[3:11], strict=True))
+    ahead_ms, order, ordered_ms, fetched_ms, wiped_ms = row[13:]
     return Device(
         DeviceId(row[0]),
         DeviceHandle(row[1]),
         UserId(row[2]),
         **facts,
         report=report if isinstance(report, dict) else {},
-        clock_ahead_ms=row[12],
+        clock_ahead_ms=ahead_ms,
+        about=about if isinstance(about, dict) else {},
+        order=order,
+        wipe_ordered_ms=ordered_ms,
+        order_fetched_ms=fetched_ms,
+        wiped_ms=wiped_ms,
     )
 
 

@@ -12,7 +12,7 @@ from gridlog_protocol.ids import DeviceId, Incarnation, OpId, Position
 from gridlog_protocol.log_chain import Ruling
 from gridlog_protocol.segment_codec import read_segment, segment_row
 
-from .contract import StoredOp, WaitingSegment
+from .contract import Outcome, Quarantined, StoredOp, WaitingSegment
 from .sqlite_brief import Statements
 from .sqlite_ledger import OP_COLUMNS, stored_op
 
@@ -22,6 +22,7 @@ _DECISIONS = (
     " WHERE verdict <> 'gap_closed' AND device = ?"
 )
 
+_APART = "SELECT id, device, received_ms, code, body, served, verdict, decided_by, decided_ms, reason FROM quarantine"
 _WAITING = "SELECT device, body, served, received_ms FROM waiting"
 
 
@@ -124,6 +125,29 @@ class SqliteReviews:
             (waiting.device, segment.incarnation, segment.first_seq, segment.signature),
         )
 
+    async def quarantined(
+        self, limit: int, *, device: DeviceId | None = None, is_waiting: bool = False
+    ) -> list[Quarantined]:
+        """Return what could not be taken in, newest first; only of a device, only what nobody has decided about."""
+        rows = await self._all(
+            f"{_APART} WHERE (?1 IS NULL OR device = ?1) AND (NOT ?2 OR verdict IS NULL) ORDER BY id DESC LIMIT ?3",
+            device,
+            is_waiting,
+            limit,
+        )
+        return [_quarantined(row) for row in rows]
+
+    async def apart(self, number: int) -> Quarantined | None:
+        """Return what is in quarantine under this number."""
+        return next((_quarantined(row) for row in await self._all(f"{_APART} WHERE id = ?", number)), None)
+
+    async def decide_apart(self, number: int, outcome: Outcome, ruling: Ruling) -> None:
+        """Write down what was decided about something in quarantine. It stays there."""
+        await self._connection.execute(
+            "UPDATE quarantine SET verdict = ?, decided_by = ?, decided_ms = ?, reason = ? WHERE id = ?",
+            (outcome.value, ruling.by, ruling.at_ms, ruling.reason, number),
+        )
+
     async def _all(self, sql: str, *values: Any) -> Iterable[Any]:
         return await self._connection.execute_fetchall(sql, values)
 
@@ -133,6 +157,13 @@ def _waiting(row: Any) -> WaitingSegment:
     return WaitingSegment(
         DeviceId(device), read_segment(unpack(body), DeviceId(device)), Position(served), received_ms
     )
+
+
+def _quarantined(row: Any) -> Quarantined:
+    number, device, received_ms, code, body, served, verdict, by, at_ms, reason = row
+    outcome = None if verdict is None else Outcome(verdict)
+    ruling = None if verdict is None else Ruling(by, at_ms, reason, Position(0))
+    return Quarantined(number, DeviceId(device), received_ms, code, body, Position(served), outcome, ruling)
 
 
 def _decision(row: Any) -> Decision:

@@ -10,7 +10,7 @@ from gridlog_protocol.segment import Segment
 from gridlog_server.control import ControlAct
 from gridlog_sync.clocks import Tier
 
-from .contract import Logged, Quarantined, StoredRecord
+from .contract import START, Logged, Quarantined, StoredRecord
 from .sqlite_audit import SqliteAudit
 from .sqlite_brief import Statements
 from .sqlite_ledger import SqliteLedger
@@ -53,24 +53,30 @@ class SqliteTransaction:
         return int(cursor.lastrowid)
 
     async def quarantine(
-        self, device: DeviceId, code: str, body: bytes, *, now_ms: int, bytes_max: int | None = None
+        self,
+        device: DeviceId,
+        code: str,
+        body: bytes,
+        *,
+        now_ms: int,
+        served: Position = START,
+        bytes_max: int | None = None,
     ) -> None:
         """Keep what could not be taken in: once, however often it comes."""
         # Anybody who heard a refused request can send it again: that must not fill the disk.
         await self._connection.execute(
-            "INSERT INTO quarantine (device, received_ms, code, body) SELECT ?1, ?2, ?3, ?4 WHERE NOT EXISTS"
-            " (SELECT 1 FROM quarantine WHERE device = ?1 AND code = ?3 AND body = ?4)"
+            "INSERT INTO quarantine (device, received_ms, code, body, served) SELECT ?1, ?2, ?3, ?4, ?6"
+            " WHERE NOT EXISTS (SELECT 1 FROM quarantine WHERE device = ?1 AND code = ?3 AND body = ?4)"
             " AND (?5 IS NULL OR length(?4) + (SELECT coalesce(sum(length(body)), 0) FROM quarantine"
             " WHERE device = ?1 AND code = ?3) <= ?5)",
-            (device, now_ms, code, body, bytes_max),
+            (device, now_ms, code, body, bytes_max, served),
         )
 
-    async def quarantined(self, limit: int) -> list[Quarantined]:
-        """Return what could not be taken in, newest first."""
-        rows = await self._connection.execute_fetchall(
-            "SELECT id, device, received_ms, code, body FROM quarantine ORDER BY id DESC LIMIT ?", (limit,)
-        )
-        return [Quarantined(number, DeviceId(device), *rest) for number, device, *rest in rows]
+    async def quarantined(
+        self, limit: int, *, device: DeviceId | None = None, is_waiting: bool = False
+    ) -> list[Quarantined]:
+        """Return what could not be taken in, newest first; only of a device, only what nobody has decided about."""
+        return await self.reviews.quarantined(limit, device=device, is_waiting=is_waiting)
 
     async def logged(self, after: Position, limit: int) -> list[Logged]:
         """Return the log entries after a position, in order."""
@@ -103,7 +109,7 @@ class SqliteTransaction:
             "clock_review": "op WHERE tier > 0 AND tier = 2",
             "people": "person",
             "devices": "device",
-            "quarantine": "quarantine",
+            "quarantine": "quarantine WHERE verdict IS NULL",
             "waiting": "waiting",
         }
         counts = ", ".join(f"(SELECT count(*) FROM {each})" for each in wanted.values())

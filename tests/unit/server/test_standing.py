@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from gridlog_protocol.messages import Refused
-from gridlog_server.service import calling
+from gridlog_server.service import turning_away
 from gridlog_server.service.refusing import RefusedError
 from gridlog_server.service.standing import Step
 from tests.unit.server.building import Handset, Server, put
@@ -98,7 +98,7 @@ async def test_a_device_revoked_while_it_pushes_gets_everything_in_or_everything
 
 
 async def test_a_revoked_device_cannot_fill_the_disk(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(calling, "_QUARANTINE_BYTES_MAX", 2000)
+    monkeypatch.setattr(turning_away, "_QUARANTINE_BYTES_MAX", 2000)
     handset = await server.enrolled("W1")
     await server.revoke(handset)
     for number in range(30):
