@@ -14,6 +14,7 @@ from gridlog_protocol.kinds import KindSet, shipped_kinds
 
 from .control import ControlJournal
 from .keyfile import read_keys, read_recovery_key, write_keys
+from .service.accounts import Accounts
 from .service.backing_up import BackingUp
 from .service.checking import Checked, check
 from .service.commands import LocalCommands
@@ -55,6 +56,7 @@ class Services:
     commands: LocalCommands
     readiness: Readiness
     live: Live
+    accounts: Accounts
 
 
 def now_ms() -> int:
@@ -120,6 +122,7 @@ async def services(
         people, standing = People(store, kinds, now_ms=now_ms, entropy=os.urandom), Standing(store, now_ms=now_ms)
         grids = Grids(store, importing, kinds, now_ms=now_ms, entropy=os.urandom)
         deciding, gaps = Deciding(store, kinds, now_ms=now_ms), Gaps(store, kinds, now_ms=now_ms)
+        accounts = Accounts(store, kinds, now_ms=now_ms, entropy=os.urandom)
         yield Services(
             store,
             keys,
@@ -138,9 +141,11 @@ async def services(
                 kinds=kinds,
                 backing_up=backing_up,
                 quarantine=Quarantine(store, kinds, now_ms=now_ms),
+                accounts=accounts,
             ),
             Readiness(store),
             Live(store, keys),
+            accounts,
         )
     finally:
         await store.close()

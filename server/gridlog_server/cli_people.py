@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from . import listing_clocks, listing_people
+from . import cli_accounts, listing_clocks, listing_people
 from .cli_base import (
     DEFAULT_DATA,
     LANGUAGE,
@@ -88,6 +88,15 @@ def user_disable(staff_no: StaffNo, reason: Reason = "", data: Data = DEFAULT_DA
 def user_enable(staff_no: StaffNo, reason: Reason = "", data: Data = DEFAULT_DATA, as_json: AsJson = False) -> None:
     """Enable."""
     _say_person(order(data, "user_enable", {"staff_no": staff_no, "reason": reason}), as_json=as_json)
+
+
+user.command("password", help=say("设置密码；他的登录都会结束。", "Set a password; ends all sessions."))(
+    cli_accounts.password
+)
+user.command("grant", help=say("让一个人只有这些角色。", "Let somebody have these roles and no others."))(
+    cli_accounts.grant
+)
+user.command("sign-out", help=say("结束一个人的全部登录。", "End all sessions of somebody."))(cli_accounts.sign_out)
 
 
 @grid.command("list", help=say("已导入的网格和负责人。", "The grids that were imported, and who works in them."))

@@ -13,7 +13,9 @@ from gridlog_protocol.texts import Language, Text
 
 from .listing import moment, table_of
 from .listing_clocks import devices_table
+from .service.accounts import roles_of
 from .service.inspection import DeviceLine, GridLine, PersonLine
+from .service.permitting import ROLE_LABELS, Role
 from .store.contract import Act
 
 _STATES = {
@@ -24,11 +26,14 @@ _STATES = {
 
 def people_table(lines: Sequence[PersonLine], language: Language) -> RenderableType:
     """Return the table of `admin user list`."""
-    table = table_of(language, "工号|Staff no.", "姓名|Name", "状态|Status", "终端|Devices", "网格|Grids")
+    table = table_of(
+        language, "工号|Staff no.", "姓名|Name", "状态|Status", "终端|Devices", "网格|Grids", "角色|Roles"
+    )
     for line in lines:
         person = line.person
         name = escape(visible(person.name)), state(person.status, language)
-        table.add_row(escape(visible(person.staff_no)), *name, str(line.devices), "、".join(sorted(person.scopes)))
+        grids = "、".join(sorted(person.scopes))
+        table.add_row(escape(visible(person.staff_no)), *name, str(line.devices), grids, _roles(line, language))
     return table
 
 
@@ -46,6 +51,9 @@ def person_json(line: PersonLine) -> dict[str, Any]:
         "status": person.status,
         "grids": sorted(person.scopes),
         "devices": line.devices,
+        "roles": sorted(roles_of(line.account)),
+        "subtree": line.account.subtree if line.account else "",
+        "has_password": bool(line.account and line.account.password),
     }
 
 
@@ -76,6 +84,17 @@ def acts_table(acts: Sequence[Act], language: Language) -> RenderableType:
 def act_json(act: Act) -> dict[str, Any]:
     """Return an act as plain JSON values."""
     return {"at_ms": act.at_ms, "by": act.by, "what": act.what, "subject": act.subject, "detail": act.detail}
+
+
+def role_label(role: str, language: Language) -> str:
+    """Return the word for a role."""
+    return ROLE_LABELS[Role(role)].spoken(language)
+
+
+def _roles(line: PersonLine, language: Language) -> str:
+    labels = "、".join(role_label(each, language) for each in sorted(roles_of(line.account)))
+    below = f" @ {escape(visible(line.account.subtree))}" if line.account and line.account.subtree else ""
+    return labels + below
 
 
 def state(status: str, language: Language) -> str:

@@ -86,8 +86,9 @@ async def restore(
 ) -> Restored:
     """Put a backup, checked by `read_manifest`, into the place of the database. The caller holds the lock.
 
-    `without_journal` goes on although there is no control journal: then every device is suspended, for nobody knows
-    which were revoked since. Raises RestoreError, KeyFileError, ControlJournalError, StoreFormatError.
+    `without_journal` goes on although there is no control journal: then every device is suspended and no password
+    holds, for nobody knows which were revoked since. Raises RestoreError, KeyFileError, ControlJournalError,
+    StoreFormatError.
     """
     keys = read_keys(settings.keys)
     has_journal = settings.control.exists()
@@ -127,6 +128,9 @@ async def suspend_active(transaction: Transaction) -> None:
     for device in await transaction.registry.devices():
         if device.status == ACTIVE:
             await transaction.registry.put_device(replace(device, status=SUSPENDED))
+    for account in await transaction.accounts.accounts():
+        # Whose role or password was taken away since is unknown too: an administrator gives new ones at the machine.
+        await transaction.accounts.put_account(replace(account, password=""))
 
 
 def _copy(backup: Path, fresh: Path) -> None:

@@ -15,7 +15,7 @@ from gridlog_protocol.ids import Position
 from .control import ControlJournal, acts_of
 from .service.keys import ServerKeys
 from .settings import Settings
-from .store.acts import act_of_device, act_of_person
+from .store.acts import act_of_account, act_of_device, act_of_person
 from .store.contract import Readable
 from .store.sqlite_files import StoreFormatError
 
@@ -39,6 +39,7 @@ async def square(store: Readable, settings: Settings, keys: ServerKeys) -> None:
                 raise StoreFormatError("it is older than control.journal says: use gridlog-server restore")
         acts: list[Mapping[str, Any]] = [act_of_person(each) for each in await snapshot.registry.people()]
         acts += [act_of_device(each) for each in await snapshot.registry.devices()]
+        acts += [act_of_account(each) for each in await snapshot.accounts.accounts()]
     missing = [each for each in acts if last.get((each["act"], each["id"])) != each]
     mark = {
         "act": "started",

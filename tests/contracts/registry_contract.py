@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 from gridlog_protocol.ids import DeviceHandle, UserId
 from gridlog_server.store.contract import (
+    Account,
     Act,
     Code,
+    Session,
     Store,
+    Transaction,
 )
 from gridlog_sync.clocks import Tier
 from tests.contracts.facts import (
@@ -30,6 +35,20 @@ from tests.contracts.facts import (
     putting,
     write,
 )
+
+
+async def put_account(transaction: Transaction, *, account: Account) -> None:
+    await transaction.accounts.put_account(account)
+
+
+async def put_session(transaction: Transaction, *, session: Session) -> None:
+    await transaction.accounts.put_session(session)
+
+
+async def standing(store: Store, sessions: Sequence[Session]) -> list[int]:
+    async with store.reading() as snapshot:
+        found = [await snapshot.accounts.session(each.id) for each in sessions]
+    return [number for number, each in enumerate(found) if each is not None]
 
 
 class RegistryContract:
@@ -69,6 +88,39 @@ class RegistryContract:
             assert await snapshot.registry.acts(9) == acts[::-1]
             assert await snapshot.registry.acts(1) == acts[2:]
             assert await snapshot.registry.acts(9, subject="W1") == [acts[1]]
+
+    async def test_an_account_comes_as_it_was_put_last(self, store: Store) -> None:
+        first = Account(a_person(1).id, "$argon2id$", START_MS, frozenset({"supervisor", "worker"}), EAST)
+        other = Account(a_person(2).id)
+        for person in (a_person(1), a_person(2)):
+            await store.commit(answering(person, None))
+        for account in (first, other, replace(first, roles=frozenset(), subtree="")):
+            await store.commit(partial(put_account, account=account))
+        async with store.reading() as snapshot:
+            assert await snapshot.accounts.account(first.person) == replace(first, roles=frozenset(), subtree="")
+            assert await snapshot.accounts.account(UserId(bytes(16))) is None
+            assert {each.person for each in await snapshot.accounts.accounts()} == {first.person, other.person}
+
+    async def test_sessions_end_one_by_one_by_person_by_age_and_with_whoever_is_disabled(self, store: Store) -> None:
+        for number in (1, 2, 3):
+            await store.commit(answering(a_person(number), None))
+        sessions = [
+            Session(bytes([number]) * 32, a_person(1 + number // 4).id, START_MS + number, START_MS + 9, START_MS)
+            for number in range(8)
+        ]
+        sessions.append(Session(b"c" * 32, a_person(3).id, START_MS + 9, START_MS + 9, START_MS))
+        for session in (*sessions, replace(sessions[7], used_ms=START_MS + 99, proved_ms=START_MS + 98)):
+            await store.commit(partial(put_session, session=session))
+        await store.commit(lambda each: each.accounts.end_session(sessions[3].id))
+        await store.commit(lambda each: each.accounts.end_sessions_before(begun_ms=START_MS + 1, used_ms=START_MS))
+        await store.commit(answering(a_person(3, status="disabled"), None))
+        assert await standing(store, sessions) == [1, 2, 4, 5, 6, 7]
+        assert await store.commit(lambda each: each.accounts.end_sessions_of(a_person(1).id)) == 2
+        await store.commit(lambda each: each.accounts.end_sessions_before(begun_ms=0, used_ms=START_MS + 10))
+        assert await standing(store, sessions) == [7]
+        async with store.reading() as snapshot:
+            found = await snapshot.accounts.session(sessions[7].id)
+        assert found == replace(sessions[7], used_ms=START_MS + 99, proved_ms=START_MS + 98)
 
     async def test_a_code_remembers_the_device_that_used_it(self, store: Store) -> None:
         await store.commit(answering(a_person(1), None))

@@ -357,6 +357,7 @@ class StoreContract(ReviewContract, RegistryContract, DurabilityContract, LogCon
         await write(store, a_commit(digests={(EAST, 0): SetDigest(0, 0)}))
         async with store.reading() as snapshot:
             assert await snapshot.ledger.digests([EAST]) == {(EAST, 0): SetDigest(0, 0), (EAST, 1): highest}
+            assert await snapshot.ledger.scopes() == {EAST, WEST}
 
     async def test_a_list_has_what_changed_last_first(self, store: Store) -> None:
         one, two = stored(1, changed=3), stored(2, changed=7, conflicts=1)

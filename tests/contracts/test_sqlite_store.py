@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from gridlog_server.store.contract import (
+    AccountBook,
     Ledger,
     Readable,
     Registry,
@@ -63,7 +64,7 @@ class TestSqliteStore(StoreContract):
     pass
 
 
-@pytest.mark.parametrize("protocol", [Ledger, Registry, Reviews, Transaction, Store, Readable])
+@pytest.mark.parametrize("protocol", [AccountBook, Ledger, Registry, Reviews, Transaction, Store, Readable])
 def test_the_suite_asks_for_everything_that_a_store_must_do(protocol: type) -> None:
     suite = "".join(path.read_text(encoding="utf-8") for path in Path(__file__).parent.glob("*_contract.py"))
     facts = Path(__file__).with_name("facts.py").read_text(encoding="utf-8")

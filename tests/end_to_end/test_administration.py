@@ -49,7 +49,8 @@ def test_people_and_grids_are_managed_whether_the_server_runs_or_not(office: Ser
     )
     refused(office.command("admin", "enroll", "W1"), "W1 is disabled")
     assert office.command_json("admin", "user", "enable", "W1")["status"] == "active"
-    assert office.command_json("admin", "user", "list") == [added | {"grids": [GRID, WEST], "devices": 0}]
+    nothing = {"devices": 0, "roles": ["worker"], "subtree": "", "has_password": False}
+    assert office.command_json("admin", "user", "list") == [added | {"grids": [GRID, WEST]} | nothing]
     assert [each["staff_nos"] for each in office.command_json("admin", "grid", "list")] == [["W1"], ["W1"]]
     assert "第一网格" in office.command("admin", "grid", "list").out
     done = office.command_json("admin", "acts")

@@ -36,6 +36,7 @@ from gridlog_sync.admission import Chain
 from gridlog_sync.changes import Touch
 from gridlog_sync.clocks import Tier
 from gridlog_sync.digest import SetDigest
+from tools.simulate.memory_accounts import MemoryAccounts
 from tools.simulate.memory_tables import MemoryRegistry, MemoryReviews, Tables
 
 T = TypeVar("T")
@@ -120,6 +121,10 @@ class MemoryLedger:
         """Return the digests of these scopes, by scope and class."""
         return {key: digest for key, digest in self.tables.digests.items() if key[0] in scopes}
 
+    async def scopes(self) -> set[ScopeId]:
+        """Return every scope that ever had a record."""
+        return {scope for scope, _ in self.tables.digests}
+
     async def write(self, commit: Commit) -> None:
         """Write what one push or decision changes."""
         tables = self.tables
@@ -146,6 +151,7 @@ class MemoryTransaction:
         self.ledger = MemoryLedger(tables, tenancy)
         self.registry = MemoryRegistry(tables)
         self.reviews = MemoryReviews(tables)
+        self.accounts = MemoryAccounts(tables)
 
     async def put_segment(self, segment: Segment, device: DeviceId, chain_after: bytes, *, now_ms: int) -> int:
         """Keep a segment's signature as evidence, and return its number."""

@@ -13,6 +13,7 @@ from gridlog_protocol.log_chain import Ruling
 from gridlog_protocol.segment import Segment
 from gridlog_protocol.segment_codec import segment_row
 from gridlog_server.store.contract import (
+    Account,
     Act,
     ClosedGap,
     Code,
@@ -22,6 +23,7 @@ from gridlog_server.store.contract import (
     Outcome,
     Person,
     Quarantined,
+    Session,
     StoredOp,
     StoredRecord,
     WaitingSegment,
@@ -51,6 +53,8 @@ class Tables:
     closed: list[ClosedGap] = field(default_factory=list)
     waiting: list[WaitingSegment] = field(default_factory=list)
     acts: list[Act] = field(default_factory=list)
+    accounts: dict[UserId, Account] = field(default_factory=dict)
+    sessions: dict[bytes, Session] = field(default_factory=dict)
 
     def copied(self) -> Tables:
         """Return a copy whose tables can be changed."""
@@ -71,6 +75,8 @@ class Tables:
             [*self.closed],
             [*self.waiting],
             [*self.acts],
+            {**self.accounts},
+            {**self.sessions},
         )
 
 
@@ -184,6 +190,10 @@ class MemoryRegistry:
     async def put_person(self, person: Person) -> None:
         """Write a person, new or changed, and the grids assigned."""
         self._tables.people[person.id] = person
+        if person.status != "active":
+            for each in [*self._tables.sessions.values()]:
+                if each.person == person.id:
+                    del self._tables.sessions[each.id]
 
     async def code(self, code_id: bytes) -> Code | None:
         """Return an enrolment code."""

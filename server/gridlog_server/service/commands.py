@@ -12,6 +12,7 @@ from gridlog_protocol.ids import RecordId, is_record_id, read, shown
 from gridlog_protocol.kinds import Identity, KindSet, Reference
 from gridlog_server.store.contract import Person
 
+from .accounts import Accounts, Granted, roles_of
 from .backing_up import BackingUp
 from .deciding import Decided, Deciding, name_of
 from .enrolment import Enrolment
@@ -40,6 +41,7 @@ class LocalCommands:
         kinds: KindSet,
         backing_up: BackingUp,
         quarantine: Quarantine,
+        accounts: Accounts,
     ) -> None:
         self._enrolment = enrolment
         self._importing = importing
@@ -50,6 +52,7 @@ class LocalCommands:
         self._grids = grids
         self._backing_up = backing_up
         self._quarantine = quarantine
+        self._accounts = accounts
         self._kinds = kinds
         self._known: Mapping[str, Callable[..., Awaitable[dict[str, Any]]]] = {
             "enroll": self._enroll,
@@ -61,6 +64,9 @@ class LocalCommands:
             "user_grids": self._user_grids,
             "user_disable": self._user_disable,
             "user_enable": self._user_enable,
+            "user_password": self._user_password,
+            "user_grant": self._user_grant,
+            "user_sign_out": self._user_sign_out,
             "device": self._device,
             "take_in": self._take_in,
             "dismiss": self._dismiss,
@@ -114,6 +120,15 @@ class LocalCommands:
 
     async def _user_enable(self, operator: str, staff_no: str, reason: str) -> dict[str, Any]:
         return _person(await self._people.enable(staff_no, by=operator, reason=reason))
+
+    async def _user_password(self, operator: str, staff_no: str, password: str) -> dict[str, Any]:
+        return _granted(await self._accounts.set_password(staff_no, password, by=operator))
+
+    async def _user_grant(self, operator: str, staff_no: str, roles: list[str], subtree: str) -> dict[str, Any]:
+        return _granted(await self._accounts.grant(staff_no, roles, subtree, by=operator))
+
+    async def _user_sign_out(self, operator: str, staff_no: str) -> dict[str, Any]:
+        return {"staff_no": staff_no, "sessions_ended": await self._accounts.end_sessions(staff_no, by=operator)}
 
     async def _device(self, operator: str, device: str, step: str, reason: str) -> dict[str, Any]:
         changed = await self._standing.change(device, Step(step), by=operator, reason=reason)
@@ -171,6 +186,17 @@ def _person(person: Person) -> dict[str, Any]:
         "name": person.name,
         "status": person.status,
         "grids": sorted(person.scopes),
+    }
+
+
+def _granted(granted: Granted) -> dict[str, Any]:
+    return {
+        "staff_no": granted.person.staff_no,
+        "name": granted.person.name,
+        "roles": sorted(roles_of(granted.account)),
+        "subtree": granted.account.subtree,
+        "has_password": bool(granted.account.password),
+        "sessions_ended": granted.ended,
     }
 
 

@@ -14,6 +14,7 @@ from gridlog_protocol.messages import SyncRequest
 from gridlog_protocol.ops import Op
 from gridlog_protocol.segment_codec import read_segment
 from gridlog_server.store.contract import (
+    Account,
     Act,
     Device,
     Logged,
@@ -59,10 +60,14 @@ class DeviceLine:
 
 @dataclass(frozen=True, slots=True)
 class PersonLine:
-    """One person as a list shows him; `devices` counts those that he may still work with."""
+    """One person as a list shows him; `devices` counts those that he may still work with.
+
+    `account` is None for whoever was given neither a password nor a role.
+    """
 
     person: Person
     devices: int
+    account: Account | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,14 +163,20 @@ class Inspection:
             holders = Counter(
                 each.person for each in await snapshot.registry.devices() if each.status not in AT_AN_END
             )
-        return [PersonLine(each, holders[each.id]) for each in people if status in (None, each.status)]
+            accounts = {each.person: each for each in await snapshot.accounts.accounts()}
+        return [
+            PersonLine(each, holders[each.id], accounts.get(each.id))
+            for each in people
+            if status in (None, each.status)
+        ]
 
     async def person(self, staff_no: str) -> tuple[PersonLine, list[DeviceLine]]:
         """Return whoever has a staff number, with all his devices. Raises RefusedError."""
         async with self._store.reading() as snapshot:
             wanted = await the_person(snapshot, staff_no)
+            account = await snapshot.accounts.account(wanted.id)
         own = [each for each in await self.devices() if each.device.person == wanted.id]
-        return PersonLine(wanted, sum(each.device.status not in AT_AN_END for each in own)), own
+        return PersonLine(wanted, sum(each.device.status not in AT_AN_END for each in own), account), own
 
     async def grids(self, *, limit: int = GRIDS_MAX) -> list[GridLine]:
         """Return the grids that were imported, by code, with the staff numbers of those who work in them."""

@@ -1,4 +1,4 @@
-"""People, devices and codes as acts of the control journal, and back: see `gridlog_server.control`."""
+"""People, devices, codes and accounts as acts of the control journal, and back: see `gridlog_server.control`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from gridlog_protocol.ids import DeviceHandle, DeviceId, ScopeId, UserId
 
-from .contract import Code, Device, Person, Transaction
+from .contract import Account, Code, Device, Person, Transaction
 
 
 def act_of_person(person: Person) -> dict[str, Any]:
@@ -55,8 +55,19 @@ def act_of_code(code: Code) -> dict[str, Any]:
     }
 
 
+def act_of_account(account: Account) -> dict[str, Any]:
+    """Return what to note of an account: what its owner may do, and when its password was set. Never the password."""
+    return {
+        "act": "account",
+        "id": account.person.hex(),
+        "password_ms": account.password_ms,
+        "roles": sorted(account.roles),
+        "subtree": account.subtree,
+    }
+
+
 async def play(transaction: Transaction, acts: Iterable[Mapping[str, Any]]) -> int:
-    """Let people, devices and codes be as the acts say, and return how many acts those were."""
+    """Let people, devices, codes and accounts be as the acts say, and return how many acts those were."""
     registry = transaction.registry
     known = {each.id: each for each in await registry.devices()}
     played = 0
@@ -71,6 +82,8 @@ async def play(transaction: Transaction, acts: Iterable[Mapping[str, Any]]) -> i
                 await registry.put_device(known[device.id])
             case "code":
                 await registry.put_code(_code(act))
+            case "account":
+                await _play_account(transaction, act)
             case _:
                 continue
         played += 1
@@ -86,6 +99,16 @@ def _brought_up(before: Device, noted: Device) -> Device:
         wipe_ordered_ms=noted.wipe_ordered_ms,
         wiped_ms=noted.wiped_ms,
     )
+
+
+async def _play_account(transaction: Transaction, act: Mapping[str, Any]) -> None:
+    person = UserId(bytes.fromhex(act["id"]))
+    known = await transaction.accounts.account(person) or Account(person)
+    # A password that was changed since is not in the backup, and the one there may be why it was changed.
+    is_older = known.password_ms < act["password_ms"]
+    password, password_ms = ("", act["password_ms"]) if is_older else (known.password, known.password_ms)
+    roles = frozenset(act["roles"])
+    await transaction.accounts.put_account(Account(person, password, password_ms, roles, act["subtree"]))
 
 
 def _person(act: Mapping[str, Any]) -> Person:

@@ -29,13 +29,26 @@ from gridlog_sync.changes import Touch
 from gridlog_sync.clocks import Estimate, Tier
 from gridlog_sync.digest import SetDigest
 
+from .accounts import Account, AccountBook, Session
 from .quarantine import Outcome, Quarantined
 from .registry import Act, Code, Device, Person, Registry
 from .stored_record import StoredRecord
+from .tenancy import Tenancy
 
 # What belongs to the contract and stands in a file of its own.
-__all__ = ["Act", "Code", "Device", "Outcome", "Person", "Quarantined", "Registry", "StoredRecord"]
-from .tenancy import Tenancy
+__all__ = [
+    "Account",
+    "AccountBook",
+    "Act",
+    "Code",
+    "Device",
+    "Outcome",
+    "Person",
+    "Quarantined",
+    "Registry",
+    "Session",
+    "StoredRecord",
+]
 
 START = Position(0)
 """Before everything."""
@@ -187,6 +200,10 @@ class Ledger(Protocol):
         """Return the digests of these scopes, by scope and class."""
         ...
 
+    async def scopes(self) -> set[ScopeId]:
+        """Return every scope that ever had a record."""
+        ...
+
     async def write(self, commit: Commit) -> None:
         """Write what one push changes."""
         ...
@@ -261,6 +278,11 @@ class Transaction(Protocol):
     @property
     def registry(self) -> Registry:
         """People and devices."""
+        ...
+
+    @property
+    def accounts(self) -> AccountBook:
+        """Who may sign in, and open sessions."""
         ...
 
     async def put_segment(self, segment: Segment, device: DeviceId, chain_after: bytes, *, now_ms: int) -> int:

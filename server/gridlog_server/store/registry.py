@@ -96,7 +96,7 @@ class Registry(Protocol):
         ...
 
     async def put_person(self, person: Person) -> None:
-        """Write a person, new or changed, and the grids assigned."""
+        """Write a person, new or changed, and the grids assigned. Sessions of whoever is not active end."""
         ...
 
     async def code(self, code_id: bytes) -> Code | None:

@@ -79,12 +79,14 @@ def head_of(path: Path) -> tuple[int, bytes]:
 
 
 def begin_epoch(path: Path, start: EpochStart, *, restored_ms: int) -> None:
-    """Let a database go on under a new epoch. Nobody else may have the file open."""
+    """Let a database go on under a new epoch, with no session open. Nobody else may have the file open."""
     with closing(sqlite3.connect(_address_of(path, "rw"), uri=True)) as connection, connection:
         connection.execute(
             "INSERT INTO epoch (epoch, position, log_hash, restored_ms) VALUES (?, ?, ?, ?)",
             (start.epoch, start.position, start.log_hash, restored_ms),
         )
+        # Whoever signed out, or was signed out, since the backup was taken stays so.
+        connection.execute("DELETE FROM session")
 
 
 def _blob(value: Value) -> bytes:

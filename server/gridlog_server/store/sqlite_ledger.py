@@ -144,6 +144,10 @@ class SqliteLedger:
             for scope, digest_class, count, total in rows
         }
 
+    async def scopes(self) -> set[ScopeId]:
+        """Return every scope that ever had a record."""
+        return {ScopeId(row[0]) for row in await self._all("SELECT DISTINCT scope FROM digest")}
+
     async def write(self, commit: Commit) -> None:
         """Write what one push or decision changes."""
         await self._many(

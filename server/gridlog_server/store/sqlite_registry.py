@@ -91,6 +91,9 @@ class SqliteRegistry:
             "INSERT INTO assignment (person, scope) VALUES (?, ?)",
             [(person.id, scope) for scope in sorted(person.scopes)],
         )
+        if person.status != "active":
+            # Whoever lets him work again some day must not find his old sessions open.
+            await self._connection.execute("DELETE FROM session WHERE person = ?", (person.id,))
 
     async def code(self, code_id: bytes) -> Code | None:
         """Return an enrolment code."""

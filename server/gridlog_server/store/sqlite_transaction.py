@@ -11,6 +11,7 @@ from gridlog_server.control import ControlAct
 from gridlog_sync.clocks import Tier
 
 from .contract import START, Logged, Quarantined, StoredRecord
+from .sqlite_accounts import SqliteAccounts
 from .sqlite_audit import SqliteAudit
 from .sqlite_brief import Statements
 from .sqlite_ledger import SqliteLedger
@@ -31,6 +32,7 @@ class SqliteTransaction:
         self._connection = connection
         self.ledger = SqliteLedger(connection, tenancy)
         self.registry = SqliteRegistry(connection, noted)
+        self.accounts = SqliteAccounts(connection, self.registry.for_control)
         self.reviews = SqliteReviews(connection)
         self.audit = SqliteAudit(connection)
 

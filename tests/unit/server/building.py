@@ -45,6 +45,7 @@ from gridlog_protocol.messages import (
 from gridlog_protocol.ops import Action, Edit, Intent, Op, Seen, op_hash, op_salt
 from gridlog_protocol.segment import Segment, chain_start, chain_through, cut, salt_block
 from gridlog_protocol.state import RecordState
+from gridlog_server.service.accounts import Accounts
 from gridlog_server.service.deciding import Deciding
 from gridlog_server.service.enrolment import Enrolment
 from gridlog_server.service.exchange import Exchange
@@ -53,6 +54,7 @@ from gridlog_server.service.grids import Grids
 from gridlog_server.service.importing import Importing
 from gridlog_server.service.inspection import Inspection
 from gridlog_server.service.keys import ServerKeys
+from gridlog_server.service.passwords import PasswordProfile
 from gridlog_server.service.people import People
 from gridlog_server.service.standing import Standing, Step
 from gridlog_server.store.contract import Store
@@ -95,6 +97,7 @@ class Server:
     deciding: Deciding
     gaps: Gaps
     inspection: Inspection
+    accounts: Accounts
 
     async def enrolled(self, staff_no: str, *grids: str) -> Handset:
         """Return a new handset of somebody who works in these grids."""
@@ -162,6 +165,7 @@ def served_by(store: Store) -> Server:
         Deciding(store, KINDS, now_ms=clock),
         Gaps(store, KINDS, now_ms=clock),
         Inspection(store, KINDS),
+        Accounts(store, KINDS, now_ms=clock, entropy=os.urandom, profile=PasswordProfile.WEAK_FOR_TESTS),
     )
 
 

@@ -1,0 +1,53 @@
+"""The tree of grids: which grids lie below which. From `parent_code` alone; codes are opaque."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+
+from gridlog_protocol.ids import TENANT_SCOPE, Position, ScopeId
+from gridlog_protocol.kinds import KindSet
+from gridlog_server.store.contract import Transaction
+from gridlog_sync.view import values_of
+
+from .people import GRID, GRIDS_MAX
+
+
+class GridTree:
+    """The imported grids, read again only if one of them changed."""
+
+    def __init__(self, kinds: KindSet) -> None:
+        self._kinds = kinds
+        self._read_at = Position(-1)
+        self._parents: Mapping[str, str] = {}
+        self._children: Mapping[str, tuple[str, ...]] = {}
+
+    async def below(self, snapshot: Transaction, top: str) -> frozenset[ScopeId]:
+        """Return a grid with all below it. For the empty code: every grid there is, and every one with records."""
+        await self._read(snapshot)
+        if not top:
+            held = await snapshot.ledger.scopes()
+            return frozenset({ScopeId(each) for each in self._parents} | held) - {TENANT_SCOPE}
+        found, waiting = {top}, [top]
+        while waiting:
+            # A cycle, which nobody should have made, ends here too.
+            new = [each for each in self._children.get(waiting.pop(), ()) if each not in found]
+            found.update(new)
+            waiting += new
+        return frozenset(ScopeId(each) for each in found)
+
+    async def _read(self, snapshot: Transaction) -> None:
+        newest = await snapshot.listed(kind=GRID, in_conflict=False, limit=1)
+        changed = newest[0].changed if newest else Position(0)
+        if changed == self._read_at:
+            return
+        kind = self._kinds.get(GRID)
+        stored = await snapshot.listed(kind=GRID, in_conflict=False, limit=GRIDS_MAX)
+        values = [values_of(each.state, kind) for each in stored]
+        parents = {str(each.get("grid_code")): str(each.get("parent_code") or "") for each in values}
+        children: dict[str, list[str]] = defaultdict(list)
+        for code, parent in parents.items():
+            children[parent].append(code)
+        self._parents = parents
+        self._children = {parent: tuple(sorted(codes)) for parent, codes in children.items()}
+        self._read_at = changed
