@@ -17,6 +17,7 @@ from gridlog_protocol.op_codec import pack_op
 from gridlog_protocol.ops import SALT_BYTES, Edit, Intent, Op, Seen, op_hash, op_salt
 from gridlog_protocol.segment import chain_next
 from gridlog_protocol.texts import Text
+from gridlog_sync.resolutions import Resolution, put_back
 from gridlog_sync.view import conflicts_of, values_of
 from gridlog_sync.writing import Change, InvalidRecordError, edits_for, is_proposable
 
@@ -25,7 +26,6 @@ from .entries import WrittenOp
 from .errors import UnknownKindError
 from .memory import Memory
 from .records import Record
-from .resolutions import Resolution, action_of
 
 _DECIDED = Text("没有需要决定的分歧。", "is not in conflict; there is nothing to decide.")
 _TOO_LARGE = Text("一次填写的内容太多，请分几次保存。", "This is too much for one entry. Save it in several steps.")
@@ -48,9 +48,11 @@ class Composer:
         opened: Record | None,
         author: UserId,
         intent: Intent = Intent.EDIT,
+        step: str | None = None,
     ) -> list[WrittenOp]:
         """Return the ops that make `changes`, none if nothing changes. `opened` is None for a new record.
 
+        `step` is what the record is to be fit for, as `submit`; None asks for what any edit must keep.
         Values for fields that the server decides are proposals, in an op of their own behind the others.
 
         Raises InvalidRecordError, which names every wrong field, or UnknownKindError.
@@ -82,38 +84,26 @@ class Composer:
             if part or purpose is Intent.CREATE
         ]
         if written:
-            self._check([each.op for each in written], kind, wall_ms=pen.wall_ms, is_creation=is_creation)
+            self._check([each.op for each in written], kind, pen.wall_ms, step, is_creation=is_creation)
         return written
 
-    def _check(self, ops: Sequence[Op], kind: Kind, *, wall_ms: int, is_creation: bool) -> None:
+    def _check(self, ops: Sequence[Op], kind: Kind, wall_ms: int, step: str | None, *, is_creation: bool) -> None:
         """Raise InvalidRecordError if the record would contradict itself with these ops, or one is too large."""
         after = values_of(self._memory.with_ops(ops), kind)
         touched = {edit.field for op in ops for edit in op.edits}
-        violations = check_record(kind, after, now_ms=wall_ms, fields=touched, is_creation=is_creation)
+        violations = check_record(kind, after, now_ms=wall_ms, fields=touched, is_creation=is_creation, step=step)
         if any(len(pack_op(op)) > OP_BYTES_MAX for op in ops):
             violations.append(Violation("", "too_large", _TOO_LARGE))
         if violations:
             raise InvalidRecordError(violations)
 
     def undone(self, resolution: Resolution, author: UserId) -> list[WrittenOp]:
-        """Return the ops that put back what a resolution replaced, again without knowledge of each other.
-
-        Each op has one of the values of every cell. None of them has seen another, but all have seen the resolution:
-        it goes, and they contradict each other again.
-        """
+        """Return the ops that put back what a resolution replaced, again without knowledge of each other."""
         memory, record = self._memory, resolution.record
         kind = memory.kinds.get(resolution.kind)
         assert kind is not None
         seen, pen = memory.seen(record), _Pen(memory, self._clock, self._entropy, author)
-        written: list[WrittenOp] = []
-        for index in range(max(len(heads) for heads in resolution.replaced.values())):
-            edits = tuple(
-                Edit(name, action_of(kind.fields[name]), key, heads[index].value, resolution.classes[name])
-                for (name, key), heads in resolution.replaced.items()
-                if index < len(heads)
-            )
-            written.append(pen.write(record, kind, Intent.UNDO, seen, edits))
-        return written
+        return [pen.write(record, kind, Intent.UNDO, seen, edits) for edits in put_back(resolution, kind.fields)]
 
     def _seen(self, opened: Record) -> Seen:
         if opened.incarnation == self._memory.incarnation:

@@ -24,6 +24,7 @@ from gridlog_protocol.op_codec import pack_op, unpack_op
 from gridlog_protocol.rows import Row
 from gridlog_protocol.salvage import salvage_of, salvage_row
 from gridlog_protocol.state import Head
+from gridlog_sync.resolutions import Resolution
 
 from .drafts import entries_of, pack_draft, read_draft
 from .entries import (
@@ -43,7 +44,7 @@ from .entries import (
 )
 from .memory import Memory
 from .projection import LAYOUT, Projection, confirmed_in
-from .resolutions import Overruled, Resolution
+from .resolutions import Overruled
 from .sights import derivation
 
 _VERSION = 1

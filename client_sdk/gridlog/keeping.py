@@ -222,9 +222,12 @@ class Keeping:
         changes: Mapping[str, Change],
         opened: Record | None,
         intent: Intent = Intent.EDIT,
+        step: str | None = None,
     ) -> Record:
         author = self._enrolled().user
-        written = self._composer.compose(record, kind, changes, opened=opened, author=author, intent=intent)
+        written = self._composer.compose(
+            record, kind, changes, opened=opened, author=author, intent=intent, step=step
+        )
         if written:
             # One append: a save that was killed is there as a whole or not at all.
             self._append([(FrameType.OP, pack_written(each)) for each in written], counts=len(written))

@@ -20,6 +20,7 @@ from gridlog_protocol.segment import chain_next, chain_start, salt_block
 from gridlog_protocol.state import RecordState
 from gridlog_sync.clocks import Offset
 from gridlog_sync.merge import overlay
+from gridlog_sync.resolutions import Resolution, resolution_of
 from gridlog_sync.session import Fork, Standing
 
 from .drafts import Draft, DraftEntry, read_draft, take_in
@@ -42,7 +43,7 @@ from .entries import (
 from .frames import Frame, FrameType
 from .kept_ops import KeptOps
 from .projection import Projection
-from .resolutions import Overruled, Resolution, overruled_by, resolution_of
+from .resolutions import Overruled, overruled_by
 from .salvaging import Shelf, left_of
 from .sights import Confirmed
 

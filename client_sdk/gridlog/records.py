@@ -13,6 +13,7 @@ from gridlog_protocol.ops import Seen
 from gridlog_protocol.state import WITHDRAWN
 from gridlog_protocol.texts import Text
 from gridlog_sync.clocks import Offset
+from gridlog_sync.review import Review, review_of
 
 from .clock_warning import clock_warning
 from .errors import RefusedError, UnreachableError
@@ -50,6 +51,11 @@ class Record:
     def is_withdrawn(self) -> bool:
         """Whether somebody withdrew the record. It can be put back."""
         return WITHDRAWN in self.values
+
+    @property
+    def review(self) -> Review:
+        """Where its review stands: why it was returned, and what was remarked in the present round."""
+        return review_of(self.values, self.rounds)
 
 
 @dataclass(frozen=True, slots=True)

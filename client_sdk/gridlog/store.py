@@ -28,6 +28,7 @@ from gridlog_protocol.kinds.times import moment_text
 from gridlog_protocol.ops import Intent
 from gridlog_protocol.receipts import receipt_number
 from gridlog_protocol.state import WITHDRAWN
+from gridlog_sync.review import REVIEW_STATE, ReviewEvent, ReviewState
 from gridlog_sync.session import Absorbed
 from gridlog_sync.view import Conflict
 from gridlog_sync.writing import Change
@@ -48,6 +49,7 @@ from .reading import Files, closing_on_error, open_files, read_store
 from .records import DecidedNote, HeldNote, PendingOp, Record, SyncReport, SyncStatus, SyncTurn
 from .resolutions import Overruled
 from .showing import conflicts, decided_notes, held_notes, pending_ops, record_of, status_of
+from .submitting import check_submittable
 from .vault import KdfProfile, Vault, has_keys
 from .watching import Watching
 
@@ -190,6 +192,18 @@ class FieldStore(Drafting, Watching):
         async with self._writing:
             opened = await self._run(lambda: record_of(self._memory, record)) if isinstance(record, bytes) else record
             return await self._run(lambda: self._write(opened.id, opened.kind, changes, opened))
+
+    async def submit(self, record: Record) -> Record:
+        """Hand a record in for review, with all that its kind asks for then. `Record.review` says how it went.
+
+        Raises as `edit`; InvalidRecordError too if the record is neither a draft nor returned.
+        """
+        check_submittable(self.kinds, record)
+        changes = {REVIEW_STATE: ReviewState.SUBMITTED.value}
+        async with self._writing:
+            return await self._run(
+                lambda: self._write(record.id, record.kind, changes, record, Intent.EDIT, ReviewEvent.SUBMIT)
+            )
 
     async def withdraw(self, record: Record, reason: str) -> Record:
         """Withdraw a record, with a reason. What others wrote meanwhile is kept, and goes to review.

@@ -270,6 +270,14 @@ _HOLDS = (
         ),
     ),
     Hold(
+        "review_step",
+        "A handheld takes a step of the review that only the office takes: checked, approved, archived.",
+        Text(
+            "审核由督导进行，已交督导核对。",
+            "Approving is up to a supervisor, who will look.",
+        ),
+    ),
+    Hold(
         "server_decides",
         "Only the server may write this field.",
         Text(

@@ -27,9 +27,12 @@ from .service.importing import Importing
 from .service.inspection import Inspection
 from .service.keys import ServerKeys
 from .service.live import Live
+from .service.office_commands import OfficeCommands
 from .service.people import People
 from .service.quarantine import Quarantine
 from .service.readiness import Readiness
+from .service.resolving import Resolving
+from .service.reviewing import Reviewing
 from .service.standing import Standing
 from .settings import FILE, Settings
 from .squaring import square
@@ -57,6 +60,8 @@ class Services:
     readiness: Readiness
     live: Live
     accounts: Accounts
+    reviewing: Reviewing
+    resolving: Resolving
 
 
 def now_ms() -> int:
@@ -123,6 +128,8 @@ async def services(
         grids = Grids(store, importing, kinds, now_ms=now_ms, entropy=os.urandom)
         deciding, gaps = Deciding(store, kinds, now_ms=now_ms), Gaps(store, kinds, now_ms=now_ms)
         accounts = Accounts(store, kinds, now_ms=now_ms, entropy=os.urandom)
+        reviewing = Reviewing(store, kinds, now_ms=now_ms, entropy=os.urandom)
+        resolving = Resolving(store, kinds, now_ms=now_ms, entropy=os.urandom)
         yield Services(
             store,
             keys,
@@ -142,10 +149,13 @@ async def services(
                 backing_up=backing_up,
                 quarantine=Quarantine(store, kinds, now_ms=now_ms),
                 accounts=accounts,
+                office=OfficeCommands(accounts, reviewing, resolving),
             ),
             Readiness(store),
             Live(store, keys),
             accounts,
+            reviewing,
+            resolving,
         )
     finally:
         await store.close()

@@ -22,6 +22,7 @@ from gridlog_protocol.segment import Segment, chain_next
 from gridlog_protocol.state import WITHDRAWN, RecordState
 
 from .merge import Entry
+from .review import OFFICE_STATES, REVIEW_STATE, stepped_to
 from .rules import Rule, rule_of
 from .scope import scopes_of_edit, scopes_of_record
 from .view import values_of
@@ -198,6 +199,8 @@ def _wrong_edit(edit: Edit, facts: _Facts, op: Op, record: RecordState | None, k
     wrong = _invalid(edit, facts)
     if wrong is None and field.name == WITHDRAWN and not _may_withdraw(op, record, kind):
         return "not_a_draft"
+    if wrong is None and field.name == REVIEW_STATE and stepped_to(edit.value) in OFFICE_STATES:
+        return "review_step"
     if wrong is None and facts.rule.is_write_once and record is not None and _saw_a_value(edit, op, record):
         return "immutable"
     return wrong
@@ -264,7 +267,7 @@ def _facts_of(kind: Kind) -> dict[str, _Facts]:
 
 def _facts(field: Field) -> _Facts:
     rule, is_the_servers = rule_of(field), field.merge in (Merge.SERVER, Merge.DERIVED) or field.from_op
-    is_plain = not is_the_servers and field.name != WITHDRAWN
+    is_plain = not is_the_servers and field.name not in (WITHDRAWN, REVIEW_STATE)
     digest_class, actions = field.sensitivity.digest_class, rule.actions(field)
     return _Facts(
         field, rule, is_the_servers, is_plain, digest_class, actions, field.has_elements, tuple(set() for _ in Action)

@@ -29,7 +29,6 @@ from gridlog.looking import Query
 from gridlog.memory import Memory
 from gridlog.reading import Files, Loaded
 from gridlog.records import Record
-from gridlog.resolutions import Resolution
 from gridlog.store import FieldStore
 from gridlog.transport import Delivered, HttpTransport
 from gridlog.vault import Vault
@@ -39,6 +38,7 @@ from gridlog_protocol.ids import DeviceId, Incarnation, Position, RecordId, User
 from gridlog_protocol.kinds import KindSet
 from gridlog_protocol.ops import Intent, Seen
 from gridlog_sync.pacing import Pace
+from gridlog_sync.resolutions import Resolution
 from gridlog_sync.session import Absorbed
 from gridlog_sync.testing.clocks import PhoneClock
 from gridlog_sync.testing.disk import Disk, NoSpaceError
@@ -188,9 +188,10 @@ class WitnessedComposer(Composer):
         opened: Record | None,
         author: UserId,
         intent: Intent = Intent.EDIT,
+        step: str | None = None,
     ) -> list[WrittenOp]:
         """See Composer."""
-        written = super().compose(record, kind_name, changes, opened=opened, author=author, intent=intent)
+        written = super().compose(record, kind_name, changes, opened=opened, author=author, intent=intent, step=step)
         for each in written:
             self.witness(each)
         return written

@@ -125,6 +125,17 @@ class Accounts:
             await self._store.commit(lambda transaction: _note_use(transaction, session_id, now_ms))
         return caller
 
+    async def on_behalf_of(self, staff_no: str, *, operator: str) -> Caller:
+        """Return somebody as a caller for whom a command is typed on the server's machine. Raises RefusedError."""
+        async with self._store.reading() as snapshot:
+            person = await the_person(snapshot, staff_no)
+            account = await snapshot.accounts.account(person.id) or Account(person.id)
+            if person.status != ACTIVE:
+                raise RefusedError(f"{staff_no} 已经停用。", f"{staff_no} is disabled.")
+            session = Session(b"", person.id, self._now_ms(), self._now_ms(), self._now_ms())
+            caller = await self._caller(snapshot, person, account, session, "")
+        return replace(caller, csrf="", typed_by=operator)
+
     async def sign_out(self, token: str) -> None:
         """End a session."""
         await self._store.commit(lambda transaction: transaction.accounts.end_session(_session_id(token)))

@@ -19,6 +19,7 @@ from .enrolment import Enrolment
 from .gaps import Gaps
 from .grids import Grids
 from .importing import Given, Importing
+from .office_commands import OfficeCommands
 from .people import People
 from .quarantine import Quarantine
 from .refusing import RefusedError
@@ -42,6 +43,7 @@ class LocalCommands:
         backing_up: BackingUp,
         quarantine: Quarantine,
         accounts: Accounts,
+        office: OfficeCommands,
     ) -> None:
         self._enrolment = enrolment
         self._importing = importing
@@ -73,6 +75,7 @@ class LocalCommands:
             "import_grids": self._import_grids,
             "confirm": self._confirm,
             "backup": self._backup,
+            **office.known,
         }
 
     async def run(self, name: str, facts: dict[str, Any], *, operator: str) -> dict[str, Any]:

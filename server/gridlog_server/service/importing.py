@@ -1,7 +1,6 @@
 """Write records as the server: grids and households that an administrator brings in from a file.
 
-The rule it keeps: the server's ops go through the same log, merge and digests as everybody's. Their device is the
-zero id and their incarnation the epoch; they see by position only. Importing a file twice changes nothing.
+The rule it keeps: importing a file twice changes nothing.
 """
 
 from __future__ import annotations
@@ -11,18 +10,15 @@ from dataclasses import dataclass
 from functools import partial
 
 from gridlog_protocol.canonical import Value
-from gridlog_protocol.clock import ClockFacts, Hlc, reading
-from gridlog_protocol.ids import SERVER_DEVICE, Incarnation, OpId, RecordId, UserId, shown
+from gridlog_protocol.ids import RecordId, UserId, shown
 from gridlog_protocol.kinds import Kind, KindSet, Merge, Violation, check_record
-from gridlog_protocol.ops import Edit, Intent, Op, Seen, op_hash
-from gridlog_protocol.segment import chain_next
+from gridlog_protocol.ops import Edit, Intent
 from gridlog_protocol.texts import Text
 from gridlog_server.store.contract import Act, Store, Transaction
-from gridlog_sync.admission import Chain
 from gridlog_sync.rules import rule_of
 from gridlog_sync.writing import InvalidRecordError, steps_to
 
-from .pushing import Work
+from .server_ops import Written, write_ops
 
 SERVER_USER = UserId(bytes(16))
 _BATCH = 2000
@@ -80,34 +76,25 @@ class Importing:
     async def _write(
         self, transaction: Transaction, *, batch: Sequence[tuple[Given, tuple[Edit, ...]]], by: str
     ) -> int:
-        tenancy = self._store.tenancy
-        incarnation = Incarnation(tenancy.epoch)
-        chain = await transaction.ledger.chain(SERVER_DEVICE, incarnation)
         known = await transaction.ledger.records([each.id for each, _ in batch])
-        head = await transaction.ledger.log_head()
+        seen = (await transaction.ledger.log_head()).position
         now_ms = self._now_ms()
-        new = [(each, edits) for each, edits in batch if each.id not in known]
-        ops = []
-        for index, (each, edits) in enumerate(new):
+        new = []
+        for each, edits in batch:
             kind = self._kinds.get(each.kind)
             assert kind is not None
-            clock = ClockFacts(Hlc(reading(now_ms) + index), now_ms, bytes(8), 0, now_ms)
-            op_id = OpId(SERVER_DEVICE, incarnation, chain.known_seq + 1 + index)
-            seen = Seen(tenancy.epoch, head.position, 0)
-            salt = self._entropy(16)
-            ops.append(
-                Op(op_id, SERVER_USER, each.id, each.kind, kind.version, Intent.CREATE, seen, clock, edits, salt)
-            )
-        work = await Work.load(transaction, ops, self._kinds, tenancy, now_ms, sent=None)
-        link = chain.head
-        for op in ops:
-            hashed = op_hash(op)
-            link = chain_next(link, hashed)
-            work.take(op, hashed, None, None)
-        work.chains[(SERVER_DEVICE, incarnation)] = Chain(chain.known_seq + len(ops), link)
+            if each.id not in known:
+                new.append(Written(each.id, kind, SERVER_USER, Intent.CREATE, seen, edits))
+        ops = await write_ops(
+            transaction,
+            new,
+            tenancy=self._store.tenancy,
+            kinds=self._kinds,
+            now_ms=now_ms,
+            entropy=self._entropy,
+        )
         if ops:
-            await transaction.ledger.write(work.commit())
-            of = " ".join(sorted({op.kind for op in ops}))
+            of = " ".join(sorted({each.op.kind for each in ops}))
             await transaction.registry.note(Act(now_ms, by, "import", of, f"{len(ops)}"))
         return len(ops)
 

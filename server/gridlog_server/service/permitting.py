@@ -40,7 +40,8 @@ class Caller:
     """Who asks, as a session says. `grids` are those whose records he may see: of a supervisor's subtree, expanded.
 
     `session` names the session in the list of acts, and opens nothing; `csrf` goes into the forms of this session.
-    `stepped_up_ms` is when he last gave his password (Unix ms).
+    `stepped_up_ms` is when he last gave his password (Unix ms). `typed_by` is empty, or who typed a command for him
+    on the server's machine, by the operating system's word.
     """
 
     person: UserId
@@ -51,11 +52,13 @@ class Caller:
     session: str
     csrf: str
     stepped_up_ms: int
+    typed_by: str = ""
 
     @property
     def named(self) -> str:
         """How acts and decisions name him."""
-        return f"{self.staff_no} {self.name}"
+        typed = f" ({self.typed_by})" if self.typed_by else ""
+        return f"{self.staff_no} {self.name}{typed}"
 
 
 class ForbiddenError(RefusedError):

@@ -14,6 +14,7 @@ from .contract import START, Logged, Quarantined, StoredRecord
 from .sqlite_accounts import SqliteAccounts
 from .sqlite_audit import SqliteAudit
 from .sqlite_brief import Statements
+from .sqlite_desk import SqliteDesk
 from .sqlite_ledger import SqliteLedger
 from .sqlite_registry import SqliteRegistry
 from .sqlite_reviews import SqliteReviews
@@ -35,6 +36,7 @@ class SqliteTransaction:
         self.accounts = SqliteAccounts(connection, self.registry.for_control)
         self.reviews = SqliteReviews(connection)
         self.audit = SqliteAudit(connection)
+        self.desk = SqliteDesk(connection)
 
     async def put_segment(self, segment: Segment, device: DeviceId, chain_after: bytes, *, now_ms: int) -> int:
         """Keep a segment's signature as evidence, and return its number."""

@@ -56,6 +56,7 @@ from gridlog_server.service.inspection import Inspection
 from gridlog_server.service.keys import ServerKeys
 from gridlog_server.service.passwords import PasswordProfile
 from gridlog_server.service.people import People
+from gridlog_server.service.reviewing import Reviewing
 from gridlog_server.service.standing import Standing, Step
 from gridlog_server.store.contract import Store
 from gridlog_server.store.sqlite import SqliteStore
@@ -98,6 +99,7 @@ class Server:
     gaps: Gaps
     inspection: Inspection
     accounts: Accounts
+    reviewing: Reviewing
 
     async def enrolled(self, staff_no: str, *grids: str) -> Handset:
         """Return a new handset of somebody who works in these grids."""
@@ -166,6 +168,7 @@ def served_by(store: Store) -> Server:
         Gaps(store, KINDS, now_ms=clock),
         Inspection(store, KINDS),
         Accounts(store, KINDS, now_ms=clock, entropy=os.urandom, profile=PasswordProfile.WEAK_FOR_TESTS),
+        Reviewing(store, KINDS, now_ms=clock, entropy=os.urandom),
     )
 
 

@@ -19,6 +19,7 @@ from gridlog_protocol.state import RecordState
 from gridlog_sync import admission
 from gridlog_sync.admission import Author, Held, bounded, judge, stamp_for, still_held
 from gridlog_sync.merge import Entry
+from gridlog_sync.review import ReviewState
 from tests.unit.sync.building import (
     EAST,
     EPOCHS,
@@ -109,6 +110,7 @@ REASONS: dict[str, tuple[Op, RecordState | None]] = {
     "out_of_scope": (Worker(1).creates(put("grid_code", WEST)), None),
     "server_decides": (edited(put("record_no", "1")), made()),
     "not_a_draft": (edited(put("deleted", WITHDRAWAL)), made()),
+    "review_step": (edited(put("review_state", [0, "approved"])), made()),
     "not_committed": (
         edited(put("content", "x", digest_class=0), of="household_visit"),
         made(of="household_visit"),
@@ -156,11 +158,21 @@ def test_a_person_overrules_authority_but_not_what_a_record_can_hold() -> None:
         found = still_held(op, record=record, size=size, kind=None if op.kind == "unheard_of" else kind(op.kind))
         return found.code if found else None
 
-    overruled = {"out_of_scope", "immutable", "not_a_draft"}
+    overruled = {"out_of_scope", "immutable", "not_a_draft", "review_step"}
     for code, (op, record) in (REASONS | {"server_decides": (edited(put("clock_offset_ms", 1)), made())}).items():
         assert why(op, record) == (None if code in overruled else code)
     assert why(edited(put("summary", "a")), made(), RECORD_BYTES_MAX + 1) == "record_full"
     assert why(edited(put("record_no", NUMBER)), made()) is None
+
+
+def test_a_handheld_submits_and_takes_back_and_leaves_the_rest_of_a_review_to_the_office() -> None:
+    steps = {state: verdict(edited(put("review_state", [3, state])), made()) for state in ReviewState}
+    held = {state for state, answer in steps.items() if answer == ("review_step", "review_state")}
+
+    assert held == {"checked", "approved", "archived"}
+    assert all(steps[state] is None for state in set(ReviewState) - held)
+    approved_at_once = Worker(1).creates(put("grid_code", EAST), put("review_state", [0, "approved"]))
+    assert verdict(approved_at_once) == ("review_step", "review_state")
 
 
 def test_an_edit_waits_with_the_creation_of_its_record() -> None:
