@@ -5,6 +5,7 @@
 
 from gridlog_protocol.invitation import InvitationError
 from gridlog_protocol.texts import Text
+from gridlog_sync.review import Review, ReviewComment, ReviewState
 from gridlog_sync.view import Conflict
 from gridlog_sync.writing import Add, Count, InvalidRecordError, Remove
 
@@ -91,6 +92,9 @@ __all__ = [
     "Recovery",
     "RefusedError",
     "Remove",
+    "Review",
+    "ReviewComment",
+    "ReviewState",
     "SlotKind",
     "StoreDamagedError",
     "StoreExistsError",

@@ -21,9 +21,11 @@ from .service.commands import LocalCommands
 from .service.deciding import Deciding
 from .service.enrolment import Enrolment
 from .service.exchange import Exchange, Told
+from .service.filling import Filling
 from .service.gaps import Gaps
 from .service.grids import Grids
 from .service.importing import Importing
+from .service.inbox import Inbox
 from .service.inspection import Inspection
 from .service.keys import ServerKeys
 from .service.live import Live
@@ -62,6 +64,8 @@ class Services:
     accounts: Accounts
     reviewing: Reviewing
     resolving: Resolving
+    inbox: Inbox
+    filling: Filling
 
 
 def now_ms() -> int:
@@ -130,6 +134,7 @@ async def services(
         accounts = Accounts(store, kinds, now_ms=now_ms, entropy=os.urandom)
         reviewing = Reviewing(store, kinds, now_ms=now_ms, entropy=os.urandom)
         resolving = Resolving(store, kinds, now_ms=now_ms, entropy=os.urandom)
+        inbox = Inbox(store, kinds, now_ms=now_ms)
         yield Services(
             store,
             keys,
@@ -149,13 +154,15 @@ async def services(
                 backing_up=backing_up,
                 quarantine=Quarantine(store, kinds, now_ms=now_ms),
                 accounts=accounts,
-                office=OfficeCommands(accounts, reviewing, resolving),
+                office=OfficeCommands(accounts, reviewing, resolving, inbox),
             ),
             Readiness(store),
             Live(store, keys),
             accounts,
             reviewing,
             resolving,
+            inbox,
+            Filling(store, kinds),
         )
     finally:
         await store.close()

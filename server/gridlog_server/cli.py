@@ -29,6 +29,7 @@ from .cli_base import (
     settings_at,
 )
 from .cli_devices import say_devices
+from .cli_office import conflicts, review
 from .settings import Settings, SettingsError, checked_address
 
 cli = typer.Typer(
@@ -40,6 +41,8 @@ cli = typer.Typer(
 cli.add_typer(around_the_file)
 admin.add_typer(after_a_restore)
 cli.add_typer(admin, name="admin")
+cli.add_typer(review, name="review")
+cli.add_typer(conflicts, name="conflicts")
 
 KindName = Annotated[str | None, typer.Option(help=say("只看一种，如 patrol。", "One kind, e.g. patrol."))]
 GridCode = Annotated[str | None, typer.Option(help=say("只看一个网格。", "Only one grid."))]
@@ -139,23 +142,6 @@ def record(
         say_json(listing.record_json(*found, names))
     else:
         out.print(listing.record_page(*found, names, LANGUAGE))
-
-
-@cli.command(help=say("需要决定的冲突。", "Conflicts: who wrote what without knowing of whom."))
-def conflicts(
-    data: Data = DEFAULT_DATA,
-    kind: KindName = None,
-    grid: GridCode = None,
-    limit: Limit = LIMIT,
-    as_json: AsJson = False,
-) -> None:
-    """List conflicts."""
-    lines = look(data, lambda inspection: inspection.records(kind=kind, grid=grid, in_conflict=True, limit=limit))
-    names = look(data, lambda inspection: inspection.names())
-    if as_json:
-        say_json([row for line in lines for row in listing.conflict_rows(line, names)])
-    else:
-        out.print(listing.conflicts_table(lines, names, LANGUAGE))
 
 
 @cli.command(help=say("暂存待核对的修改，新的在前。", "Ops that are held, and why; newest first."))

@@ -333,6 +333,11 @@ def _short(text: str) -> str:
     return text if len(text) <= _WIDTH else text[: _WIDTH - 1] + "…"
 
 
+def shown_words(text: str) -> str:
+    """Make somebody's text harmless for a table."""
+    return escape(visible(_short(text)))
+
+
 def moment(milliseconds: int) -> str:
     """Write a moment, given in Unix ms, as this machine's time zone has it."""
     return datetime.fromtimestamp(milliseconds / 1000).astimezone().strftime("%Y-%m-%d %H:%M:%S")

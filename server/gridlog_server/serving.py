@@ -121,6 +121,7 @@ async def serving(settings: Settings, opened: Services, metrics: Metrics | None 
         # Left last, so that a stop is measured too.
         await doors.enter_async_context(_background(metrics.watch_lag()))
         await doors.enter_async_context(_background(opened.live.look_forever()))
+        await doors.enter_async_context(_background(opened.filling.run_until_done()))
         inner = await doors.enter_async_context(_runner(local_app(opened, scraping)))
         await _listen_locally(inner, settings)
         doors.callback(settings.socket.unlink, missing_ok=True)

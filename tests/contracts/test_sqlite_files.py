@@ -51,7 +51,7 @@ async def test_what_was_in_quarantine_and_who_was_enrolled_before_devices_had_a_
     await store.commit(putting(a_device(1)))
     await store.commit(lambda each: each.quarantine(a_device(1).id, "revoked", b"a segment", now_ms=7))
     await store.close()
-    later = [f"DROP TABLE {each}" for each in ("session", "account")]
+    later = [f"DROP TABLE {each}" for each in ("session", "account", "listing")]
     altered(path, *later, "DROP INDEX act_by_subject", *_WITHOUT_LIVES, "PRAGMA user_version=5")
 
     assert migrate(path) == [each for each, _ in migrations() if each > 5]
@@ -66,7 +66,7 @@ async def test_what_was_in_quarantine_and_who_was_enrolled_before_devices_had_a_
 
 async def test_an_older_database_is_refused_until_it_is_migrated(path: Path) -> None:
     since = ["TABLE epoch", "TABLE act", "INDEX quarantine_by_device", "INDEX record_by_change"]
-    since += ["TABLE session", "TABLE account"]
+    since += ["TABLE session", "TABLE account", "TABLE listing"]
     altered(path, *(f"DROP {each}" for each in since), *_WITHOUT_LIVES, "PRAGMA user_version=3")
     with pytest.raises(StoreFormatError, match="gridlog-server migrate"):
         await SqliteStore.open(path)

@@ -14,6 +14,7 @@ from gridlog_protocol.ids import OpId, Position, RecordId, is_record_id, read, s
 
 from .accounts import Accounts
 from .deciding import name_of
+from .inbox import Inbox, RecordRow
 from .refusing import RefusedError
 from .resolving import Choice, Conflicted, Resolved, Resolving
 from .reviewing import Remark, Reviewed, Reviewing
@@ -22,11 +23,14 @@ from .reviewing import Remark, Reviewed, Reviewing
 class OfficeCommands:
     """Commands in a supervisor's name. `known` has them by their names."""
 
-    def __init__(self, accounts: Accounts, reviewing: Reviewing, resolving: Resolving) -> None:
+    def __init__(self, accounts: Accounts, reviewing: Reviewing, resolving: Resolving, inbox: Inbox) -> None:
         self._accounts = accounts
         self._reviewing = reviewing
         self._resolving = resolving
+        self._inbox = inbox
         self.known: Mapping[str, Callable[..., Awaitable[dict[str, Any]]]] = {
+            "review_list": self._list,
+            "review_inbox": self._waiting,
             "review_approve": self._approve,
             "review_return": self._return,
             "review_remark": self._remark,
@@ -34,6 +38,17 @@ class OfficeCommands:
             "conflicts_resolve": self._resolve,
             "conflicts_undo": self._undo,
         }
+
+    async def _waiting(self, operator: str, by: str) -> dict[str, Any]:
+        waiting = await self._inbox.waiting(by=await self._accounts.on_behalf_of(by, operator=operator))
+        names = ("to_review", "conflicts", "returned", "held", "silent")
+        return {name: str(getattr(waiting, name)) for name in names} | {"is_complete": waiting.is_complete}
+
+    async def _list(self, operator: str, by: str, returned: bool, after: str, limit: int) -> dict[str, Any]:  # noqa: FBT001 - named in the command.
+        caller = await self._accounts.on_behalf_of(by, operator=operator)
+        listed = self._inbox.returned if returned else self._inbox.to_review
+        page = await listed(by=caller, after=after, limit=limit)
+        return {"records": [_row(each) for each in page.rows], "next": page.next}
 
     async def _approve(self, operator: str, record: str, by: str, note: str, at: int | None) -> dict[str, Any]:
         caller = await self._accounts.on_behalf_of(by, operator=operator)
@@ -106,6 +121,21 @@ def _choice(standing: Conflicted, given: Mapping[str, Any]) -> Choice:
             f"No value of {field!r} was written by {wanted}: see gridlog-server conflicts show.",
         )
     return Choice(field, key, chosen=found[0])
+
+
+def _row(row: RecordRow) -> dict[str, Any]:
+    return {
+        "record": shown(row.record),
+        "kind": row.kind,
+        "grids": [*row.grids],
+        "author": row.author_name,
+        "occurred_ms": row.occurred_ms,
+        "review_state": row.review_state,
+        "since_ms": row.stepped_ms,
+        "conflicts": row.conflicts,
+        "at": row.changed,
+        "values": _plain(dict(row.values)),
+    }
 
 
 def _reviewed(done: Reviewed) -> dict[str, Any]:

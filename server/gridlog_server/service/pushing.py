@@ -44,6 +44,7 @@ from gridlog_sync.view import conflicts_of
 
 from .giving_way import give_way
 from .history import History
+from .listed import listed
 from .timing import Timing
 
 _OPS_PER_BREATH = 32
@@ -380,7 +381,8 @@ class Work:
             return after
         for key, leaf in _leaves_by_scope(after):
             self.digests[key] = self.digests.get(key, EMPTY).plus(leaf)
-        return replace(after, conflicts=len(conflicts_of(after.state, self.kinds.get(after.state.kind))))
+        kind = self.kinds.get(after.state.kind)
+        return replace(after, conflicts=len(conflicts_of(after.state, kind)), listed=listed(after.state, kind))
 
 
 def _leaves_by_scope(record: StoredRecord) -> list[tuple[tuple[ScopeId, int], int]]:

@@ -1,16 +1,38 @@
-"""What the console asks of SQLite. See `desk.Desk`."""
+"""What the console asks of SQLite. See `desk.Desk`.
+
+The rule it keeps: every list goes along an index in its own order, and stops at its limit. Whether a record is in
+somebody's grids is asked row by row on the way.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import aiosqlite
 
+from gridlog_protocol.canonical import pack, unpack
+from gridlog_protocol.ids import Position, RecordId, ScopeId, UserId
+from gridlog_protocol.state_codec import PackedRecord
+
+from .contract import StoredOp
+from .desk import ListedRow, ListingQuery, Place
+from .sqlite_ledger import OP_COLUMNS, stored_op
+from .sqlite_listing import PUT_LISTING, listing_row
+from .stored_record import Listed, StoredRecord
+
+_COLUMNS = "listing.record, listing.kind, listing.author, occurred_ms, review_state, stepped_ms, words"
+# The plus keeps SQLite from searching the index once for each of somebody's grids: a record is in one or two.
+_IN_GRIDS = (
+    "EXISTS (SELECT 1 FROM record_scope WHERE record_scope.record = {record}"
+    " AND +record_scope.scope IN (SELECT value FROM json_each({grids})))"
+)
+_FILLED = "listing_filled"
+
 
 class SqliteDesk:
-    """Reads in the transaction that the connection is in."""
+    """Reads and writes in the transaction that the connection is in."""
 
     def __init__(self, connection: aiosqlite.Connection) -> None:
         self._connection = connection
@@ -24,5 +46,191 @@ class SqliteDesk:
         )
         return dict(rows)
 
+    async def in_review(
+        self, states: Collection[str], grids: Collection[ScopeId], after: Place | None, limit: int
+    ) -> list[ListedRow]:
+        """Return records whose review stands at these states, those that wait longest first."""
+        # One ordered walk along the partial index for each state.
+        found: list[ListedRow] = []
+        for state in sorted(_REVIEWED.intersection(states)):
+            rows = await self._all(
+                f"SELECT {_COLUMNS}, conflicts, stepped_ms FROM listing JOIN record ON record.id = listing.record"
+                f" WHERE {_IN_REVIEW} AND review_state = '{state}' AND (stepped_ms, listing.record) > (?1, ?2)"
+                f" AND {_in_grids('listing.record', '?3')} ORDER BY stepped_ms, listing.record LIMIT ?4",
+                after.number if after else -1,
+                after.record if after else b"",
+                _json(grids),
+                limit,
+            )
+            found += [_row(row) for row in rows]
+        found.sort(key=lambda each: (each.place.number, each.record))
+        return found[:limit]
+
+    async def in_conflict(self, grids: Collection[ScopeId], after: Place | None, limit: int) -> list[ListedRow]:
+        """Return records in conflict, changed last first; their place's number is that position."""
+        rows = await self._all(
+            f"SELECT {_COLUMNS}, conflicts, changed FROM record JOIN listing ON listing.record = record.id"
+            f" WHERE conflicts > 0 AND changed < ?1 AND {_in_grids('record.id', '?2')}"
+            " ORDER BY changed DESC LIMIT ?3",
+            after.number if after else 1 << 62,
+            _json(grids),
+            limit,
+        )
+        return [_row(row) for row in rows]
+
+    async def held(self, grids: Collection[ScopeId], limit: int) -> list[StoredOp]:
+        """Return held ops nobody has decided about, of records in these grids or of people who work there."""
+        rows = await self._all(
+            f"SELECT {OP_COLUMNS} FROM op WHERE hold_status = 'waiting' AND ({_in_grids('op.record', '?1')}"
+            " OR EXISTS (SELECT 1 FROM device JOIN assignment ON assignment.person = device.person"
+            " WHERE device.id = op.device AND assignment.scope IN (SELECT value FROM json_each(?1))))"
+            " ORDER BY segment DESC, device, seq DESC LIMIT ?2",
+            _json(grids),
+            limit,
+        )
+        return [stored_op(row) for row in rows]
+
+    async def listing(
+        self, query: ListingQuery, after: Place | None, limit: int
+    ) -> tuple[list[ListedRow], Place | None]:
+        """Return records newest first, and how far it looked: None if it looked at all there are."""
+        edge = await self._edge(query, after)
+        where, values = _wanted(query, after, edge)
+        rows = await self._all(
+            f"SELECT {_COLUMNS}, conflicts, occurred_ms FROM {_source(query)}"
+            f" WHERE {where} ORDER BY occurred_ms DESC, listing.record DESC LIMIT ?",
+            *values,
+            limit,
+        )
+        found = [_row(row) for row in rows]
+        return found, found[-1].place if len(found) == limit else edge
+
+    async def amount(self, query: ListingQuery, limit: int) -> tuple[int, bool]:
+        """Count what `listing` would find, up to a limit, and tell whether it looked at all there are."""
+        edge = await self._edge(query, None)
+        where, values = _wanted(query, None, edge)
+        [[number]] = await self._all(
+            f"SELECT count(*) FROM (SELECT 1 FROM {_source(query)} WHERE {where} LIMIT ?)",
+            *values,
+            limit,
+        )
+        return int(number), edge is None
+
+    async def _edge(self, query: ListingQuery, after: Place | None) -> Place | None:
+        """Return the last record that a list may look at, going along the index; None if that is the end."""
+        if len(query.grids) == 1:
+            # As many as one grid has can be looked at, and sorted.
+            return None
+        where, values = _span(query, after)
+        rows = await self._all(
+            f"SELECT occurred_ms, record FROM listing WHERE {where} ORDER BY occurred_ms DESC, record DESC"
+            " LIMIT 1 OFFSET ?",
+            *values,
+            query.examined_max - 1,
+        )
+        return next((Place(number, RecordId(record)) for number, record in rows), None)
+
+    async def listed(self, records: Collection[RecordId]) -> dict[RecordId, Listed]:
+        """Return what lists ask of these records."""
+        marks = ", ".join("?" * len(records))
+        rows = await self._all(
+            "SELECT record, author, occurred_ms, review_state, stepped_ms, words FROM listing"
+            f" WHERE record IN ({marks})",
+            *records,
+        )
+        return {RecordId(record): Listed(UserId(author), *rest) for record, author, *rest in rows}
+
+    async def unlisted(self, after: RecordId, limit: int) -> list[StoredRecord]:
+        """Return records behind an id, by id, to be filled in."""
+        rows = await self._all(
+            "SELECT state, changed, conflicts FROM record WHERE id > ? ORDER BY id LIMIT ?", after, limit
+        )
+        return [
+            StoredRecord(PackedRecord(state), Position(changed), conflicts, frozenset(), len(state))
+            for state, changed, conflicts in rows
+        ]
+
+    async def put_listings(self, rows: Mapping[RecordId, tuple[str, Listed]]) -> None:
+        """Write what lists ask of records, each with its kind."""
+        await self._connection.executemany(
+            PUT_LISTING, [listing_row(record, kind, each) for record, (kind, each) in rows.items()]
+        )
+
+    async def filled(self) -> tuple[int, RecordId | None]:
+        """Return which layout of listings is here, 0 for none, and up to which record; None if up to the last."""
+        rows: list[Any] = await self._all("SELECT value FROM meta WHERE name = ?", _FILLED)
+        value: Any = unpack(rows[0][0]) if rows else [0, b""]
+        layout, record = value
+        return layout, None if record is None else RecordId(record)
+
+    async def put_filled(self, layout: int, record: RecordId | None) -> None:
+        """Write down how far listings are filled in."""
+        await self._connection.execute(
+            "INSERT INTO meta (name, value) VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value",
+            (_FILLED, pack([layout, None if record is None else bytes(record)])),
+        )
+
     async def _all(self, sql: str, *values: Any) -> Any:
         return await self._connection.execute_fetchall(sql, values)
+
+
+_REVIEWED = frozenset({"submitted", "checked", "returned"})
+# Word for word as the index has it.
+_IN_REVIEW = "review_state IN ('submitted', 'checked', 'returned')"
+
+
+def _span(query: ListingQuery, after: Place | None) -> tuple[str, list[Any]]:
+    """Return the part of a kind's index that a list goes along, newest first."""
+    bounds: dict[str, list[Any]] = {
+        "listing.kind = ?": [query.kind],
+        "occurred_ms >= ?": [query.from_ms] if query.from_ms is not None else [],
+        "occurred_ms < ?": [query.until_ms] if query.until_ms is not None else [],
+        "(occurred_ms, listing.record) < (?, ?)": [after.number, after.record] if after else [],
+    }
+    given = {bound: values for bound, values in bounds.items() if values}
+    return " AND ".join(given), [value for values in given.values() for value in values]
+
+
+def _wanted(query: ListingQuery, after: Place | None, edge: Place | None) -> tuple[str, list[Any]]:
+    """Return what each record on the way is asked, the cheapest question first."""
+    where, values = _span(query, after)
+    asked = [where]
+    if edge is not None:
+        asked.append("(occurred_ms, listing.record) >= (?, ?)")
+        values += [edge.number, edge.record]
+    for column, wanted in (("review_state", query.review_state), ("author", query.author)):
+        if wanted is not None:
+            asked.append(f"{column} = ?")
+            values.append(wanted)
+    asked += ["instr(words, ?) > 0"] * len(query.words)
+    values += query.words
+    if query.in_conflict:
+        asked.append("conflicts > 0")
+    if len(query.grids) == 1:
+        asked.append("record_scope.scope = ? AND record_scope.kind = ?")
+        return " AND ".join(asked), [*values, *query.grids, query.kind]
+    asked.append(_in_grids("listing.record", "?"))
+    return " AND ".join(asked), [*values, _json(query.grids)]
+
+
+def _source(query: ListingQuery) -> str:
+    """Return what a list goes along: the index of its kind, or the records of the one grid that is asked for."""
+    # CROSS: the order of the tables is ours, not the planner's guess.
+    records = "listing CROSS JOIN record ON record.id = listing.record"
+    if len(query.grids) == 1:
+        return f"record_scope CROSS JOIN {records} AND listing.record = record_scope.record"
+    return records
+
+
+def _in_grids(record: str, grids: str) -> str:
+    return _IN_GRIDS.format(record=record, grids=grids)
+
+
+def _json(grids: Collection[ScopeId]) -> str:
+    return json.dumps(sorted(grids))
+
+
+def _row(row: Any) -> ListedRow:
+    record, kind, author, occurred_ms, review_state, stepped_ms, words, conflicts, number = row
+    listed = Listed(UserId(author), occurred_ms, review_state, stepped_ms, words)
+    return ListedRow(RecordId(record), kind, listed, conflicts, Place(number, RecordId(record)))

@@ -22,6 +22,7 @@ from gridlog_sync.digest import SetDigest
 
 from .contract import Commit, Logged, LoggedEntry, LogHead, StoredOp, StoredRecord
 from .sqlite_brief import Statements
+from .sqlite_listing import PUT_LISTING, listing_row
 from .tenancy import Tenancy
 
 OP_COLUMNS = (
@@ -284,6 +285,10 @@ class SqliteLedger:
             " ON CONFLICT DO UPDATE SET changed = excluded.changed, conflicts = excluded.conflicts,"
             " state = excluded.state",
             ((each.id, each.kind, each.changed, each.conflicts, each.packed) for each in commit.records),
+        )
+        await self._many(
+            PUT_LISTING,
+            (listing_row(each.id, each.kind, each.listed) for each in commit.records if each.listed),
         )
         await self._many(
             "INSERT OR IGNORE INTO record_scope (scope, record, kind) VALUES (?, ?, ?)",

@@ -2,22 +2,37 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from gridlog_protocol.ids import Position, RecordId, ScopeId
+from gridlog_protocol.ids import Position, RecordId, ScopeId, UserId
 from gridlog_protocol.state import RecordState, is_ended
 from gridlog_protocol.state_codec import PackedRecord, pack_record
 
 
 @dataclass(frozen=True, slots=True)
+class Listed:
+    """What lists of the office ask of a record. Times are Unix ms; `stepped_ms` is 0 for an untouched draft."""
+
+    author: UserId
+    occurred_ms: int
+    review_state: str
+    stepped_ms: int
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
 class StoredRecord:
-    """A record's merged state with what lists need to find it. `size` is about what it takes at rest, in bytes."""
+    """A record's merged state with what lists need to find it. `size` is about what it takes at rest, in bytes.
+
+    `listed` is there when a record is written, and None when it is read, or no list of the office has its kind.
+    """
 
     content: RecordState | PackedRecord
     changed: Position
     conflicts: int
     scopes: frozenset[ScopeId]
     size: int
+    listed: Listed | None = field(default=None, compare=False)
 
     @property
     def id(self) -> RecordId:

@@ -11,6 +11,8 @@ from gridlog_protocol.ids import Position, RecordId
 from gridlog_protocol.ops import Edit
 from gridlog_protocol.state import RecordState
 from gridlog_server.service.accounts import Caller
+from gridlog_server.service.filling import Filling
+from gridlog_server.service.inbox import Inbox
 from gridlog_server.service.resolving import Resolving
 from gridlog_server.store.sqlite import SqliteStore
 from gridlog_sync.view import values_of
@@ -27,6 +29,8 @@ class Office:
 
     server: Server
     resolving: Resolving
+    inbox: Inbox
+    filling: Filling
     callers: Mapping[str, Caller]
     worker: Handset
 
@@ -75,7 +79,8 @@ async def opened(server: Server) -> Office:
     store = server.store
     assert isinstance(store, SqliteStore)
     resolving = Resolving(store, KINDS, now_ms=server.clock, entropy=os.urandom)
-    return Office(server, resolving, callers, worker)
+    inbox, filling = Inbox(store, KINDS, now_ms=server.clock), Filling(store, KINDS)
+    return Office(server, resolving, inbox, filling, callers, worker)
 
 
 async def hired(server: Server, staff_no: str, roles: Collection[str], subtree: str) -> Caller:
