@@ -1,4 +1,4 @@
-"""Commands that decide: settle a conflict, take that back, withdraw a record, put it back."""
+"""Commands that decide: settle a conflict, take that back, hand a record in, withdraw it, put it back."""
 
 from __future__ import annotations
 
@@ -38,6 +38,16 @@ def resolve(record: IdPrefix, values: Assignments, store: Store = DEFAULT_STORE)
 def undo(record: IdPrefix, store: Store = DEFAULT_STORE) -> None:
     """Take a decision back."""
     _carry_out(record, store, lambda opened, found: opened.undo(found), say("已撤销", "Undone"))
+
+
+@deciding.command(help=say("提交一条记录，请督导审核。", "Hand a record in for review."))
+def submit(record: IdPrefix, store: Store = DEFAULT_STORE) -> None:
+    """Hand in."""
+
+    async def work(opened: FieldStore, found: RecordId) -> Record:
+        return await opened.submit(await opened.get(found))
+
+    _carry_out(record, store, work, say("已提交", "Handed in"))
 
 
 @deciding.command(help=say("作废一条记录，须说明理由。", "Withdraw a record, with a reason."))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 from gridlog import FieldStore, InvalidRecordError, KdfProfile
 from gridlog_protocol.canonical import Value
 from gridlog_protocol.ids import shown
-from tests.end_to_end.processes import GRID, Finished, ServerProcess
+from tests.end_to_end.processes import GRID, DeviceCommands, Finished, ServerProcess
 
 WEST = "420106001001002"
 WHEN = "2026-11-22T09:10:00+08:00"
@@ -175,3 +176,24 @@ async def test_the_inbox_counts_what_waits(server: ServerProcess, partners: tupl
     record = remarked["records"][-1]["record"]
     done = await ordered(server, "review", "comment", record, "--by", "S1", "--comment", "已看到")
     assert done["state"] == "submitted"
+
+
+def written(done: Finished) -> str:
+    """Return the id of the record that a command wrote."""
+    found = re.search(r"^[0-9a-f-]{36}$", done.out, flags=re.MULTILINE)
+    assert found is not None, done
+    return found[0]
+
+
+def test_a_worker_hands_in_by_command_what_is_fit_for_it(server: ServerProcess, tmp_path: Path) -> None:
+    phone = DeviceCommands(tmp_path / "phone")
+    assert phone.run("enrol", server.admin_enroll("W77", "张三")).code == 0
+    walk = ("patrol_type=daily", "started_at=2026-11-22 09:10", "leader=me")
+    patrol = written(phone.run("write", "patrol", *walk))
+    refused = phone.run("submit", patrol)
+    assert (refused.code, "Checkpoints" in refused.err) == (1, True), refused
+    report = written(phone.run("write", "daily_report", "date=2026-11-22", "user=me", "note=走访三户"))
+    assert "Handed in" in phone.run("submit", report).out
+    assert phone.run("sync").code == 0
+    listed = server.command_json("review", "list", "--by", "S1")["records"]
+    assert [each["author"] for each in listed if each["kind"] == "daily_report"] == ["张三"]

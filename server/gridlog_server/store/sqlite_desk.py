@@ -94,6 +94,8 @@ class SqliteDesk:
         self, query: ListingQuery, after: Place | None, limit: int
     ) -> tuple[list[ListedRow], Place | None]:
         """Return records newest first, and how far it looked: None if it looked at all there are."""
+        if not query.grids:
+            return [], None
         edge = await self._edge(query, after)
         where, values = _wanted(query, after, edge)
         rows = await self._all(
@@ -107,6 +109,8 @@ class SqliteDesk:
 
     async def amount(self, query: ListingQuery, limit: int) -> tuple[int, bool]:
         """Count what `listing` would find, up to a limit, and tell whether it looked at all there are."""
+        if not query.grids:
+            return 0, True
         edge = await self._edge(query, None)
         where, values = _wanted(query, None, edge)
         [[number]] = await self._all(
