@@ -9,16 +9,19 @@ from contextlib import nullcontext
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gridlog_protocol.canonical import Value
 from gridlog_protocol.ids import Position
 from gridlog_protocol.ops import Action, Edit, Intent, Op, op_hash
 from gridlog_protocol.state_codec import pack_record
 from gridlog_server.service import pushing
+from gridlog_server.service.listed import listed, listed_at_creation
 from gridlog_server.service.pushing import Work
 from gridlog_server.store.contract import Commit, Transaction
 from gridlog_sync.admission import Author
 from gridlog_sync.creation import created
 from gridlog_sync.digest import leaves
 from gridlog_sync.merge import Entry, apply
+from gridlog_sync.rules import rule_of
 from gridlog_sync.scope import scopes_of_record
 from gridlog_sync.view import conflicts_of
 from tests.properties.wire_strategies import VALUES
@@ -27,6 +30,7 @@ from tools.simulate.memory_store import CommitFate, MemoryStore
 from tools.simulate.replacing import replaced
 
 PATROL = next(kind for kind in KINDS if kind.name == "patrol")
+COMMENT: Value = {"id": "c1", "by": bytes(16), "at": "2026-11-22T09:10:00+08:00", "text": "Seen"}
 EDITS: st.SearchStrategy[Edit] = st.one_of(
     st.sampled_from(
         [
@@ -34,6 +38,10 @@ EDITS: st.SearchStrategy[Edit] = st.one_of(
             put("grid_code", WEST),
             put("summary", "积水"),
             put("summary", None),
+            put("summary", "Two  LAMPS\nout"),
+            put("occurred_at", "2026-11-22T09:10:00+08:00"),
+            put("review_state", [0, "submitted"]),
+            add("comments", "c1", COMMENT),
             add("tags", "water"),
             add("tags", "light"),
             Edit("tags", Action.REMOVE, "water", None, 0),
@@ -67,6 +75,12 @@ def _written(steps: Sequence[tuple[int, Intent, list[Edit], int]]) -> list[Op]:
         else handset.writes(ids[which], *edits, intent=intent, seen=seen)
         for which, intent, edits, seen in steps
     ]
+
+
+def _is_right(edit: Edit) -> bool:
+    field = PATROL.fields[edit.field]
+    rule = rule_of(field)
+    return edit.action in rule.actions(field) and rule.fault(field, edit) is None
 
 
 async def _no_pause() -> None:
@@ -112,6 +126,8 @@ def test_what_a_creation_makes_is_what_its_merging_makes(edits: list[Edit], own_
     assert made.leaves == leaves(merged)
     assert made.scopes == scopes_of_record(merged, PATROL)
     assert conflicts_of(merged, PATROL) == []
+    if all(each.field not in PATROL.fields or _is_right(each) for each in edits):
+        assert listed_at_creation(entry, PATROL) == listed(merged, PATROL)
 
 
 def test_an_ordinary_creation_needs_no_merging() -> None:

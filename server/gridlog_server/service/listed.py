@@ -5,7 +5,8 @@ The rule it keeps: search looks into no text that lists may not show: nothing se
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from operator import itemgetter
 from typing import Final
 
 from gridlog_protocol.canonical import Value
@@ -15,7 +16,8 @@ from gridlog_protocol.kinds import Field, Kind, ListOf, MapOf, Sensitivity, Stru
 from gridlog_protocol.kinds.times import moment_ms
 from gridlog_protocol.state import FieldState, RecordState
 from gridlog_server.store.stored_record import Listed
-from gridlog_sync.review import REVIEW_STATE, ReviewState
+from gridlog_sync.merge import Entry
+from gridlog_sync.review import REVIEW_STATE, ReviewState, stepped_to
 from gridlog_sync.rules import rule_of
 
 WORDS_CHARACTERS_MAX: Final = 4000
@@ -42,6 +44,31 @@ def listed(state: RecordState, kind: Kind | None) -> Listed | None:
     )
 
 
+def listed_at_creation(entry: Entry, kind: Kind) -> Listed:
+    """Return what `listed` says of a record that one op made, from the op alone."""
+    op, stamp_ms = entry.op, milliseconds_of(entry.stamp)
+    said: dict[str, list[tuple[str, Value]]] = {}
+    for edit in op.edits:
+        said.setdefault(edit.field, []).append((edit.key, edit.value))
+    review = said.get(REVIEW_STATE)
+    state = stepped_to(review[0][1]) if review else ReviewState.DRAFT.value
+    words = [text for field in _text_fields(kind) for text in _edited_texts(field, said.get(field.name, ()))]
+    return Listed(
+        op.author,
+        _occurred_ms(op.record, said[_OCCURRED][0][1] if _OCCURRED in said else None),
+        state,
+        stamp_ms if review else 0,
+        _joined(words),
+    )
+
+
+def _edited_texts(field: Field, cells: Sequence[tuple[str, Value]]) -> list[str]:
+    if not field.has_elements:
+        return [value for _, value in cells if isinstance(value, str)]
+    values = [value for _, value in sorted(cells, key=itemgetter(0))]
+    return [value for value in values if isinstance(value, str)] if isinstance(field.type, MapOf) else _texts(values)
+
+
 def searched(text: str) -> str:
     """Return a text as search compares it: whatever the case, and without what breaks a line."""
     return " ".join(text.casefold().split())
@@ -58,6 +85,10 @@ def _words(kind: Kind, fields: Mapping[str, FieldState]) -> str:
     for field in _text_fields(kind):
         if field.name in fields:
             said += _texts(_shown(field, fields[field.name]))
+    return _joined(said)
+
+
+def _joined(said: Sequence[str]) -> str:
     return _BETWEEN.join(searched(each) for each in said)[:WORDS_CHARACTERS_MAX]
 
 

@@ -44,7 +44,7 @@ from gridlog_sync.view import conflicts_of
 
 from .giving_way import give_way
 from .history import History
-from .listed import listed
+from .listed import listed, listed_at_creation
 from .timing import Timing
 
 _OPS_PER_BREATH = 32
@@ -334,7 +334,9 @@ class Work:
         content = PackedRecord(made.packed, op.record, op.kind)
         self.before[op.record] = None
         self.made_leaves[op.record] = made.leaves
-        self.records[op.record] = StoredRecord(content, entry.position, 0, made.scopes, op_bytes)
+        kind = self.kinds.get(op.kind)
+        facts = listed_at_creation(entry, kind) if kind is not None else None
+        self.records[op.record] = StoredRecord(content, entry.position, 0, made.scopes, op_bytes, facts)
 
     def take_effect(self, entry: Entry, entry_type: EntryType, hashed: bytes, *, op_bytes: int) -> None:
         """Write an op's entry, which is the next one, and merge the op, which takes `op_bytes` at rest."""

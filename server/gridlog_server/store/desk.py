@@ -116,7 +116,7 @@ class DeskTransaction(Transaction, Protocol):
 class DeskStore(Store, Protocol):
     """A database that the console can work with."""
 
-    def reading(self) -> AbstractAsyncContextManager[DeskTransaction]:
+    def reading(self, *, briefly: bool = False) -> AbstractAsyncContextManager[DeskTransaction]:
         """Open a snapshot that cannot write."""
         ...
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import aiosqlite
-
 from gridlog_protocol.ids import UserId
 
 from .accounts import Account, Session
 from .acts import act_of_account
+from .sqlite_brief import Statements
 
 _ACCOUNT_COLUMNS = "person, password, password_ms, roles, subtree"
 _SESSION_COLUMNS = "id, person, begun_ms, used_ms, proved_ms"
@@ -22,7 +21,7 @@ class SqliteAccounts:
     `for_control` takes what the control journal must know: who may do what, and that a password changed.
     """
 
-    def __init__(self, connection: aiosqlite.Connection, for_control: list[Mapping[str, Any]]) -> None:
+    def __init__(self, connection: Statements, for_control: list[Mapping[str, Any]]) -> None:
         self._connection = connection
         self._for_control = for_control
 
@@ -71,7 +70,7 @@ class SqliteAccounts:
     async def end_sessions_of(self, person: UserId) -> int:
         """Forget all sessions of somebody, and return how many those were."""
         cursor = await self._connection.execute("DELETE FROM session WHERE person = ?", (person,))
-        return cursor.rowcount
+        return int(cursor.rowcount)
 
     async def end_sessions_before(self, *, begun_ms: int, used_ms: int) -> None:
         """Forget sessions that began, or were last used, before these moments."""

@@ -10,14 +10,13 @@ import json
 from collections.abc import Collection, Mapping
 from typing import Any
 
-import aiosqlite
-
 from gridlog_protocol.canonical import pack, unpack
 from gridlog_protocol.ids import Position, RecordId, ScopeId, UserId
 from gridlog_protocol.state_codec import PackedRecord
 
 from .contract import StoredOp
 from .desk import ListedRow, ListingQuery, Place
+from .sqlite_brief import Statements
 from .sqlite_ledger import OP_COLUMNS, stored_op
 from .sqlite_listing import PUT_LISTING, listing_row
 from .stored_record import Listed, StoredRecord
@@ -34,7 +33,7 @@ _FILLED = "listing_filled"
 class SqliteDesk:
     """Reads and writes in the transaction that the connection is in."""
 
-    def __init__(self, connection: aiosqlite.Connection) -> None:
+    def __init__(self, connection: Statements) -> None:
         self._connection = connection
 
     async def received(self, segments: Collection[int]) -> dict[int, int]:
@@ -147,11 +146,13 @@ class SqliteDesk:
     async def unlisted(self, after: RecordId, limit: int) -> list[StoredRecord]:
         """Return records behind an id, by id, to be filled in."""
         rows = await self._all(
-            "SELECT state, changed, conflicts FROM record WHERE id > ? ORDER BY id LIMIT ?", after, limit
+            "SELECT id, kind, state, changed, conflicts FROM record WHERE id > ? ORDER BY id LIMIT ?", after, limit
         )
         return [
-            StoredRecord(PackedRecord(state), Position(changed), conflicts, frozenset(), len(state))
-            for state, changed, conflicts in rows
+            StoredRecord(
+                PackedRecord(state, RecordId(record), kind), Position(changed), conflicts, frozenset(), len(state)
+            )
+            for record, kind, state, changed, conflicts in rows
         ]
 
     async def put_listings(self, rows: Mapping[RecordId, tuple[str, Listed]]) -> None:
