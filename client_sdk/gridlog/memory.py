@@ -1,7 +1,6 @@
 """Everything an open store knows, and how each journal entry changes it.
 
-The rule it keeps: live writing and reading the journal again go through the same few methods, so that a store that
-was killed comes back exactly as it was.
+The rule it keeps: live writing and reading again take the same few methods, so a killed store comes back as it was.
 """
 
 from __future__ import annotations
