@@ -109,7 +109,7 @@ async def test_a_lock_does_not_wait_for_a_sync_which_ends_with_it_and_loses_noth
 ) -> None:
     async with line(running) as link, stores(running, tmp_path, GRID, port=link.port) as [store]:
         written = await write(store, GRID, count=3)
-        link.faults = Faults(delay_ms=500)
+        link.faults = Faults(delay_ms=1500)
         before = link.bytes_up
         syncing = asyncio.create_task(store.sync())
         while link.bytes_up == before:  # noqa: ASYNC110 - a relay counts, and tells nobody
