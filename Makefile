@@ -20,13 +20,16 @@ COMPILE := $(LOCK_VENV)/bin/uv --quiet pip compile --universal --generate-hashes
 	--no-annotate --no-header --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test long browser lint bench simulate mutants crash dictionary lock clean
+.PHONY: help demo demo-stop test long browser lint bench simulate mutants crash dictionary lock clean
 
 help: ## Show what can be made
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(READY) ## Play a street on this machine: make demo SEED=7 ARGS="--help"
 	$(BIN)/python -m tools.demo $(if $(SEED),--seed $(SEED)) $(ARGS)
+
+demo-stop: $(READY) ## End what `make demo` left running
+	$(BIN)/python -m tools.demo.staying
 
 test: $(READY) ## Run the tests: make test ARGS="-k proxy"
 	$(BIN)/python -m pytest --numprocesses auto --dist worksteal -m "not long and not browser" $(ARGS)

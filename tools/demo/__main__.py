@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
-import tempfile
 import time
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
@@ -20,14 +19,16 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from gridlog_protocol.canonical import Value
 from gridlog_protocol.ids import record_id
+from tools.demo import staying
 from tools.demo.actors import DemoError, HandheldProcess, ServerProcess
 from tools.demo.acts import CHINA
 from tools.demo.checks import Check, ServerFacts, run_checks, server_facts
 from tools.demo.clock_checks import ClockFacts, clock_facts, run_clock_checks
 from tools.demo.clocks import stories
 from tools.demo.day import Load
-from tools.demo.report import print_report
+from tools.demo.report import print_report, print_sign_ins
 from tools.demo.script import Script
+from tools.demo.staying import DATA
 from tools.demo.world import Street, Worker, make_street, make_workers
 from tools.dice import dice
 from tools.divisions.extract import read_extract
@@ -35,7 +36,6 @@ from tools.proxy import Faults, Link
 
 DEVICES_MAX = 48
 HOUSEHOLDS_PER_GRID = 40
-DATA = Path(tempfile.gettempdir()) / "gridlog-demo"
 LOAD = Load(patrols=2, visits_min=8, visits_max=10, mediation_percent=50)
 
 console = Console()
@@ -45,18 +45,24 @@ def main(
     seed: Annotated[int, typer.Option(help="The same seed plays the same day.")] = 1,
     devices: Annotated[int, typer.Option(min=2, max=DEVICES_MAX, help="Handhelds, in pairs of partners.")] = 24,
     data: Annotated[Path, typer.Option(help="Where server and stores live; emptied first.")] = DATA,
+    is_to_stay: Annotated[  # noqa: FBT002 - a flag of the command line
+        bool, typer.Option("--stay/--no-stay", help="Leave server, console and a handheld app running.")
+    ] = True,
 ) -> None:
     """Play one day of a street, and check that nothing was lost. Exit status 1 if a check fails."""
     started = time.monotonic()
+    staying.end(data)
     _make_room(data)
     try:
         script, facts, clocks, checks, inventories = asyncio.run(_play(seed, devices // 2 * 2, data))
+        sign_ins = asyncio.run(staying.stay(data, script.handhelds, script.office)) if is_to_stay else []
     except* DemoError as failed:
         for reason in failed.exceptions:
             console.print(f"[red]The demo could not go on: {reason}[/red]")
         console.print(f"What the server said is in {data / 'server.log'}; play it again with --seed {seed}.")
         raise typer.Exit(1) from None
     print_report(console, script, facts, clocks, checks, inventories, seconds=time.monotonic() - started, data=data)
+    print_sign_ins(console, sign_ins)
     if not all(check.is_held for check in checks):
         console.print(f"[red]A check failed. Play it again with --seed {seed}.[/red]")
         raise typer.Exit(1)
@@ -102,6 +108,7 @@ async def _play(
             handhelds.append(handheld)
         script = Script(seed, day, street, server, handhelds, LOAD, progress)
         await script.play()
+        script.office = await staying.give_sign_ins(server)
         inventories = [await handheld.ask({"do": "inventory"}) for handheld in handhelds]
     facts = server_facts(data / "server" / "gridlog.db")
     clocks = clock_facts(data / "server" / "gridlog.db")

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gridlog import Add, Count, FieldStore, GridlogError, Record
+from gridlog import Add, Count, FieldStore, GridlogError, InvalidRecordError, Record
 from gridlog_protocol.canonical import Value, pack, unpack
 from gridlog_protocol.ids import RecordId
 from gridlog_protocol.kinds import Kind, Merge
@@ -43,6 +43,8 @@ class Handheld:
                 return await self._saved(record)
             case "change":
                 return await self._change(raw_bytes(command["record"]), _values(command["values"]))
+            case "submit":
+                return await self._submit(await self.store.get(RecordId(raw_bytes(command["record"]))))
             case "open":
                 record = await self.store.get(RecordId(raw_bytes(command["record"])))
                 self.opened[record.id] = record
@@ -65,6 +67,12 @@ class Handheld:
         return await self._saved(
             await self.store.edit(form, {name: _change(kind, name, values[name]) for name in values})
         )
+
+    async def _submit(self, record: Record) -> dict[str, Value]:
+        try:
+            return await self._saved(await self.store.submit(record))
+        except InvalidRecordError as lacking:
+            return {"event": "refused", "text": lacking.text.en}
 
     async def _saved(self, record: Record) -> dict[str, Value]:
         newest = (await self.store.pending())[-1].id

@@ -18,6 +18,7 @@ from tools.demo.clock_checks import ClockFacts
 from tools.demo.clocks import RIGHT
 from tools.demo.handheld import items
 from tools.demo.script import Script
+from tools.demo.staying import SignIn
 
 LOOKING = (
     "status",
@@ -59,6 +60,16 @@ def print_report(  # noqa: PLR0913 - each is one part of the report.
         # Alone on a line, unwrapped, to be copied into a shell.
         print(f"  {shlex.join([_command(), *looking.split(), '--data', str(data / 'server')])}")
     console.print(f"Another day: make demo SEED={script.seed + 1}", highlight=False)
+
+
+def print_sign_ins(console: Console, sign_ins: Sequence[SignIn]) -> None:
+    """Print what was left running, and how to get in."""
+    if not sign_ins:
+        return
+    console.print("Left running, in Chinese and English (make demo-stop ends it):", style="bold")
+    for each in sign_ins:
+        # Whole on its line, to be clicked or copied.
+        print(f"  {each.address}\n    {each.who} {each.name}: {each.secret}")
 
 
 def _command() -> str:

@@ -5,7 +5,7 @@ offline   nobody has a signal; patrols, visits and mediations are written; one h
           have wrong clocks, and one writes its day three days ago
 noon      lines that cut: what was written goes up, partners get each other's records
 offline   partners edit the same records, neither knowing of the other
-evening   lines that cut again; one handheld is killed in mid-sync
+evening   what is done is handed in for review; lines that cut again; one handheld is killed in mid-sync
 night     a good line, until everybody holds the same
 """
 
@@ -32,6 +32,8 @@ CUTS = 3
 AT_ONCE = 4
 """Handhelds that work at the same moment: more would only wait for the same two cores."""
 
+_HANDED_IN = 0.7
+
 Progress = Callable[[str, int, int], None]
 
 
@@ -50,6 +52,8 @@ class Script:
     writes: dict[str, tuple[HandheldProcess, Write]] = field(default_factory=dict)
     shared: int = 0
     cuts: int = 0
+    submitted: int = 0
+    office: list[tuple[str, str, str]] = field(default_factory=list)
     is_equal: dict[str, bool] = field(default_factory=dict)
 
     async def play(self) -> None:
@@ -59,6 +63,7 @@ class Script:
         await self._each("noon: cut lines", self._sync, None)
         await self._each("partners catch up", self._sync, GOOD_LINE)
         await self._edit_shared_records()
+        await self._each("offline: hand in what is done", self._submit, NO_SIGNAL)
         await self._kill_in_mid_sync()
         await self._each("evening: cut lines", self._sync, None)
         await self._each("night: last exchange", self._sync, GOOD_LINE)
@@ -183,6 +188,16 @@ class Script:
         await asyncio.sleep(dice(self.seed, "kill in mid-sync").uniform(0.02, 0.4))
         await victim.kill()
         await victim.start()
+
+    async def _submit(self, handheld: HandheldProcess) -> None:
+        """Hand in most of one's own notes for review; a note that lacks something yet stays a draft."""
+        rng = dice(self.seed, "submits", handheld.worker.staff_no)
+        for key, (writer, _) in sorted(self.writes.items()):
+            if writer is handheld and rng.random() < _HANDED_IN:
+                event = await handheld.ask({"do": "submit", "record": self.records[key]})
+                if event["event"] == "saved":
+                    handheld.note_saved(items(event["op"]))
+                    self.submitted += 1
 
     async def _sync(self, handheld: HandheldProcess) -> None:
         self.is_equal[handheld.worker.staff_no] = await handheld.sync()
