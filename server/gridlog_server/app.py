@@ -15,6 +15,7 @@ from gridlog_protocol.kinds import KindSet, shipped_kinds
 from .control import ControlJournal
 from .keyfile import read_keys, read_recovery_key, write_keys
 from .service.accounts import Accounts
+from .service.administering import Administering
 from .service.backing_up import BackingUp
 from .service.checking import Checked, check
 from .service.commands import LocalCommands
@@ -24,11 +25,13 @@ from .service.exchange import Exchange, Told
 from .service.filling import Filling
 from .service.gaps import Gaps
 from .service.grids import Grids
+from .service.holdings import Holdings
 from .service.importing import Importing
 from .service.inbox import Inbox
 from .service.inspection import Inspection
 from .service.keys import ServerKeys
 from .service.live import Live
+from .service.news import News
 from .service.office_commands import OfficeCommands
 from .service.people import People
 from .service.quarantine import Quarantine
@@ -66,6 +69,9 @@ class Services:
     resolving: Resolving
     inbox: Inbox
     filling: Filling
+    administering: Administering
+    holdings: Holdings
+    news: News
 
 
 def now_ms() -> int:
@@ -135,13 +141,14 @@ async def services(
         reviewing = Reviewing(store, kinds, now_ms=now_ms, entropy=os.urandom)
         resolving = Resolving(store, kinds, now_ms=now_ms, entropy=os.urandom)
         inbox = Inbox(store, kinds, now_ms=now_ms)
+        inspection, readiness = Inspection(store, kinds), Readiness(store)
         yield Services(
             store,
             keys,
             kinds,
             Exchange(store, keys, kinds, now_ms, told),
             enrolment,
-            Inspection(store, kinds),
+            inspection,
             LocalCommands(
                 enrolment=enrolment,
                 importing=importing,
@@ -156,13 +163,23 @@ async def services(
                 accounts=accounts,
                 office=OfficeCommands(accounts, reviewing, resolving, inbox),
             ),
-            Readiness(store),
+            readiness,
             Live(store, keys),
             accounts,
             reviewing,
             resolving,
             inbox,
             Filling(store, kinds),
+            Administering(
+                people=people,
+                standing=standing,
+                enrolment=enrolment,
+                inspection=inspection,
+                readiness=readiness,
+                now_ms=now_ms,
+            ),
+            Holdings(store),
+            News(store),
         )
     finally:
         await store.close()

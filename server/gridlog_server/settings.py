@@ -14,6 +14,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from gridlog_protocol.invitation import ADDRESS_BYTES_MAX
 from gridlog_protocol.texts import Text
@@ -66,6 +67,9 @@ class Settings:
     """How long a request's headers may take, a TLS handshake too, and how long a connection may rest between two."""
     stall_seconds: float = 25.0
     """How long nothing may arrive of a body, or be taken of an answer."""
+
+    time_zone: str = ""
+    """Zone of the times in the console's pages, e.g. `Asia/Shanghai`. Empty: this machine's."""
 
     log_format: str = "text"
     log_level: str = "info"
@@ -216,6 +220,15 @@ def _one_of(*choices: str) -> Callable[[str, object], str]:
     return read
 
 
+def _zone(name: str, value: object) -> str:
+    try:
+        if value:
+            ZoneInfo(str(value))
+    except (ValueError, OSError, ZoneInfoNotFoundError):
+        raise SettingsError(name, "应为时区名，如 Asia/Shanghai。", "a time zone, e.g. Asia/Shanghai") from None
+    return str(value)
+
+
 def _networks(name: str, value: object) -> tuple[Network, ...]:
     parts = value.replace(",", " ").split() if isinstance(value, str) else value
     try:
@@ -253,6 +266,7 @@ _READERS: Mapping[str, Callable[[str, object], Any]] = {
     "requests_burst": _whole(1, 1_000_000),
     "header_seconds": _seconds,
     "stall_seconds": _seconds,
+    "time_zone": _zone,
     "log_format": _one_of(*LOG_FORMATS),
     "log_level": _one_of(*LOG_LEVELS),
 }

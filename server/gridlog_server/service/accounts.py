@@ -108,8 +108,11 @@ class Accounts:
 
         return token, await self._store.commit(work)
 
-    async def caller(self, token: str) -> Caller | None:
-        """Return who has a token, or None if its session is over. Notes its use, at most once a minute."""
+    async def caller(self, token: str, *, is_use: bool = True) -> Caller | None:
+        """Return who has a token, or None if its session is over. Notes its use, at most once a minute.
+
+        A page that asks by itself, again and again, says that this is no use: nobody may be sitting before it.
+        """
         now_ms = self._now_ms()
         session_id = _session_id(token)
         async with self._store.reading() as snapshot:
@@ -121,7 +124,7 @@ class Accounts:
             if person is None or person.status != ACTIVE or account is None:
                 return None
             caller = await self._caller(snapshot, person, account, session, token)
-        if now_ms - session.used_ms >= _USE_NOTED_EVERY_MS:
+        if is_use and now_ms - session.used_ms >= _USE_NOTED_EVERY_MS:
             await self._store.commit(lambda transaction: _note_use(transaction, session_id, now_ms))
         return caller
 

@@ -26,6 +26,19 @@ from .permitting import Caller, Role, require
 from .refusing import RefusedError
 from .standing import ACTIVE
 
+__all__ = [
+    "Filter",
+    "HistoryLine",
+    "Inbox",
+    "Page",
+    "RecordRow",
+    "RecordView",
+    "SilentDevice",
+    "StoredOp",
+    "Total",
+    "Waiting",
+]
+
 PAGE_ROWS: Final = 50
 PAGE_ROWS_MAX: Final = 200
 TOTAL_MAX: Final = 1000
@@ -163,6 +176,19 @@ class Inbox:
     async def to_review(self, *, by: Caller, after: str = "", limit: int = PAGE_ROWS) -> Page[RecordRow]:
         """Return what was handed in, those that wait longest first."""
         return await self._in_review(_TO_REVIEW, by, after, limit)
+
+    async def following(self, record: RecordId, *, by: Caller) -> RecordId | None:
+        """Return what waits for review next after a record that waits or did, or the first of all if it was the last.
+
+        None if nothing else waits.
+        """
+        require(by, Role.SUPERVISOR)
+        async with self._store.reading() as snapshot:
+            facts = (await snapshot.desk.listed([record])).get(record)
+            here = Place(facts.stepped_ms, record) if facts else None
+            behind = await snapshot.desk.in_review(_TO_REVIEW, by.grids, here, 1)
+            first = await snapshot.desk.in_review(_TO_REVIEW, by.grids, None, 2)
+        return next((each.record for each in (*behind, *first) if each.record != record), None)
 
     async def returned(self, *, by: Caller, after: str = "", limit: int = PAGE_ROWS) -> Page[RecordRow]:
         """Return what went back to its authors, those that wait longest first."""

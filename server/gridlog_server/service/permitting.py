@@ -76,9 +76,14 @@ def require(caller: Caller, role: Role) -> None:
         raise ForbiddenError(f"这项操作只有{label.zh}可以做。", f"Only a {label.en.lower()} may do this.")
 
 
+def is_proved(caller: Caller, now_ms: int) -> bool:
+    """Tell whether the password was given a moment ago."""
+    return 0 <= now_ms - caller.stepped_up_ms <= PROOF_FRESH_MS
+
+
 def require_proof(caller: Caller, now_ms: int) -> None:
     """Make sure that the password was given a moment ago. Raises ProofWantedError."""
-    if not 0 <= now_ms - caller.stepped_up_ms <= PROOF_FRESH_MS:
+    if not is_proved(caller, now_ms):
         raise ProofWantedError("请再输入一次密码，然后继续。", "Give your password once more to go on.")
 
 
