@@ -14,6 +14,7 @@ from importlib.metadata import version
 from typing import Any
 
 from aiohttp import web
+from babel.dates import get_timezone
 
 from gridlog_protocol.ids import shown
 from gridlog_protocol.limits import MESSAGE_BYTES_MAX
@@ -23,7 +24,9 @@ from .api import health, local
 from .api import live as live_api
 from .api.metrics import Scraping
 from .api.visits import reception
-from .app import Services, services, sole_writer
+from .app import Services, now_ms, services, sole_writer
+from .console.channels import Surroundings
+from .console.entrance import PREFIX, Desk, console_app
 from .door.intake import Intake
 from .door.listener import Caps, Listener
 from .door.logs import name_device
@@ -53,7 +56,26 @@ def public_app(settings: Settings, opened: Services, metrics: Metrics) -> web.Ap
     app.add_routes(exchange_api.routes(opened.exchange, opened.enrolment, opened.keys, intake, metrics))
     app.add_routes(live_api.routes(opened.live, metrics))
     app.add_routes(health.routes(opened.readiness))
+    app.add_subapp(PREFIX, _console(settings, opened))
     return app
+
+
+def _console(settings: Settings, opened: Services) -> web.Application:
+    desk = Desk(
+        tenant=opened.store.tenancy.name,
+        kinds=opened.kinds,
+        accounts=opened.accounts,
+        administering=opened.administering,
+        holdings=opened.holdings,
+        reviewing=opened.reviewing,
+        resolving=opened.resolving,
+        inbox=opened.inbox,
+        news=opened.news,
+        inspection=opened.inspection,
+    )
+    surroundings = Surroundings(settings.address, settings.trusted_proxies)
+    zone = get_timezone(settings.time_zone or None)
+    return console_app(desk, surroundings, zone=zone, now_ms=now_ms, stall_s=settings.stall_seconds)
 
 
 def local_app(opened: Services, scraping: Scraping) -> web.Application:

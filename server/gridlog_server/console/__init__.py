@@ -1,0 +1,1 @@
+"""The console: pages for supervisors and administrators in a browser. Handlers call services, and decide nothing."""
