@@ -63,14 +63,25 @@ async def stay(
         "GRIDLOG_SERVER_DATA": str(data / "server"),
         "GRIDLOG_SERVER_PORT": str(chosen.link.port),
     }
-    serving = _start(data, "server", ["gridlog_server", "run"], environment)
+    serving = _start(data, "server", [sys.executable, "-m", "gridlog_server", "run"], environment)
+    _note(data, [serving])
     address = await _address(data, "server", serving)
     store = str(chosen.directory)
     app = _start(
-        data, "handheld", ["gridlog", "handheld", "--store", store, "--port", "0", "--lock-after", str(_LOCK_AFTER_S)]
+        data,
+        "handheld",
+        [
+            str(Path(sys.executable).with_name("gridlog")),
+            "handheld",
+            "--store",
+            store,
+            "--port",
+            "0",
+            "--lock-after",
+            str(_LOCK_AFTER_S),
+        ],
     )
-    running = {"processes": [serving.pid, app.pid]}
-    (data / RUNNING).write_text(json.dumps(running), encoding="utf-8")
+    _note(data, [serving, app])
     page = await _address(data, "handheld", app)
     console = [SignIn(f"{address}/console/", staff_no, name, password) for staff_no, name, password in office]
     return [*console, SignIn(page, chosen.worker.staff_no, chosen.worker.name, PASSPHRASE)]
@@ -94,13 +105,17 @@ def end(data: Path) -> int:
     return ended
 
 
+def _note(data: Path, processes: Sequence[subprocess.Popen[bytes]]) -> None:
+    (data / RUNNING).write_text(json.dumps({"processes": [each.pid for each in processes]}), encoding="utf-8")
+
+
 def _start(
     data: Path, name: str, words: Sequence[str], environment: dict[str, str] | None = None
 ) -> subprocess.Popen[bytes]:
     with (data / f"{name}.out").open("wb") as out, (data / f"{name}.log").open("ab") as log:
         # A session of its own: it stays when the terminal goes.
         return subprocess.Popen(
-            [sys.executable, "-m", *words],
+            words,
             env={**(environment or os.environ), "GRIDLOG_LANG": "en", "PYTHONUNBUFFERED": "1"},
             stdin=subprocess.DEVNULL,
             stdout=out,
