@@ -19,6 +19,7 @@ from . import cli_kinds, cli_status, cli_tables
 from .assignments import changes_of, kind_named, wanted_values
 from .cli_deciding import deciding
 from .cli_drafts import drafting
+from .cli_handheld import handheld_app
 from .cli_options import DEFAULT_STORE, AsJson, Assignments, IdPrefix, KindName, Store, Weak
 from .cli_store import (
     LANGUAGE,
@@ -58,6 +59,7 @@ cli = typer.Typer(
 cli.add_typer(drafting)
 cli.add_typer(deciding)
 cli.add_typer(keeping_shut)
+cli.add_typer(handheld_app)
 
 
 @cli.command(

@@ -213,7 +213,8 @@ def _rows_of_records(memory: Memory) -> Iterator[list[Value]]:
     for resolution in memory.resolutions.values():
         yield [_Tag.RESOLUTION.value, *_resolution_row(resolution)]
     for each in memory.overruled.values():
-        yield [_Tag.OVERRULED.value, each.record, each.field, each.key, each.mine, each.shown]
+        who = each.by, each.at_ms
+        yield [_Tag.OVERRULED.value, each.record, each.field, each.key, each.mine, each.shown, *who]
     for tag, records in _marks(memory):
         for record in sorted(records):
             yield [tag.value, record]
@@ -285,8 +286,9 @@ def _take_about_records(memory: Memory, row: list[Any]) -> None:
             memory.own[record] = OpId(memory.device, Incarnation(incarnation), seq)
         case [_Tag.RESOLUTION.value, *rest]:
             memory.resolutions[record] = _resolution(memory, record, rest[1:])
-        case [_Tag.OVERRULED.value, _, field, key, mine, shown]:
-            memory.overruled[(record, field, key)] = Overruled(record, field, key, mine, shown)
+        case [_Tag.OVERRULED.value, _, field, key, mine, shown, *who]:
+            # Images of older versions do not say who decided.
+            memory.overruled[(record, field, key)] = Overruled(record, field, key, mine, shown, *who)
         case [tag, _]:
             dict(_marks(memory))[_Tag(tag)].add(record)
         case _:

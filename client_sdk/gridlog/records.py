@@ -141,7 +141,8 @@ class SyncStatus:
 
     `clock_offset_ms`, `clock_error_ms` and `clock_warning` as in SyncReport, as of the last contact.
     `rejected` counts the records whose last edit by this device was rejected, and not written again, `drafts` the
-    forms that were begun and not finished.
+    forms that were begun and not finished, `confirmed` the records that this device wrote and the server has received
+    as they stand.
     """
 
     pending: int
@@ -156,6 +157,7 @@ class SyncStatus:
     clock_offset_ms: int | None = None
     clock_error_ms: int = 0
     drafts: int = 0
+    confirmed: int = 0
 
     @property
     def clock_warning(self) -> Text | None:

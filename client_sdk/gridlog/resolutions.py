@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from gridlog_protocol.canonical import Value
+from gridlog_protocol.clock import milliseconds_of
 from gridlog_protocol.ids import RecordId, UserId
 from gridlog_protocol.kinds import Kind
 from gridlog_protocol.state import RecordState
@@ -18,13 +19,18 @@ from gridlog_sync.view import conflicts_of, said_by
 
 @dataclass(frozen=True, slots=True)
 class Overruled:
-    """Two wrote without knowing of each other, and somebody decided for the other: `mine` is not shown any more."""
+    """Two wrote without knowing of each other, and somebody decided for the other: `mine` is not shown any more.
+
+    `by` wrote what stands now, at `at_ms` (Unix milliseconds, by the stamp); None and 0 in what older versions noted.
+    """
 
     record: RecordId
     field: str
     key: str
     mine: Value
     shown: Value
+    by: UserId | None = None
+    at_ms: int = 0
 
 
 def overruled_by(
@@ -44,4 +50,6 @@ def overruled_by(
         is_mine = any(head.author == me or head.value == mine[-1].value for head in cell.heads)
         if mine[-1].op not in standing and not is_mine:
             mine_said = said_by(kind.fields[conflict.field], mine[-1])
-            yield Overruled(after.id, conflict.field, conflict.key, mine_said, shown)
+            last = cell.heads[-1]
+            by, at_ms = last.author, milliseconds_of(last.stamp)
+            yield Overruled(after.id, conflict.field, conflict.key, mine_said, shown, by, at_ms)

@@ -76,6 +76,7 @@ def status_of(memory: Memory) -> SyncStatus:
         _rejected(memory),
         *offset_fields(memory.offset),
         drafts=len(memory.drafts),
+        confirmed=sum(_whereabouts(memory, each)[0] is Whereabouts.RECEIVED for each in memory.own),
     )
 
 

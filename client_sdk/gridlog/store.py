@@ -327,6 +327,11 @@ class FieldStore(Drafting, Watching):
         offset_ms, error_ms = offset_fields(self._memory.offset)
         return replace(report, clock_offset_ms=offset_ms, clock_error_ms=error_ms)
 
+    @property
+    def progress(self) -> SyncReport:
+        """How far the running exchange has come, or how the last one ended: for a screen that shows it."""
+        return self._exchanging.report
+
     async def sync_forever(
         self, *, every_s: float = 60.0, on_report: Callable[[SyncTurn], None] | None = None
     ) -> NoReturn:
