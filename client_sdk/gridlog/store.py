@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar
 
 from gridlog_protocol.canonical import Value
-from gridlog_protocol.ids import RecordId, UserId, record_id
+from gridlog_protocol.ids import DeviceId, RecordId, UserId, record_id
 from gridlog_protocol.invitation import read_invitation
 from gridlog_protocol.kinds import KindSet
 from gridlog_protocol.kinds.times import moment_text
@@ -153,6 +153,12 @@ class FieldStore(Drafting, Watching):
     def user(self) -> UserId:
         """The worker that this device is enrolled for. Raises NotEnrolledError."""
         return self._enrolled().user
+
+    @property
+    def device(self) -> DeviceId:
+        """The name of this device: what a record says it was written on. Raises NotEnrolledError."""
+        self._enrolled()
+        return self._memory.device
 
     async def enrol(self, code: str, *, model: str = "") -> SyncStatus:
         """Make this device known to the server that handed out `code`.

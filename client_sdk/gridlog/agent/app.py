@@ -19,7 +19,7 @@ from .keys import GATE, LANGUAGE, PHONE
 from .pages import door, forms, home, patrols, picking, records, visits
 from .pages.addresses import local_address
 from .phone import Phone
-from .rendering import language_of_page, page, serve_static, set_up
+from .rendering import language_of_page, page, serve_static
 
 BODY_BYTES_MAX = 4_500_000
 """A picture's pixels, or a GPX file; forms are far smaller."""
@@ -28,7 +28,7 @@ _OUR_BUG = Text(
     "The app made a mistake. What was saved is there. Try another page, and tell your administrator.",
 )
 _log = logging.getLogger("gridlog.agent")
-_QUIET = ("/live", "/static/", "/standing", "/track", "/fix")
+_QUIET = ("/live", "/static/", "/standing", "/unfinished", "/track", "/fix")
 """These come by themselves: nobody is there because of them."""
 
 
@@ -36,7 +36,6 @@ def make_app(phone: Phone, gate: Gate, *, language: str | None = None) -> web.Ap
     """Return the app. `language` is what it speaks until the worker chooses."""
     app = web.Application(middlewares=[guarded(gate), _attentive, _with_trouble_said], client_max_size=BODY_BYTES_MAX)
     app[PHONE], app[GATE], app[LANGUAGE] = phone, gate, language or ""
-    set_up(app)
     app.add_routes(_routes(gate))
     app.cleanup_ctx.append(_watching)
     return app
@@ -61,6 +60,7 @@ def _routes(gate: Gate) -> list[web.RouteDef]:
         web.get("/live", door.live),
         web.get("/", home.home),
         web.get("/standing", home.standing),
+        web.get("/unfinished", home.unfinished),
         web.get("/waiting", home.waiting),
         web.post("/sync", home.synchronise),
         web.post("/new/{kind}", forms.begin),

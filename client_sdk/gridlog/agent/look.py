@@ -32,7 +32,9 @@ from gridlog_protocol.texts import Language, Text
 
 from . import speech
 
-_HIDDEN_FIELDS = frozenset({"id", "record_type", "schema_version", "hlc", "epoch", "household_id", "transitions"})
+_HIDDEN_FIELDS = frozenset(
+    {"id", "record_type", "schema_version", "hlc", "epoch", "household_id", "transitions", "track_chunks"}
+)
 _SHOWN_CHARACTERS_MAX = 60
 _SUMMARY_FIELDS = ("summary", "content", "facts", "title", "description", "label", "name", "text")
 
@@ -130,7 +132,16 @@ class Look:
             if isinstance(text, str) and text.strip():
                 line = visible(text.strip())
                 return line if len(line) <= _SHOWN_CHARACTERS_MAX else line[: _SHOWN_CHARACTERS_MAX - 1] + "…"
+        if of.kind == "household_visit":
+            parts = [
+                self.home(of),
+                self.value(of.kind, "result", values.get("result")) if values.get("result") else "",
+            ]
+            if any(parts):
+                return " · ".join(each for each in parts if each)
         named = title_of(self.kinds.get(of.kind), values, self.language, names=self.names)
+        if isinstance(of, Draft) and of.kind != "patrol":
+            return self.say(Text("还没有写内容", "Nothing written yet"))
         return named or self.kind_label(of.kind)
 
     def home(self, of: Record | Draft) -> str:

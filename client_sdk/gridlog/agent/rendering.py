@@ -7,7 +7,6 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-import aiohttp_jinja2
 from aiohttp import web
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -21,24 +20,10 @@ _TYPES = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
 _FOR_EVER = "private, max-age=31536000, immutable"
 
 
-def set_up(app: web.Application) -> None:
-    """Give the app its templates."""
-    environment = aiohttp_jinja2.setup(
-        app,
-        loader=PackageLoader("gridlog.agent"),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        context_processors=[_context],
-    )
-    assert isinstance(environment, Environment)
-    environment.globals["static"] = static_address
-
-
-def page(request: web.Request, template: str, *, status: int = 200, **facts: object) -> web.Response:
+def page(request: web.Request, template: str, *, status: int = 200, **facts: Any) -> web.Response:
     """Return a page in the language of whoever asks."""
-    answer: web.Response = aiohttp_jinja2.render_template(template, request, facts, status=status)
-    return answer
+    text = _templates().get_template(template).render({**_context(request), **facts})
+    return web.Response(status=status, text=text, content_type="text/html")
 
 
 def see(path: str) -> web.Response:
@@ -65,7 +50,7 @@ def language_of_page(request: web.Request) -> Language:
     return language_for(request, request.app[LANGUAGE])
 
 
-async def _context(request: web.Request) -> dict[str, Any]:
+def _context(request: web.Request) -> dict[str, Any]:
     language, phone = language_of_page(request), request.app[PHONE]
     return {
         "t": lambda zh, en: Text(zh, en).spoken(language),
@@ -78,6 +63,20 @@ async def _context(request: web.Request) -> dict[str, Any]:
         "short_ms": lambda at_ms: short_ms(at_ms, language),
         "spelled_ms": lambda at_ms: spelled_ms(at_ms, language),
     }
+
+
+@cache
+def _templates() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("gridlog.agent"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    environment.globals["static"] = static_address
+    return environment
 
 
 @cache

@@ -10,9 +10,9 @@ import time
 
 from aiohttp import web
 
-from gridlog import Draft, FieldStore, InvalidRecordError, LockedError
+from gridlog import Draft, FieldStore, InvalidRecordError, LockedError, Record, UnknownRecordError
 from gridlog.agent.forms.filling import Changes, Filling, beginning, is_struct_rows
-from gridlog.agent.forms.inputs import Answer, Known
+from gridlog.agent.forms.inputs import PICKED_KINDS, Answer, Known
 from gridlog.agent.forms.layouts import is_asked
 from gridlog.agent.forms.posted import Sent, change_of
 from gridlog.agent.keys import PHONE
@@ -21,7 +21,7 @@ from gridlog.agent.rendering import language_of_page, page, see
 from gridlog.agent.speech import now_text
 from gridlog.typed_plain import Typist
 from gridlog_protocol.ids import RecordId
-from gridlog_protocol.kinds import Kind, Violation, check_record, check_value
+from gridlog_protocol.kinds import Kind, Reference, SetOf, Violation, check_record, check_value
 from gridlog_protocol.texts import Text
 from gridlog_sync.writing import Change
 
@@ -51,7 +51,7 @@ async def show(request: web.Request) -> web.Response:
     """Show the form of a draft."""
     store, look = await opened(request)
     draft = await store.draft(record_named(request))
-    filling = Filling(_kind(store, draft), draft, await known_of(request, store, look))
+    filling = Filling(_kind(store, draft), draft, await known_of(request, store, look, draft))
     faults = request.app[PHONE].recalled.faults.get(draft.id, ())
     return page(
         request,
@@ -93,17 +93,22 @@ async def save(request: web.Request) -> web.Response:
             return see(form_address(draft))
 
 
-async def known_of(request: web.Request, store: FieldStore, look: Look) -> Known:
-    """Return what references may be: people, grids, categories; of homes and records those that are known by name."""
+async def known_of(request: web.Request, store: FieldStore, look: Look, draft: Draft) -> Known:
+    """Return what references may be: people, grids, categories; of homes and records those that are named."""
     people = [Answer(user.hex(), Text(name, name)) for user, name in request.app[PHONE].recalled.names.items()]
     me = Answer(store.user.hex(), Text("我", "Me"))
-    grids = [Answer(each, Text(each, each)) for each in (await store.status()).scopes if each != "tenant"]
+    named = {
+        str(each.values.get("grid_code")): look.title(each) for each in await store.query("grid", limit=_ASKED_MAX)
+    }
+    codes = [each for each in (await store.status()).scopes if each != "tenant"]
+    grids = [Answer(each, Text(name, name)) for each in codes if (name := named.get(each, each))]
     homes = await homes_of(request.app[PHONE])
     doors = [Answer(key.hex(), Text(label, label)) for key, label in homes.labels().items()]
     return {
         "user": [me, *(each for each in people if each.value != me.value)][:_ASKED_MAX],
         "grid": grids,
         "household": doors,
+        **await _named(store, look, draft),
         "incident_category": await _listed(store, look, "incident_category", "code"),
         "duty_item": await _listed(store, look, "duty_item", "code"),
     }
@@ -169,7 +174,7 @@ async def _take(
     sent: Sent,
 ) -> Draft:
     _, look = await opened(request)
-    filling = Filling(_kind(store, draft), draft, await known_of(request, store, look))
+    filling = Filling(_kind(store, draft), draft, await known_of(request, store, look, draft))
     changes = filling.changes(sent.every("field"), sent, typist_of(store))
     if changes:
         draft = await store.save_draft(draft.id, changes.new, without=changes.without)
@@ -248,6 +253,28 @@ def _kind(store: FieldStore, draft: Draft) -> Kind:
     kind = store.kinds.get(draft.kind)
     assert kind is not None, draft.kind
     return kind
+
+
+async def _named(store: FieldStore, look: Look, draft: Draft) -> dict[str, list[Answer]]:
+    """Return the titles of the records, and of the drafts, that this draft refers to."""
+    drafts = {each.id: each for each in await store.drafts()}
+    found: dict[str, list[Answer]] = {}
+    for field in _kind(store, draft).fields.values():
+        type_, value = field.type, draft.values.get(field.name)
+        to = type_.element if isinstance(type_, SetOf) else type_
+        for each in value if isinstance(value, list) else [value]:
+            if isinstance(to, Reference) and to.to in PICKED_KINDS and isinstance(each, bytes):
+                about = drafts.get(RecordId(each)) or await _record(store, RecordId(each))
+                title = look.title(about) if about else each.hex()[:8]
+                found.setdefault(to.to, []).append(Answer(each.hex(), Text(title, title)))
+    return {to: answers for to, answers in found.items() if to != "household"}
+
+
+async def _record(store: FieldStore, record: RecordId) -> Record | None:
+    try:
+        return await store.get(record)
+    except UnknownRecordError:
+        return None
 
 
 async def _listed(store: FieldStore, look: Look, kind: str, field: str) -> list[Answer]:

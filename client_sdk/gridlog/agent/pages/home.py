@@ -38,6 +38,11 @@ async def standing(request: web.Request) -> web.Response:
     return page(request, "standing.html", **await _facts(request))
 
 
+async def unfinished(request: web.Request) -> web.Response:
+    """Show the lists below it, which change by themselves as well."""
+    return page(request, "unfinished.html", **await _facts(request))
+
+
 async def synchronise(request: web.Request) -> web.Response:
     """Synchronise now, behind the page."""
     phone = request.app[PHONE]

@@ -127,9 +127,7 @@ async def find(request: web.Request) -> web.Response:
     values = beginning(kind, status=await store.status(), typist=typist_of(store))
     incident = await store.begin_draft("incident", {**values, "source": ["patrol"], "severity": "general"})
     if patrol is not None:
-        before = patrol.changes.get("findings")
-        named = [*(before if isinstance(before, list) else ()), bytes(incident.id)]
-        await store.save_draft(patrol.id, {"findings": named})
+        await store.save_draft(patrol.id, {"findings": [*_named(patrol), bytes(incident.id)]})
     return see(form_address(incident))
 
 
@@ -157,9 +155,11 @@ async def end(request: web.Request) -> web.Response:
         return see("/")
     walk = await walk_of(request, store, draft)
     changes: dict[str, Change] = {**walk.changes(), "ended_at": now_text(), "state": "finished"}
-    findings = draft.changes.get("findings")
-    if isinstance(findings, list):
-        changes["findings"] = [each for each in findings if await _is_known(store, each)]
+    findings = _named(draft)
+    if findings:
+        # One that is not finished yet keeps its id; one that was thrown away is no finding.
+        drafts = {bytes(each.id) for each in await store.drafts()}
+        changes["findings"] = [each for each in findings if each in drafts or await _is_known(store, each)]
     draft = await store.save_draft(draft.id, changes)
     phone.walk = None
     return see(form_address(draft))
@@ -169,9 +169,7 @@ async def walk_of(request: web.Request, store: FieldStore, draft: Draft) -> Walk
     """Return the walk of a draft; after a start or a crash it goes on where the draft ends."""
     phone = request.app[PHONE]
     if phone.walk is None or phone.walk.record != draft.id:
-        record = await store.get(draft.id)
-        device = record.values.get("created_device")
-        phone.walk = Walk.of(draft, device if isinstance(device, bytes) else bytes(16))
+        phone.walk = Walk.of(draft, bytes(store.device))
     return phone.walk
 
 
@@ -188,7 +186,6 @@ async def _facts(request: web.Request, store: FieldStore, look: Look, draft: Dra
     record = await store.get(draft.id)
     pieces = walk.pieces(record.values.get(TRACK))
     checkpoints = draft.values.get(_CHECKPOINTS)
-    findings = draft.values.get("findings")
     return {
         "look": look,
         "walk": walk,
@@ -197,15 +194,20 @@ async def _facts(request: web.Request, store: FieldStore, look: Look, draft: Dra
         "started": draft.values.get("started_at"),
         "now_ms": time.time_ns() // 1_000_000,
         "checkpoints": look.rows("patrol", _CHECKPOINTS, checkpoints),
-        "findings": await _findings(store, look, findings),
+        "findings": await _findings(store, look, _named(draft)),
     }
 
 
-async def _findings(store: FieldStore, look: Look, named: Value) -> list[tuple[str, str, bool]]:
+def _named(draft: Draft) -> list[Value]:
+    findings = draft.values.get("findings")
+    return list(findings) if isinstance(findings, list) else []
+
+
+async def _findings(store: FieldStore, look: Look, named: list[Value]) -> list[tuple[str, str, bool]]:
     """Return address and title of what was found, and whether it is still a draft."""
     drafts = {bytes(each.id): each for each in await store.drafts()}
     found = []
-    for each in named if isinstance(named, list) else []:
+    for each in named:
         if not isinstance(each, bytes):
             continue
         if each in drafts:

@@ -41,7 +41,7 @@ async def pick(request: web.Request) -> web.Response:
         return see(request.path)
     request.app[PHONE].recalled.picking.pop(path, None)
     draft, of = await store.draft(record_named(request)), _field(request)
-    filling = Filling(kind_named(request), draft, await known_of(request, store, look))
+    filling = Filling(kind_named(request), draft, await known_of(request, store, look, draft))
     shown = filling.input_of(of)
     is_set = shown.control is Control.CHOSEN
     pairs = [(name, text) for name, text in shown.pairs() if is_set or name != path]

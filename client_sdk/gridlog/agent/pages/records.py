@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from aiohttp import web
 
@@ -11,6 +13,7 @@ from gridlog.agent.keys import PHONE
 from gridlog.agent.look import Look
 from gridlog.agent.rendering import page, see
 from gridlog.agent.speech import now_text, spelled_ms
+from gridlog.agent.tracks import drawing, fixes_of, metres
 from gridlog_protocol.canonical import Value
 from gridlog_protocol.clock import milliseconds_of
 from gridlog_protocol.texts import Text
@@ -47,7 +50,7 @@ async def search(request: web.Request) -> web.Response:
     store, look = await opened(request)
     words = request.app[PHONE].recalled.words
     records = await store.search(words, limit=FOUND_MAX) if words.strip() else []
-    drafts = [each for each in await store.drafts() if words.strip() and words in str(dict(each.values))]
+    drafts = [each for each in await store.drafts() if _contains(each.values, words)]
     return page(request, "search.html", look=look, words=words, records=records, drafts=drafts, kinds=_kinds(store))
 
 
@@ -84,7 +87,7 @@ async def show(request: web.Request) -> web.Response:
         comments=look.comments(record),
         may_edit=_may_edit(record),
         may_submit=_may_submit(record, store),
-        is_mine=record.author == store.user,
+        **_way(record),
     )
 
 
@@ -146,8 +149,30 @@ async def comment(request: web.Request) -> web.Response:
     return see(f"/record/{record.id.hex()}#comments")
 
 
+def _way(record: Record) -> dict[str, Any]:
+    pieces = fixes_of(record.values.get("track_chunks"))
+    return {"map": drawing(pieces), "metres": metres(pieces), "has_way": bool(pieces)}
+
+
 def _kinds(store: FieldStore) -> list[tuple[str, Text]]:
     return [(each, kind.label) for each in WRITTEN_KINDS if (kind := store.kinds.get(each))]
+
+
+def _contains(values: object, words: str) -> bool:
+    said = "\n".join(_texts(values)).lower()
+    return bool(words.strip()) and all(word in said for word in words.lower().split())
+
+
+def _texts(value: object) -> Iterator[str]:
+    match value:
+        case str():
+            yield value
+        case Mapping():
+            for each in value.values():
+                yield from _texts(each)
+        case list():
+            for each in value:
+                yield from _texts(each)
 
 
 def _may_edit(record: Record) -> bool:

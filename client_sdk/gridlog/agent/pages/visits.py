@@ -23,6 +23,8 @@ from .opening import homes_of, notify, opened
 _NOT_TOLD: dict[str, Value] = {"informed": False, "scope": []}
 _UNCHANGED = Text("情况没有变化。", "Nothing has changed.")
 _LINES_MAX = 60
+_VISITS_READ_MAX = 20
+_SPOKEN = frozenset({"met", "phone"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,16 +113,14 @@ async def _saved(request: web.Request, store: FieldStore, values: dict[str, Chan
 
 
 async def _consent(store: FieldStore, home: Home) -> Value:
-    for each in await _visits(store, home, limit=20):
+    """Return the consent of the last time that somebody was spoken to, if it covers a diary; None otherwise."""
+    for each in await _visits(store, home, limit=_VISITS_READ_MAX):
         consent = each.values.get("consent")
-        if isinstance(consent, dict) and "informed" in consent:
-            scope = consent.get("scope")
-            is_given = consent["informed"] is True and isinstance(scope, list) and "diary" in scope
-            if is_given:
-                return consent
-            if consent["informed"] is True:
-                # The newest answer counts: it was taken back.
-                return None
+        if each.values.get("result") not in _SPOKEN or not isinstance(consent, dict):
+            continue
+        scope = consent.get("scope")
+        is_given = consent.get("informed") is True and isinstance(scope, list) and "diary" in scope
+        return consent if is_given else None
     return None
 
 
