@@ -36,6 +36,7 @@ def make_app(phone: Phone, gate: Gate, *, language: str | None = None) -> web.Ap
     """Return the app. `language` is what it speaks until the worker chooses."""
     app = web.Application(middlewares=[guarded(gate), _attentive, _with_trouble_said], client_max_size=BODY_BYTES_MAX)
     app[PHONE], app[GATE], app[LANGUAGE] = phone, gate, language or ""
+    phone.on_open = home.ask_ahead
     app.add_routes(_routes(gate))
     app.cleanup_ctx.append(_watching)
     return app

@@ -33,7 +33,7 @@ from gridlog_protocol.texts import Language, Text
 from . import speech
 
 _HIDDEN_FIELDS = frozenset(
-    {"id", "record_type", "schema_version", "hlc", "epoch", "household_id", "transitions", "track_chunks"}
+    {"id", "record_type", "schema_version", "hlc", "epoch", "household_id", "transitions", "track_chunks", "comments"}
 )
 _SHOWN_CHARACTERS_MAX = 60
 _SUMMARY_FIELDS = ("summary", "content", "facts", "title", "description", "label", "name", "text")
@@ -202,17 +202,24 @@ class Look:
         return self._fact(field.type, "", value).parts if field and isinstance(value, list) else ()
 
     def comments(self, record: Record) -> dict[str, list[str]]:
-        """Return what reviewers said, by the field concerned; remarks about the whole under no name."""
+        """Return what a reviewer said in the present round, by the field concerned; of the whole, under no name.
+
+        Why a record was returned stands in its history, and comes first.
+        """
+        number = record.rounds.get("review_state", {}).get("", 0)
         said: dict[str, list[str]] = {}
-        for name in ("review_comments", "comments"):
-            rows = record.values.get(name)
-            for row in rows if isinstance(rows, list) else []:
-                if isinstance(row, dict) and isinstance(row.get("text"), str):
-                    by = row.get("by")
-                    who = self.who(by) if isinstance(by, bytes) else ""
-                    field = str(row.get("field") or "") if name == "review_comments" else ""
-                    said.setdefault(field, []).append(f"{who}：{visible(str(row['text']))}")
+        if record.values.get("review_state") == "returned":
+            returns = [each for each in _rows(record, "transitions") if each.get("event") == "return"]
+            said[""] = [self._said(each, "note") for each in returns[-1:] if each.get("note")]
+        for each in _rows(record, "comments"):
+            if each.get("round") in (None, number):
+                said.setdefault(str(each.get("field") or ""), []).append(self._said(each, "text"))
         return said
+
+    def _said(self, row: Mapping[str, Value], name: str) -> str:
+        by = row.get("by")
+        who = self.who(by) if isinstance(by, bytes) else ""
+        return f"{who}{self.say(Text('：', ': '))}{visible(str(row.get(name, '')))}"
 
     def standing(
         self, record: Record, held: Sequence[HeldNote] = (), decided: Sequence[DecidedNote] = ()
@@ -279,6 +286,11 @@ class Look:
             for name, member in type_.members.items()
             if name != "id" and value.get(name) is not None
         )
+
+
+def _rows(record: Record, name: str) -> list[dict[str, Value]]:
+    rows = record.values.get(name)
+    return [each for each in rows if isinstance(each, dict)] if isinstance(rows, list) else []
 
 
 def _nameless(type_: ValueType) -> Field:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import Enum
@@ -92,6 +93,8 @@ class Phone:
         self.me = b""
         """Who the worker is: what is typed into a locked store names him."""
         self.is_closing = False
+        self.on_open: Callable[[FieldStore], Awaitable[None]] | None = None
+        """What is done behind the pages whenever the store opens."""
         self._store: FieldStore | None = None
         self._is_enrolled = False
         self._touched_s = time.monotonic()
@@ -204,6 +207,8 @@ class Phone:
             asyncio.create_task(self._follow(store)),
             asyncio.create_task(self.synchronising.keep(store)),
         ]
+        if self.on_open is not None:
+            self._tasks.append(asyncio.create_task(_quietly(self.on_open(store))))
 
     async def _rest(self) -> None:
         tasks, self._tasks = self._tasks, []
@@ -216,3 +221,9 @@ class Phone:
         async for _ in store.watch():
             self.recalled.homes = None
             self.news.tell()
+
+
+async def _quietly(work: Awaitable[None]) -> None:
+    """Whoever works ahead stops when the store locks under it."""
+    with suppress(GridlogError):
+        await work

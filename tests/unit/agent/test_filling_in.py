@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from gridlog_protocol.canonical import Value
 from gridlog_protocol.ids import RecordId
 from gridlog_protocol.kinds import shipped_kinds
 from tests.unit.agent.browsing import Browser, browsing, posted_form
@@ -31,7 +32,8 @@ def naming(*pairs: tuple[str, str]) -> list[tuple[str, str]]:
 async def home(browser: Browser, label: str = "3-2-502") -> bytes:
     """Put a home on the phone, and return what visits name it by."""
     household = bytes(range(16))
-    values = {"grid_code": "420106001001001", "household_id": household, "label": label, "contact_name": "李四"}
+    place: dict[str, Value] = {"grid_code": "420106001001001", "household_id": household}
+    values: dict[str, Value] = {**place, "label": label, "contact_name": "李四"}
     await browser.phone.store.create("household", values)
     return household
 
@@ -121,9 +123,9 @@ async def test_rows_are_added_filled_in_and_taken_away(browser: Browser) -> None
     (draft,) = await browser.phone.store.drafts()
     rows = draft.values["parties"]
     assert isinstance(rows, list)
-    first, second = (row["id"] for row in rows if isinstance(row, dict))
+    first, second = (str(row["id"]) for row in rows if isinstance(row, dict))
 
-    sent = [("parties:row", str(first)), ("parties:row", str(second)), (f"parties.{first}.name", "王某")]
+    sent = [("parties:row", first), ("parties:row", second), (f"parties.{first}.name", "王某")]
     await browser.go(form, *naming(*sent), ("action", f"drop:parties:{second}"))
 
     (draft,) = await browser.phone.store.drafts()

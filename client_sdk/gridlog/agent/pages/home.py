@@ -83,6 +83,13 @@ async def _facts(request: web.Request) -> dict[str, Any]:
     }
 
 
+async def ask_ahead(store: FieldStore) -> None:
+    """Ask what the home page asks, so that the store has its indexes before anybody waits for them."""
+    await returned(store)
+    await store.query("task", order="deadline_at", limit=1)
+    await store.query("household_visit", where={"household_id": bytes(16)}, limit=1)
+
+
 def is_running(draft: Draft) -> bool:
     """Tell whether a draft is the patrol that is being walked."""
     return draft.kind == "patrol" and draft.values.get("state") == "in_progress" and not draft.is_new
