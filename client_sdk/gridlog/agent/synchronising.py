@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
+import traceback
 from contextlib import suppress
 
 from gridlog import FieldStore, GridlogError, LockedError, SyncReport, SyncTurn
@@ -12,6 +14,11 @@ from gridlog_protocol.texts import Text
 from .news import News
 
 _TOLD_EVERY_S = 0.5
+_OUR_BUG = Text(
+    "同步时程序出错。内容都在本机，没有丢失；请告诉管理员。",
+    "The app made a mistake while synchronising. Everything is saved here; tell your administrator.",
+)
+_log = logging.getLogger("gridlog.agent")
 
 
 class Synchronising:
@@ -41,7 +48,9 @@ class Synchronising:
         except LockedError:
             pass
         except GridlogError as trouble:
-            self._failed(trouble)
+            self._failed(trouble.text)
+        except Exception as bug:  # noqa: BLE001 - Our bug: silence would look like success.
+            self._broke(bug)
         finally:
             await self._stop()
 
@@ -58,7 +67,9 @@ class Synchronising:
         except LockedError:
             pass
         except GridlogError as trouble:
-            self._failed(trouble)
+            self._failed(trouble.text)
+        except Exception as bug:  # noqa: BLE001 - Our bug: silence would look like success.
+            self._broke(bug)
         finally:
             telling.cancel()
             self.progress, self._now = None, None
@@ -80,11 +91,19 @@ class Synchronising:
         if turn.trouble is None:
             self._done(turn.report)
         else:
-            self._failed(turn.trouble)
+            self._failed(turn.trouble.text)
         self._news.tell()
 
     def _done(self, report: SyncReport) -> None:
         self.report, self.trouble = report, None
 
-    def _failed(self, trouble: GridlogError) -> None:
-        self.trouble, self.trouble_ms = trouble.text, time.time_ns() // 1_000_000
+    def _failed(self, trouble: Text) -> None:
+        self.trouble, self.trouble_ms = trouble, time.time_ns() // 1_000_000
+        self._news.tell()
+
+    def _broke(self, bug: Exception) -> None:
+        # Its words may be what somebody wrote: only what it is, and where.
+        _log.error(
+            "synchronising: %s at %s", type(bug).__name__, "".join(traceback.format_tb(bug.__traceback__)[-2:])
+        )
+        self._failed(_OUR_BUG)

@@ -35,6 +35,10 @@ async def begin(request: web.Request) -> web.Response:
     """Begin a new record."""
     kind = kind_named(request)
     store, _ = await opened(request)
+    for each in await store.drafts():
+        if each.is_new and each.kind == kind.name and each.saved_ms == each.begun_ms:
+            # Opened by a slip of the thumb, and nothing was written: not one more thing to finish.
+            await store.discard_draft(each.id)
     values = beginning(kind, status=await store.status(), typist=typist_of(store))
     draft = await store.begin_draft(kind.name, values)
     return see(form_address(draft))
