@@ -59,13 +59,13 @@ class Handheld:
         """End it as a crash does."""
         assert self._process is not None
         self._process.kill()
-        self._process.wait()
+        self._process.communicate()
 
     def stop(self) -> None:
         """End it as Ctrl-C does. Harmless if it ended already."""
         if self._process is not None and self._process.poll() is None:
             self._process.terminate()
-            self._process.wait(20)
+            self._process.communicate(timeout=20)
 
 
 @contextmanager

@@ -55,7 +55,7 @@
     const { is_locked: isLocked, faults } = await answer.json();
     showFaults(names, faults);
     const clock = new Date().toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
-    tell(isLocked ? form.dataset.sealed : `${form.dataset.saved} ${clock}`, false);
+    if (!waiting.size) tell(isLocked ? form.dataset.sealed : `${form.dataset.saved} ${clock}`, false);
     return true;
   }
 
@@ -66,6 +66,7 @@
     const field = fieldOf(event.target);
     if (!field || event.target.type === "file") return;
     waiting.add(field.dataset.field);
+    tell(form.dataset.saving, false);
     clearTimeout(timer);
     timer = setTimeout(flush, event.type === "change" ? 0 : PAUSE_MS);
     const limit = event.target.dataset.characters;
