@@ -186,8 +186,18 @@ async def test_what_is_typed_when_the_app_is_gone_stays_in_the_page_and_is_saved
         await expect(page.locator("#saved")).to_contain_text("还没有保存", timeout=PATIENCE_MS)
         assert await page.locator("#c-facts").input_value() == FACTS
         handheld.start(port=int(handheld.origin.rpartition(":")[2]))
+        other = await context.new_page()
+        await other.goto(handheld.address)
+        await page.bring_to_front()
+        await page.locator("#cover-pin").wait_for()
+        assert not await page.locator("#c-facts").is_visible()
+        await page.fill("#cover-pin", PIN)
+        await page.get_by_role("button", name="打开").click()
+        await page.locator("#c-facts").wait_for()
+        await is_saved(page)
+        await other.goto(form)
+        await expect(other.locator("#c-facts")).to_have_value(FACTS)
         assert FACTS not in handheld.log.read_text(encoding="utf-8")
-        assert form.startswith(handheld.origin)
     await context.close()
 
 
@@ -268,8 +278,14 @@ async def test_nothing_that_was_typed_is_left_in_browser_files_or_temporary_fold
         await context.close()
 
         assert next(waiting, None) is None
+        assert holds_any(scribbled(tmp_path.parent / f"{tmp_path.name}-control", planted[7]), planted)
         assert [each for each in files_under(tmp_path) if holds_any(each, planted)] == []
         assert list((tmp_path / "tmp").iterdir()) == []
+
+
+def scribbled(file: Path, sentence: str) -> Path:
+    file.write_bytes(b"\x00cache" + sentence.encode("utf-16-le"))
+    return file
 
 
 def files_under(directory: Path) -> Iterator[Path]:

@@ -2,20 +2,36 @@
 "use strict";
 
 const Gridlog = (() => {
-  const token = document.querySelector("meta[name=csrf]").content;
+  let token = document.querySelector("meta[name=csrf]").content;
   const body = document.body;
   const isOpen = "open" in body.dataset;
   const TOUCH_MS = 15000;
   let touched = Date.now();
   let isCovered = false;
 
-  const post = (address, content, type) => fetch(address, {
+  const send = (address, content, type) => fetch(address, {
     method: "POST",
     body: content,
     redirect: "manual",
     credentials: "same-origin",
     headers: { "X-Gridlog-Csrf": token, ...(type ? { "Content-Type": type } : {}) },
   });
+
+  // A page that outlived the app goes on once this browser was let in again: only the token is another.
+  async function renewed() {
+    const answer = await fetch("/unlock", { credentials: "same-origin" }).catch(() => null);
+    const page = answer?.ok ? new DOMParser().parseFromString(await answer.text(), "text/html") : null;
+    const found = page?.querySelector("meta[name=csrf]")?.content;
+    if (!found || found === token) return false;
+    token = found;
+    document.querySelectorAll("input[name=csrf]").forEach((each) => { each.value = found; });
+    return true;
+  }
+
+  async function post(address, content, type) {
+    const answer = await send(address, content, type);
+    return answer.status === 403 && (await renewed()) ? send(address, content, type) : answer;
+  }
 
   const showAway = (isAway) => { document.getElementById("away").hidden = !isAway; };
 
@@ -38,6 +54,7 @@ const Gridlog = (() => {
   async function unlock(event) {
     event.preventDefault();
     const form = event.target, fault = form.querySelector(".fault");
+    await renewed();
     const answer = await post("/unlock", new URLSearchParams(new FormData(form))).catch(() => null);
     form.querySelectorAll("input[type=password]").forEach((each) => { each.value = ""; });
     if (answer && answer.type === "opaqueredirect") {
@@ -73,7 +90,10 @@ const Gridlog = (() => {
       if (said.phase !== "open") { locked(); return; }
       if (said.number !== known) { known = said.number; if (!isCovered) refresh(); }
     };
-    channel.onerror = () => { setTimeout(() => showAway(channel.readyState !== EventSource.OPEN), 3000); };
+    channel.onerror = () => {
+      setTimeout(() => showAway(channel.readyState !== EventSource.OPEN), 3000);
+      if (channel.readyState === EventSource.CLOSED) setTimeout(listen, 3000);
+    };
     addEventListener("pagehide", () => channel.close());
   }
 

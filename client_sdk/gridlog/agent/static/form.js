@@ -91,7 +91,7 @@
     const sent = content([...waiting]);
     fetch(address, {
       method: "POST", body: sent, keepalive: true, credentials: "same-origin",
-      headers: { "X-Gridlog-Csrf": document.querySelector("meta[name=csrf]").content },
+      headers: { "X-Gridlog-Csrf": form.elements.csrf.value },
     }).catch(() => null);
   };
   addEventListener("pagehide", leave);
