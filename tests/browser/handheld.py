@@ -41,7 +41,14 @@ class Handheld:
         temporary = self._scratch / "tmp"
         temporary.mkdir(exist_ok=True)
         environment = {**os.environ, "GRIDLOG_LANG": "zh", "TMPDIR": str(temporary), "PYTHONUNBUFFERED": "1"}
-        command = [str(Path(sys.executable).with_name("gridlog")), "handheld", "--store", str(self.store), "--port", str(port)]
+        command = [
+            str(Path(sys.executable).with_name("gridlog")),
+            "handheld",
+            "--store",
+            str(self.store),
+            "--port",
+            str(port),
+        ]
         with self.log.open("a", encoding="utf-8") as errors:
             self._process = subprocess.Popen(
                 [*command, "--weak-kdf-for-tests", "--lock-after", str(self._idle_s)],
@@ -97,9 +104,11 @@ async def phone_sized(playwright: Playwright, profile: Path) -> BrowserContext:
 async def press(page: Page, words: str) -> None:
     """Press the button or link of these words, and wait for the page it leads to."""
     async with page.expect_navigation():
-        await page.get_by_role("button", name=words, exact=True).or_(
-            page.get_by_role("link", name=words, exact=True)
-        ).first.click()
+        await (
+            page.get_by_role("button", name=words, exact=True)
+            .or_(page.get_by_role("link", name=words, exact=True))
+            .first.click()
+        )
 
 
 async def choose(page: Page, field: str, words: str) -> None:

@@ -86,6 +86,49 @@ async def counted(page: Page, handheld: Handheld) -> list[str]:
     return await page.locator(".counts b").all_inner_texts()
 
 
+async def walked_and_wrote(page: Page, handheld: Handheld) -> str:
+    """Write a finding, two visits and half a mediation note while there is no signal; return the note's address."""
+    await press(page, "发现问题")
+    await page.fill("#c-title", FOUND)
+    await is_saved(page)
+    await visited(page, handheld, "3-2-501", DIARY)
+    await page.goto(f"{handheld.origin}/visits/of/0")
+    async with page.expect_navigation():
+        await page.locator(".door", has_text="3-2-502").get_by_role("button", name="不在家").click()
+    await page.goto(handheld.origin)
+    await press(page, "记调解")
+    await page.fill("#c-facts", FACTS)
+    await is_saved(page)
+    return page.url
+
+
+async def assert_found(page: Page, handheld: Handheld, words: str, wanted: str) -> None:
+    await page.goto(f"{handheld.origin}/search")
+    await page.fill("#words", words)
+    async with page.expect_navigation():
+        await page.keyboard.press("Enter")
+    await expect(page.locator("main")).to_contain_text(wanted)
+
+
+async def ended(page: Page) -> None:
+    """Check in, end the patrol by a long press, and hand it in."""
+    await expect(page.locator(".map .start")).to_be_visible()
+    await page.fill("#checkpoint", "西门岗亭")
+    await page.fill("#note", "二维码被遮住")
+    await press(page, "打点")
+    await hold(page)
+    await page.fill("#c-summary", SUMMARY)
+    await press(page, "完成并提交审核")
+    await expect(page.locator(".where")).to_contain_text("只在本机")
+
+
+async def assert_receipt(page: Page, handheld: Handheld, kind: str, text: str) -> None:
+    await page.goto(f"{handheld.origin}/records/{kind}")
+    async with page.expect_navigation():
+        await page.locator(".line", has_text=text).click()
+    await expect(page.locator(".where .receipt")).to_have_text(re.compile(r"收据 \d+-[0-9a-f]{4}"))
+
+
 async def test_a_day_without_a_signal_and_with_a_crash_arrives_whole(
     playwright: Playwright, server: ThrowAwayServer, tmp_path: Path, profile: Path
 ) -> None:
@@ -95,60 +138,30 @@ async def test_a_day_without_a_signal_and_with_a_crash_arrives_whole(
     with running(tmp_path / "phone", tmp_path) as handheld:
         await enrolled(page, handheld, await server.enrolment_code("张三"))
         await expect(page.locator(".fine")).to_contain_text("一致", timeout=PATIENCE_MS)
-
         await press(page, "开始巡查")
         patrol = page.url
         await expect(page.locator(".map .start")).to_be_visible(timeout=PATIENCE_MS)
         server.stop()
-
-        await press(page, "发现问题")
-        await page.fill("#c-title", FOUND)
-        await is_saved(page)
-        await visited(page, handheld, "3-2-501", DIARY)
-        await page.goto(f"{handheld.origin}/visits/of/0")
-        async with page.expect_navigation():
-            await page.locator(".door", has_text="3-2-502").get_by_role("button", name="不在家").click()
-        await page.goto(handheld.origin)
-        await press(page, "记调解")
-        mediation = page.url
-        await page.fill("#c-facts", FACTS)
-        await is_saved(page)
-        port = int(handheld.origin.rpartition(":")[2])
+        mediation = await walked_and_wrote(page, handheld)
         handheld.kill()
 
-        handheld.start(port=port)
+        handheld.start(port=int(handheld.origin.rpartition(":")[2]))
         await page.goto(handheld.address)
         await unlocked_by_pad(page)
         await page.goto(mediation)
         await expect(page.locator("#c-facts")).to_have_value(FACTS)
         for words, wanted in (("楼道灯", DIARY), ("自行车", FACTS), ("路灯", FOUND)):
-            await page.goto(f"{handheld.origin}/search")
-            await page.fill("#words", words)
-            async with page.expect_navigation():
-                await page.keyboard.press("Enter")
-            await expect(page.locator("main")).to_contain_text(wanted)
-
+            await assert_found(page, handheld, words, wanted)
         await page.goto(patrol)
-        await expect(page.locator(".map .start")).to_be_visible()
-        await page.fill("#checkpoint", "西门岗亭")
-        await page.fill("#note", "二维码被遮住")
-        await press(page, "打点")
-        await hold(page)
-        await page.fill("#c-summary", SUMMARY)
-        await press(page, "完成并提交审核")
-        await expect(page.locator(".where")).to_contain_text("只在本机")
+        await ended(page)
         assert (await counted(page, handheld))[1] == "3"
 
         await server.start()
         await page.locator("button.sync").click()
         await expect(page.locator(".counts li").nth(1)).to_contain_text("0", timeout=PATIENCE_MS)
         assert (await counted(page, handheld))[:2] == ["2", "0"]
-        for kind, text in (("household_visit", DIARY), ("patrol", SUMMARY)):
-            await page.goto(f"{handheld.origin}/records/{kind}")
-            async with page.expect_navigation():
-                await page.locator(".line", has_text=text).click()
-            await expect(page.locator(".where .receipt")).to_have_text(re.compile(r"收据 \d+-[0-9a-f]{4}"))
-
+        await assert_receipt(page, handheld, "household_visit", DIARY)
+        await assert_receipt(page, handheld, "patrol", SUMMARY)
         (walked,) = await server.records("patrol")
         assert walked["values"]["summary"] == SUMMARY
         assert walked["values"]["track_chunks"]

@@ -11,7 +11,7 @@ from contextlib import suppress
 
 from aiohttp import web
 
-from gridlog import GridlogError, InvalidRecordError, LockedError, NotEnrolledError
+from gridlog import GridlogError, InvalidRecordError, LockedError, NotEnrolledError, StoreWipedError
 from gridlog_protocol.texts import Text
 
 from .gate import TOKEN_HEADER, Gate, Handler, guarded
@@ -113,6 +113,9 @@ async def _with_trouble_said(request: web.Request, handler: Handler) -> web.Stre
         if is_script:
             return web.json_response({"phase": request.app[PHONE].phase.value}, status=423)
         return web.Response(status=303, headers={"Location": _to_the_lock(request)})
+    except StoreWipedError as wiped:
+        await request.app[PHONE].forget()
+        return page(request, "trouble.html", status=410, text=wiped.text)
     except (GridlogError, InvalidRecordError) as wrong:
         if is_script:
             said = wrong.text.spoken(language_of_page(request))

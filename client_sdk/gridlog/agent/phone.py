@@ -178,6 +178,15 @@ class Phone:
                 await self._store.lock()
         self.news.tell()
 
+    async def forget(self) -> None:
+        """Let go of a store that was wiped, and send what it left for its server, if the line allows."""
+        async with self._changing:
+            await self._rest()
+            self._store, self._is_enrolled, self.walk, self.me = None, False, None, b""
+        with suppress(GridlogError):
+            await FieldStore.send_parting(self.directory)
+        self.news.tell()
+
     async def close(self) -> None:
         """Let go of the store."""
         async with self._changing:

@@ -99,6 +99,15 @@ async def test_unlocking_leads_back_to_the_page(browser: Browser) -> None:
     assert await browser.go("/unlock", ("passphrase", PASSPHRASE), ("next", form)) == form
 
 
+async def test_a_store_that_was_wiped_is_said_to_be_and_a_new_one_may_begin(browser: Browser) -> None:
+    await browser.phone.store.wipe()
+
+    said = await browser.see("/", status=410)
+
+    assert "这里的数据已被清除，无法恢复" in said
+    assert "登记这台手机" in await browser.see("/begin")
+
+
 @pytest.mark.parametrize("language", ["zh", "en"])
 async def test_the_way_out_of_a_forgotten_secret_is_said_in_words(browser: Browser, language: str) -> None:
     await browser.go("/lock")

@@ -11,7 +11,9 @@ from aiohttp import web
 from gridlog import (
     GridlogError,
     InvitationError,
+    PinWaitError,
     SlotKind,
+    StoreWipedError,
     UnreachableError,
     WrongPinError,
 )
@@ -21,7 +23,6 @@ from gridlog.agent.keys import PHONE
 from gridlog.agent.phone import Phase, Phone
 from gridlog.agent.rendering import page, see
 from gridlog.agent.speech import LANGUAGE_COOKIE
-from gridlog.vault_errors import PinWaitError
 from gridlog_protocol.invitation import read_invitation
 from gridlog_protocol.texts import LANGUAGES, Text
 
@@ -108,6 +109,8 @@ async def unlock(request: web.Request) -> web.Response:
     pin, passphrase = str(sent.get("pin", "")), str(sent.get("passphrase", ""))
     try:
         await phone.unlock(phone.pin(pin) if pin else passphrase)
+    except StoreWipedError:
+        raise
     except GridlogError as wrong:
         return _unlock_page(request, wrong)
     return see(local_address(str(sent.get("next", ""))))
