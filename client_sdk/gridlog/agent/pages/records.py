@@ -16,8 +16,10 @@ from gridlog.agent.speech import now_text, spelled_ms
 from gridlog.agent.tracks import drawing, fixes_of, metres
 from gridlog_protocol.canonical import Value
 from gridlog_protocol.clock import milliseconds_of
+from gridlog_protocol.kinds import Kind, MapOf
 from gridlog_protocol.texts import Text
 from gridlog_sync.view import said_by
+from gridlog_sync.writing import Change
 
 from .opening import kind_named, notify, opened, record_named
 
@@ -101,7 +103,7 @@ async def decide(request: web.Request) -> web.Response:
         if is_asked and at.isdecimal() and int(at) < len(each.heads):
             kind = store.kinds.get(record.kind)
             value = said_by(kind.fields.get(name) if kind else None, each.heads[int(at)])
-            await store.resolve(record, {name: {key: value} if key else value})
+            await store.resolve(record, {name: _change(kind, name, key, value)})
             notify(request, "good", Text("已决定，可以撤销。", "Decided. You can undo it."))
             break
     return see(f"/record/{record.id.hex()}")
@@ -115,7 +117,7 @@ async def put_back(request: web.Request) -> web.Response:
     at = str(sent.get("number", ""))
     if at.isdecimal() and int(at) < len(lost):
         each = lost[int(at)]
-        await store.edit(record, {each.field: {each.key: each.mine} if each.key else each.mine})
+        await store.edit(record, {each.field: _change(store.kinds.get(record.kind), each.field, each.key, each.mine)})
         notify(request, "good", Text("已恢复您写的内容。", "What you wrote stands again."))
     return see(f"/record/{record.id.hex()}")
 
@@ -182,6 +184,14 @@ def _may_edit(record: Record) -> bool:
 def _may_submit(record: Record, store: FieldStore) -> bool:
     is_ready = record.kind in WRITTEN_KINDS and record.author == store.user and not record.is_withdrawn
     return is_ready and record.values.get("review_state", "draft") in ("draft", "returned")
+
+
+def _change(kind: Kind | None, name: str, key: str, value: Value) -> Change:
+    """Return the change that says `value` of one cell: of the field, of a key of a map, of an element of a set."""
+    field = kind.fields.get(name) if kind else None
+    if not key or field is None:
+        return value
+    return {key: value} if isinstance(field.type, MapOf) else Add((value,))
 
 
 def _told(look: Look, record: Record, conflict: Conflict, me: bytes) -> dict[str, object]:
