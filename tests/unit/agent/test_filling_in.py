@@ -169,6 +169,20 @@ async def test_editing_sends_only_what_differs(browser: Browser) -> None:
     assert newest.fields == ("risk_level",)
 
 
+async def test_what_a_list_has_already_is_shown_and_not_asked_again(browser: Browser) -> None:
+    patrol = (await browser.go("/patrol")).rpartition("/")[2]
+    checked = [("checkpoint", "西门岗亭"), ("result", "abnormal"), ("note", "二维码被遮住")]
+    await browser.go(f"/patrol/{patrol}/check-in", *checked)
+    await browser.go(f"/form/patrol/{patrol}", ("action", "finish"))
+
+    form = await browser.go(f"/record/{patrol}/edit")
+    page = await browser.see(form)
+
+    assert "已登记，不能再改。" in page
+    assert "<b>结果</b> 异常" in page
+    assert not [name for name, _ in posted_form(page) if name.startswith("checkpoints")]
+
+
 async def test_nobody_home_is_one_tap(browser: Browser) -> None:
     household = await home(browser)
 
