@@ -73,3 +73,15 @@ async def test_what_is_returned_shows_why_and_where(browser: Browser) -> None:
     assert FACTS in home
     assert "接着修改" not in page
     assert await browser.go(f"{record}/edit") == record.replace("/record/", "/form/mediation/")
+
+
+async def test_a_finished_record_is_handed_in_by_one_press_unless_it_lacks_something(browser: Browser) -> None:
+    note = await browser.go(await browser.go("/new/mediation"), *naming(*DISPUTE), ("action", "finish"))
+    patrol = (await browser.go("/patrol")).replace("/patrol/", "/record/")
+    await browser.go(patrol.replace("/record/", "/form/patrol/"), ("action", "discard"))
+
+    assert await browser.go(f"{note}/submit") == note
+    asked = await browser.go(f"{patrol}/submit")
+
+    assert "已提交审核" in await browser.see("/")
+    assert "请填写“结束时间”。" in await browser.see(asked)

@@ -21,6 +21,7 @@ from gridlog_protocol.texts import Text
 from gridlog_sync.view import said_by
 from gridlog_sync.writing import Change
 
+from .forms import form_address
 from .opening import kind_named, notify, opened, record_named
 
 PAGE_RECORDS = 30
@@ -123,15 +124,14 @@ async def put_back(request: web.Request) -> web.Response:
 
 
 async def submit(request: web.Request) -> web.Response:
-    """Hand a record in for review as it stands."""
-    from .forms import finish, form_address  # noqa: PLC0415 - forms lead here, too.
-
+    """Hand a record in for review as it stands; or open its form at what it still needs."""
     store, _ = await opened(request)
     record = await store.get(record_named(request))
-    draft = await store.begin_draft(record)
-    made, wrong = await finish(store, draft, is_submitted=True)
-    if made is None:
-        request.app[PHONE].recalled.faults[draft.id] = tuple(wrong)
+    try:
+        await store.submit(record)
+    except InvalidRecordError as wrong:
+        draft = await store.begin_draft(record)
+        request.app[PHONE].recalled.faults[draft.id] = wrong.violations
         return see(form_address(draft))
     notify(request, "good", Text("已提交审核。", "Submitted for review."))
     return see(f"/record/{record.id.hex()}")
