@@ -54,6 +54,7 @@ def test_the_sdk_example_of_the_readme_runs_as_it_stands(server: ServerProcess, 
     assert "on this phone only\nreceived by the server 1-" in ran.stdout
 
 
+@pytest.mark.long
 def test_the_commands_of_the_readme_run_as_they_stand(tmp_path: Path) -> None:
     (block,) = fenced("README.md", "console")
     commands = [line.removeprefix("$ ") for line in block.splitlines() if line.startswith("$ ")]

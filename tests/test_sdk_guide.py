@@ -66,6 +66,7 @@ def test_the_examples_of_the_guide_are_one_program_that_prints_what_they_say(
     assert missing == [], ran.stdout
 
 
+@pytest.mark.long
 def test_the_commands_of_the_guide_run_as_they_stand(server: ServerProcess, tmp_path: Path) -> None:
     (block,) = fenced("console")
     commands = [line.removeprefix("$ ") for line in block.splitlines()]

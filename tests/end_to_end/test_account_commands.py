@@ -12,6 +12,8 @@ from gridlog_server.service.accounts import Accounts, Caller, SignInRefusedError
 from gridlog_server.store.sqlite import SqliteStore
 from tests.end_to_end.processes import Finished, ServerProcess, run_command
 
+pytestmark = pytest.mark.long
+
 PASSWORD = "晚饭后在楼下散步 7 圈"
 
 

@@ -10,6 +10,8 @@ import pytest
 
 from tests.end_to_end.processes import GRID, DeviceCommands, Finished, ServerProcess, run_command
 
+pytestmark = pytest.mark.long
+
 WEST = "420106001001002"
 TABLE = f"网格编码,名称,上级,层级\n{GRID},第一网格,420106001001,3\n{WEST},第二网格,420106001001,3\n"
 PATROL = ("patrol_type=daily", "started_at=2026-11-22 09:10", "leader=me")

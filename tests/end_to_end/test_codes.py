@@ -13,6 +13,8 @@ import segno
 from gridlog_protocol.invitation import read_invitation
 from tests.end_to_end.processes import GRID, DeviceCommands, ServerProcess, run_command
 
+pytestmark = pytest.mark.long
+
 NEW = ("--name", "张三", "--grid", GRID)
 Modules = list[list[bool]]
 

@@ -11,6 +11,8 @@ import pytest
 from tests.end_to_end.processes import GRID, DeviceCommands, Finished, ServerProcess
 from tests.end_to_end.test_device_commands import PATROL, enrolled, failed, written
 
+pytestmark = pytest.mark.long
+
 STAFF = count(1)
 
 

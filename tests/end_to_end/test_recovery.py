@@ -17,6 +17,8 @@ from cryptography.hazmat.primitives.serialization import (
 
 from tests.end_to_end.processes import GRID, DeviceCommands, Finished, ServerProcess, run_command
 
+pytestmark = pytest.mark.long
+
 OFFICE = "two people know half of this each"
 
 

@@ -16,6 +16,8 @@ from gridlog_protocol.ids import RecordId
 from gridlog_protocol.ids import shown as named
 from tests.end_to_end.processes import GRID, ServerProcess
 
+pytestmark = pytest.mark.long
+
 PASSPHRASE = "grid-worker-7"
 WEST = "42010600100102"
 WHEN = "2026-11-22T09:10:00+08:00"

@@ -8,6 +8,8 @@ import pytest
 
 from tests.end_to_end.processes import GRID, DeviceCommands, ServerProcess
 
+pytestmark = pytest.mark.long
+
 WEST = "42010600100102"
 PATROL = ("patrol_type=daily", "started_at=2026-11-22 09:10", "leader=me")
 NUMBER = "420106001001-20261122-X0001"

@@ -9,6 +9,8 @@ import pytest
 
 from tests.end_to_end.processes import GRID, PASSPHRASE, DeviceCommands, Finished, ServerProcess, run_command
 
+pytestmark = pytest.mark.long
+
 SECRET = b"of this handheld, from its key store"
 
 
