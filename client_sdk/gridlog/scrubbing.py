@@ -26,6 +26,8 @@ _HEAP_SIZES = (*(1 << shift for shift in range(16, 10, -1)), *range(1032, 8, -16
 _HEAP_BYTES_MAX = 256 << 20
 """A bound in case the library does not count as expected: it takes what was free already, and then stops."""
 _BATCH_BYTES = 8 << 10
+_BATCH_MIN = 16
+"""More chunks than the seven of one size that the C library caches for a thread."""
 
 
 class _HeapUse(ctypes.Structure):
@@ -71,22 +73,30 @@ def _fill_heap(libc: ctypes.PyDLL) -> None:
     libc.free.argtypes = [ctypes.c_void_p]
     # Whole free pages go back to the system, but not those at the end of what a thread other than the first has.
     libc.malloc_trim(0)
-    held: list[int] = []
+    held: int | None = None
     left = _HEAP_BYTES_MAX
     for size in _HEAP_SIZES:
+        count = max(_BATCH_MIN, _BATCH_BYTES // size)
         taken_before = libc.mallinfo2().taken
-        while left > 0 and libc.mallinfo2().taken == taken_before:
-            count = max(1, _BATCH_BYTES // size)
-            held += [_filled(libc, size) for _ in range(count)]
+        is_last = False
+        while left > 0 and not is_last:
+            # Once more after it asked: a chunk that is cached on the way is given out for this size alone.
+            is_last = libc.mallinfo2().taken != taken_before
+            for _ in range(count):
+                held = _filled(libc, size, held)
             left -= count * size
-    for address in held:
-        libc.free(address)
+    while held is not None:
+        below = ctypes.c_void_p.from_address(held).value
+        libc.free(held)
+        held = below
     libc.malloc_trim(0)
 
 
-def _filled(libc: ctypes.PyDLL, size: int) -> int:
+def _filled(libc: ctypes.PyDLL, size: int, below: int | None) -> int:
+    """Take one chunk, and let it say which was taken before it: a list would grow in the memory that is filled."""
     address: int | None = libc.malloc(size)
     if address is None:
         raise MemoryError
     ctypes.memset(address, 0, size)
+    ctypes.c_void_p.from_address(address).value = below
     return address
