@@ -20,10 +20,11 @@ COMPILE := $(LOCK_VENV)/bin/uv --quiet pip compile --universal --generate-hashes
 	--no-annotate --no-header --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-stop test long browser lint bench simulate mutants crash dictionary lock clean
+.PHONY: help demo demo-stop test long browser screenshots chromium lint bench simulate mutants crash dictionary lock \
+	clean
 
 help: ## Show what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(READY) ## Play a street on this machine: make demo SEED=7 ARGS="--help"
 	$(BIN)/python -m tools.demo $(if $(SEED),--seed $(SEED)) $(ARGS)
@@ -37,11 +38,16 @@ test: $(READY) ## Run the tests: make test ARGS="-k proxy"
 long: $(READY) ## Run the tests that take long: the simulated world, the whole demo and bench, memory dumps
 	$(BIN)/python -m pytest --numprocesses auto --dist worksteal -m long $(ARGS)
 
-browser: $(READY) ## Try the pages as their users would, in a real browser; needs Debian's chromium and fonts-noto-cjk
+browser: $(READY) chromium ## Try the pages as their users would, in Debian's chromium
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile -m browser $(ARGS)
+
+screenshots: $(READY) chromium ## Take a picture of every page: make screenshots ARGS="--looks zh-phone-light"
+	$(BIN)/python -m tools.screenshots $(ARGS)
+
+chromium:
 	@command -v chromium >/dev/null && fc-list :lang=zh | grep -q . || { \
 		apt-get update -qq && apt-get install -qq -y chromium fonts-noto-cjk >/dev/null || { \
 		echo "Missing: chromium and Chinese fonts. On Debian: apt install chromium fonts-noto-cjk"; exit 1; }; }
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile -m browser $(ARGS)
 
 lint: $(READY) ## Check style, types and who imports whom
 	$(BIN)/ruff check .

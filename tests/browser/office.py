@@ -7,19 +7,16 @@ import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright
 
 from gridlog.testing import GRID, ThrowAwayServer, throw_away_server
 from tests.unit.server.building import START_MS
+from tools.frontend.axe import grave_in, is_too_wide
 
-AXE = Path(__file__).parents[2] / "tools" / "frontend" / "node_modules" / "axe-core" / "axe.min.js"
 CHROMIUM = "/usr/bin/chromium"
 DESK, PHONE = {"width": 1366, "height": 768}, {"width": 360, "height": 740}
-_GRAVE = ("serious", "critical")
 _NAVIGATED_MS = 10_000
 
 __all__ = ["DESK", "GRID", "PHONE", "START_MS", "Office", "Sheet", "open_office"]
@@ -64,18 +61,8 @@ class Sheet:
 
     async def is_accessible(self) -> None:
         """Make sure that axe finds nothing serious here, and that nothing is wider than the screen."""
-        session = await self.page.context.new_cdp_session(self.page)
-        # Through the debugger: the page's policy lets in no script but ours.
-        await session.send("Runtime.evaluate", {"expression": _axe()})
-        asked = "axe.run(document, {resultTypes: ['violations']}).then(r => JSON.stringify(r.violations))"
-        said = await session.send(
-            "Runtime.evaluate", {"expression": asked, "awaitPromise": True, "returnByValue": True}
-        )
-        found = [each for each in json.loads(said["result"]["value"]) if each["impact"] in _GRAVE]
-        named = [(each["id"], [node["html"] for node in each["nodes"]]) for each in found]
-        assert not named, f"{self.page.url}: {named}"
-        root = "document.documentElement"
-        assert not await self.page.evaluate(f"{root}.scrollWidth > {root}.clientWidth"), self.page.url
+        assert await grave_in(self.page) == [], self.page.url
+        assert not await is_too_wide(self.page), self.page.url
 
 
 @dataclass(slots=True)
@@ -134,8 +121,3 @@ async def until(told: Any, wanted: str, *, patience_s: float = 15.0) -> None:
     while wanted not in (said := await told()):
         assert loop.time() < end_s, said
         await asyncio.sleep(0.05)
-
-
-@cache
-def _axe() -> str:
-    return AXE.read_text(encoding="utf-8")

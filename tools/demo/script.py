@@ -53,7 +53,7 @@ class Script:
     shared: int = 0
     cuts: int = 0
     submitted: int = 0
-    office: list[tuple[str, str, str]] = field(default_factory=list)
+    office: list[tuple[str, str, str, str]] = field(default_factory=list)
     is_equal: dict[str, bool] = field(default_factory=dict)
 
     async def play(self) -> None:

@@ -1,7 +1,7 @@
 """Leave server, console and one handheld app running on the day's data, and end them again.
 
-`running.json` beside the data says which processes those are. Only a process whose command line still names the
-data is ended: its number may be somebody else's by now.
+`running.json` beside the data says which processes those are, and how to sign in. Only a process whose command line
+or environment still names the data is ended: its number may be somebody else's by now.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from tools.demo.actors import PASSPHRASE, DemoError, HandheldProcess, ServerProcess
@@ -26,6 +26,7 @@ RUNNING = "running.json"
 OFFICE = (("D001", "陈督导", "supervisor"), ("G001", "林管理", "administrator"))
 """Staff number, name and role of whoever signs in to the console."""
 _PATIENCE_S = 20.0
+_ZONE = "Asia/Shanghai"
 _LOCK_AFTER_S = 1800
 
 
@@ -36,22 +37,23 @@ class SignIn:
     address: str
     who: str
     name: str
+    role: str
     secret: str
 
 
-async def give_sign_ins(server: ServerProcess) -> list[tuple[str, str, str]]:
-    """Make a supervisor and an administrator; return staff number, name and a random password of each."""
+async def give_sign_ins(server: ServerProcess) -> list[tuple[str, str, str, str]]:
+    """Make a supervisor and an administrator; return staff number, name, role and a random password of each."""
     made = []
     for staff_no, name, role in OFFICE:
         await server.command("admin", "user", "add", staff_no, "--name", name)
         await server.command("admin", "user", "grant", staff_no, "--role", role)
         told = json.loads(await server.command("admin", "user", "password", staff_no, "--generate", "--json"))
-        made.append((staff_no, name, str(told["password"])))
+        made.append((staff_no, name, role, str(told["password"])))
     return made
 
 
 async def stay(
-    data: Path, handhelds: Sequence[HandheldProcess], office: Sequence[tuple[str, str, str]]
+    data: Path, handhelds: Sequence[HandheldProcess], office: Sequence[tuple[str, str, str, str]]
 ) -> list[SignIn]:
     """Start what stays; return where to sign in. Raises DemoError.
 
@@ -62,6 +64,7 @@ async def stay(
         **os.environ,
         "GRIDLOG_SERVER_DATA": str(data / "server"),
         "GRIDLOG_SERVER_PORT": str(chosen.link.port),
+        "GRIDLOG_SERVER_TIME_ZONE": _ZONE,
     }
     serving = _start(data, "server", [sys.executable, "-m", "gridlog_server", "run"], environment)
     _note(data, [serving])
@@ -80,11 +83,22 @@ async def stay(
             "--lock-after",
             str(_LOCK_AFTER_S),
         ],
+        {**os.environ, "TZ": _ZONE},
     )
     _note(data, [serving, app])
     page = await _address(data, "handheld", app)
-    console = [SignIn(f"{address}/console/", staff_no, name, password) for staff_no, name, password in office]
-    return [*console, SignIn(page, chosen.worker.staff_no, chosen.worker.name, PASSPHRASE)]
+    sign_ins = [SignIn(f"{address}/console/", *each) for each in office]
+    sign_ins.append(SignIn(page, chosen.worker.staff_no, chosen.worker.name, "worker", PASSPHRASE))
+    _note(data, [serving, app], sign_ins)
+    return sign_ins
+
+
+def sign_ins_of(data: Path) -> list[SignIn]:
+    """Return how to get into what an earlier demo left running on this data. Raises DemoError if nothing is."""
+    file = data / RUNNING
+    if not file.exists():
+        raise DemoError(f"nothing of a demo is running on {data}")
+    return [SignIn(**each) for each in json.loads(file.read_text(encoding="utf-8"))["sign_ins"]]
 
 
 def end(data: Path) -> int:
@@ -105,8 +119,9 @@ def end(data: Path) -> int:
     return ended
 
 
-def _note(data: Path, processes: Sequence[subprocess.Popen[bytes]]) -> None:
-    (data / RUNNING).write_text(json.dumps({"processes": [each.pid for each in processes]}), encoding="utf-8")
+def _note(data: Path, processes: Sequence[subprocess.Popen[bytes]], sign_ins: Sequence[SignIn] = ()) -> None:
+    told = {"processes": [each.pid for each in processes], "sign_ins": [asdict(each) for each in sign_ins]}
+    (data / RUNNING).write_text(json.dumps(told), encoding="utf-8")
 
 
 def _start(

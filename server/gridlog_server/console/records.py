@@ -6,11 +6,12 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from gridlog_protocol.ids import RecordId, shown
+from gridlog_protocol.ids import RecordId, UserId, shown
 from gridlog_protocol.kinds import KindSet
 from gridlog_protocol.kinds.presenting import title_of, visible
+from gridlog_protocol.texts import Language
 from gridlog_server.service.accounts import Accounts, Caller
-from gridlog_server.service.inbox import Inbox, RecordView
+from gridlog_server.service.inbox import Inbox, RecordRow, RecordView
 from gridlog_server.service.inspection import Inspection
 from gridlog_server.service.news import News
 from gridlog_server.service.resolving import Resolving
@@ -78,6 +79,7 @@ class RecordPages:
         say, row = visitor_of(request).speech, view.row
         kind = self._kinds.get(row.kind)
         names = await self._inspection.names()
+        names |= {UserId(each.record): self._title(each, say.language) for each in view.related}
         reader = Reader(say.language, names)
         reason, remarks = remarks_of(view.review, names, say)
         first = next((each for each in view.history if each.stored.position is not None), None)
@@ -104,6 +106,9 @@ class RecordPages:
                 "received_ms": first.received_ms if first else 0,
             },
         }
+
+    def _title(self, row: RecordRow, language: Language) -> str:
+        return title_of(self._kinds.get(row.kind), row.values, language) or shown(row.record)[-8:]
 
     def _steps(self, view: RecordView, caller: Caller) -> dict[str, Any]:
         """Return which steps the page offers. The service decides anew, whatever a page offers."""

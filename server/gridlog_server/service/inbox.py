@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final, Generic, TypeVar
 
 from gridlog_protocol.canonical import Value
-from gridlog_protocol.ids import Position, RecordId, ScopeId, UserId
+from gridlog_protocol.ids import Position, RecordId, ScopeId, UserId, is_record_id
 from gridlog_protocol.kinds import KindSet
 from gridlog_protocol.kinds.times import DAY_MS
 from gridlog_server.store.contract import Device, StoredOp
@@ -141,6 +141,8 @@ class RecordView:
     row: RecordRow
     review: Review
     history: tuple[HistoryLine, ...]
+    related: tuple[RecordRow, ...] = ()
+    """What its fields name, as far as the reader may see it: the household of a visit."""
     field_positions: Mapping[str, Position] = field(default_factory=dict)
 
 
@@ -245,11 +247,14 @@ class Inbox:
             received = await snapshot.desk.received([each.segment for each in ops if each.segment is not None])
             names = await _names(snapshot)
             [row] = await self._rows(snapshot, [record], names)
+            named = await self._rows(snapshot, sorted(_named_in(row.values)), names)
         history = tuple(
             HistoryLine(each, names.get(each.op.author, ""), _received_ms(each, received)) for each in ops
         )
         review = review_of(case.values, rounds_of(case.state, case.kind))
-        return RecordView(row, review, history, {name: each.changed for name, each in case.state.fields.items()})
+        related = tuple(each for each in named if by.grids.intersection(each.grids))
+        positions = {name: each.changed for name, each in case.state.fields.items()}
+        return RecordView(row, review, history, related, positions)
 
     async def _in_review(self, states: Sequence[ReviewState], by: Caller, after: str, limit: int) -> Page[RecordRow]:
         require(by, Role.SUPERVISOR)
@@ -269,8 +274,8 @@ class Inbox:
         listed = await snapshot.desk.listed(records)
         rows = []
         for record in records:
-            each, facts = stored[record], listed.get(record)
-            if facts is None:
+            each, facts = stored.get(record), listed.get(record)
+            if each is None or facts is None:
                 continue
             kind = self._kinds.get(each.state.kind)
             grids = tuple(sorted(each.scopes))
@@ -334,6 +339,11 @@ class Inbox:
 
 def _total(found: int) -> Total:
     return Total(min(found, TOTAL_MAX), found > TOTAL_MAX)
+
+
+def _named_in(values: Mapping[str, Value]) -> set[RecordId]:
+    """Return what could be the names of other records."""
+    return {RecordId(each) for each in values.values() if isinstance(each, bytes) and is_record_id(each)}
 
 
 def _received_ms(stored: StoredOp, received: Mapping[int, int]) -> int:

@@ -126,6 +126,28 @@ async def test_records_of_other_grids_are_as_if_they_were_not_there(console: Con
     assert "W1" not in (await browser.get("/console/holdings")).text
 
 
+async def test_a_record_that_is_named_has_its_title_if_the_reader_may_see_it(console: Console) -> None:
+    handset = await console.server.enrolled("W1", EAST)
+    theirs = await console.server.enrolled("W2", WEST)
+    mine = handset.creates(put("title", "井盖松动"), kind="incident")
+    far = theirs.creates(put("title", "西边的事"), kind="incident", scope=WEST)
+    await console.server.exchanged(handset, mine)
+    await console.server.exchanged(theirs, far)
+    named = [handset.creates(put("duplicate_of", each.record), kind="incident") for each in (mine, far)]
+    await console.server.exchanged(handset, *named)
+    await console.server.grids.write(
+        [{"grid_code": code, "name": code, "parent_code": "420106001001", "level": "3"} for code in (EAST, WEST)],
+        by="root",
+    )
+    browser = await console.signed_in("S1", Role.SUPERVISOR, subtree=EAST)
+
+    pages = [await opened(browser, op.record) for op in named]
+
+    assert "井盖松动" in pages[0]
+    assert "西边的事" not in pages[1]
+    assert f"{shown(far.record).replace('-', '')[:8]}…" in pages[1]
+
+
 async def test_a_conflict_is_decided_by_a_version_of_ones_own_and_taken_back(console: Console) -> None:
     one, other = await console.server.enrolled("W1", EAST), await console.server.enrolled("W2", EAST)
     op = one.creates(put("summary", "北门井盖松动"))

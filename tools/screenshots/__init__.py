@@ -1,0 +1,1 @@
+"""Pictures of every page, taken by walking through them."""
