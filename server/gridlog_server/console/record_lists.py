@@ -61,7 +61,9 @@ class RecordListPages:
                 if (known := self._kinds.get(each)) is not None
             ],
             "state_options": [(each.value, say.text(label)) for each, (label, _) in REVIEW_STATES.items()],
-            "grid_options": [(each, visible(each)) for each in sorted(caller.grids)],
+            "grid_options": [
+                (grid, visible(f"{name} {grid}".strip())) for grid, name in await self._inbox.grids(by=caller)
+            ],
             "is_filtered": bool(wanted.review_state or wanted.grid or wanted.text),
             "first": here if asked["after"] else "",
             "older": f"{here}&after={found.next}" if found.next else "",

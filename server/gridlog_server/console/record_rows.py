@@ -38,7 +38,7 @@ def row_of(
         "title": title_of(kind, values, say.language, names=names),
         "snippet": snippet_of(kind, row, say),
         "author": visible(row.author_name) or "—",
-        "grid": say.t("、", ", ").join(visible(each) for each in row.grids),
+        "grid": say.t("、", ", ").join(visible(each) for each in row.grid_names),
         "when": row.occurred_ms or None,
         "since": row.stepped_ms or None,
         "badges": badges_of(row, say),

@@ -91,7 +91,7 @@ class RecordPages:
             "kind": say.text(kind.label) if kind else visible(row.kind),
             "title": title_of(kind, row.values, say.language, names=names),
             "author": visible(row.author_name) or "—",
-            "grids": say.t("、", ", ").join(visible(each) for each in row.grids),
+            "grids": say.t("、", ", ").join(visible(each) for each in row.grid_names),
             "badges_of": badges_of(row, say),
             "lines": lines_of(kind, row.values, reader),
             "plumbing": plumbing_of(kind, row.values, reader),

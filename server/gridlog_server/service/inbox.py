@@ -20,6 +20,7 @@ from gridlog_sync.review import Review, ReviewState, review_of
 from gridlog_sync.view import rounds_of, values_of
 
 from .filling import Filling
+from .grid_names import GridNames
 from .in_reach import case_of
 from .listed import searched
 from .permitting import Caller, Role, require
@@ -81,6 +82,7 @@ class RecordRow:
     kind: str
     values: Mapping[str, Value]
     grids: tuple[ScopeId, ...]
+    grid_names: tuple[str, ...]
     author: UserId
     author_name: str
     occurred_ms: int
@@ -154,6 +156,7 @@ class Inbox:
         self._kinds = kinds
         self._now_ms = now_ms
         self._filling = Filling(store, kinds)
+        self._grid_names = GridNames(kinds, now_ms=now_ms)
 
     async def waiting(self, *, by: Caller, silent_days: int = SILENT_DAYS) -> Waiting:
         """Count what waits for a supervisor."""
@@ -232,6 +235,13 @@ class Inbox:
         stopped = place if place is not None and len(found) < limit else None
         return Page(page.rows, _written(place), stopped.number if stopped else None, await self._filling.is_done())
 
+    async def grids(self, *, by: Caller) -> list[tuple[ScopeId, str]]:
+        """Return the grids that the caller looks after with their names, by code. A name may be empty."""
+        require(by, Role.SUPERVISOR)
+        async with self._store.reading() as snapshot:
+            called = await self._grid_names.read(snapshot)
+        return [(grid, called.get(grid, "")) for grid in sorted(by.grids)]
+
     async def total(self, kind: str, wanted: Filter, *, by: Caller) -> Total:
         """Count what `records` would show, as far as it looks."""
         query = self._query(kind, wanted, by)
@@ -272,6 +282,7 @@ class Inbox:
     ) -> list[RecordRow]:
         stored = await snapshot.ledger.records(records) if records else {}
         listed = await snapshot.desk.listed(records)
+        called = await self._grid_names.read(snapshot)
         rows = []
         for record in records:
             each, facts = stored.get(record), listed.get(record)
@@ -285,6 +296,7 @@ class Inbox:
                     each.state.kind,
                     values_of(each.state, kind),
                     grids,
+                    tuple(called.get(grid, grid) for grid in grids),
                     facts.author,
                     names.get(facts.author, ""),
                     facts.occurred_ms,

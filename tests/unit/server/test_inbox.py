@@ -61,6 +61,23 @@ async def test_what_was_handed_in_is_listed_by_how_long_it_waits_until_somebody_
     assert (str(waiting.to_review), str(waiting.returned), str(waiting.conflicts)) == ("2", "0", "0")
 
 
+async def test_a_grid_is_called_by_its_name_and_one_that_is_new_by_its_name_a_minute_later(office: Office) -> None:
+    new = "420106001001003"
+    server = office.server
+    await office.submitted()
+    [row] = (await office.inbox.to_review(by=office["S0"])).rows
+    assert row.grid_names == ("东",)
+    await server.grids.write(
+        [{"grid_code": new, "name": "新", "parent_code": "420106001001", "level": "3"}], by="root"
+    )
+    everywhere = replace(office["S0"], grids=office["S0"].grids | {ScopeId(new)})
+    assert (ScopeId(new), "") in await office.inbox.grids(by=everywhere)
+    server.clock.now_ms += 60_000
+    assert (ScopeId(new), "新") in await office.inbox.grids(by=everywhere)
+    with pytest.raises(ForbiddenError):
+        await office.inbox.grids(by=office["A1"])
+
+
 async def test_pages_follow_each_other_without_gap_or_repetition(office: Office) -> None:
     wanted = await patrols(office, office.worker, *(f"第 {number} 趟" for number in range(7)))
     found: list[RecordId] = []
