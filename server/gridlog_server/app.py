@@ -25,6 +25,7 @@ from .service.exchange import Exchange, Told
 from .service.filling import Filling
 from .service.gaps import Gaps
 from .service.grids import Grids
+from .service.held import HeldOps
 from .service.holdings import Holdings
 from .service.importing import Importing
 from .service.inbox import Inbox
@@ -67,6 +68,7 @@ class Services:
     accounts: Accounts
     reviewing: Reviewing
     resolving: Resolving
+    held: HeldOps
     inbox: Inbox
     filling: Filling
     administering: Administering
@@ -168,6 +170,7 @@ async def services(
             accounts,
             reviewing,
             resolving,
+            HeldOps(store, deciding, kinds),
             inbox,
             Filling(store, kinds),
             Administering(

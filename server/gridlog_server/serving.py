@@ -69,6 +69,7 @@ def _console(settings: Settings, opened: Services) -> web.Application:
         holdings=opened.holdings,
         reviewing=opened.reviewing,
         resolving=opened.resolving,
+        held=opened.held,
         inbox=opened.inbox,
         news=opened.news,
         inspection=opened.inspection,

@@ -12,6 +12,7 @@ from gridlog_protocol.kinds import KindSet
 from gridlog_server.door.intake import Intake
 from gridlog_server.service.accounts import Accounts
 from gridlog_server.service.administering import Administering
+from gridlog_server.service.held import HeldOps
 from gridlog_server.service.holdings import Holdings
 from gridlog_server.service.inbox import Inbox
 from gridlog_server.service.inspection import Inspection
@@ -26,6 +27,7 @@ from .devices import DevicePages
 from .door import Door
 from .enrolling import EnrollingPages
 from .forms import FORM_BYTES_MAX
+from .held_pages import HeldPages
 from .holding import HoldingPages
 from .inbox import InboxPages
 from .pages import prepare
@@ -49,6 +51,7 @@ class Desk:
     holdings: Holdings
     reviewing: Reviewing
     resolving: Resolving
+    held: HeldOps
     inbox: Inbox
     news: News
     inspection: Inspection
@@ -73,6 +76,7 @@ def console_app(
         HoldingPages(desk.holdings),
         InboxPages(desk.inbox, desk.news, desk.inspection, desk.kinds),
         RecordListPages(desk.inbox, desk.news, desk.inspection, desk.kinds),
+        HeldPages(desk.held, desk.inspection, desk.accounts, desk.kinds),
         ConflictPages(desk.inbox, desk.resolving, desk.accounts, desk.kinds),
         RecordPages(
             desk.inbox, desk.reviewing, desk.resolving, desk.news, desk.inspection, desk.accounts, desk.kinds

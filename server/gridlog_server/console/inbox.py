@@ -17,7 +17,7 @@ from gridlog_server.service.inbox import Inbox, Page, RecordRow, Total
 from gridlog_server.service.inspection import Inspection
 from gridlog_server.service.news import News
 
-from .naming import record_path
+from .naming import held_path
 from .pages import caller_of, page, visitor_of
 from .record_rows import row_of
 from .speaking import Speech
@@ -94,7 +94,7 @@ class InboxPages:
             held = await self._inbox.held(by=caller)
             return [
                 {
-                    "path": record_path(each.op.record),
+                    "path": held_path(each.op.id),
                     "kind": say.text(kind.label) if (kind := self._kinds.get(each.op.kind)) else each.op.kind,
                     "title": "",
                     "snippet": say.text(hold.worker_reads) if (hold := HOLDS.get(each.hold or "")) else each.hold,

@@ -35,6 +35,11 @@ def op_name(op: OpId) -> str:
     return f"{op.device.hex()}-{op.incarnation.hex()}-{op.seq}"
 
 
+def held_path(op: OpId) -> str:
+    """Return the path of the page of an op that waits for a decision."""
+    return f"/console/held/{op_name(op)}"
+
+
 def read_op(name: str) -> OpId:
     """Return the op that a form names. Raises RefusedError."""
     parts = _OP.fullmatch(name)

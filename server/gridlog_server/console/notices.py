@@ -27,6 +27,10 @@ NOTICES = MappingProxyType(
         "undone": Notice(
             Text("裁定已撤销，冲突重新打开。", "The decision was taken back; the conflict is open again.")
         ),
+        "released": Notice(Text("已放行，这项修改现在生效。", "Released: the change has taken effect.")),
+        "rejected": Notice(
+            Text("没有采纳。登记人下次同步时会看到理由。", "Not taken. Its author reads why at the next sync.")
+        ),
         "password": Notice(
             Text("密码已修改，其他地方的登录都已退出。", "Password changed. Sessions elsewhere have ended.")
         ),
@@ -54,7 +58,5 @@ NOTICES = MappingProxyType(
             Text("清除命令已下达，终端下次联系时执行。", "The wipe is ordered. It happens at the next contact.")
         ),
         "revoked": Notice(Text("终端已作废。", "The device is revoked.")),
-        "released": Notice(Text("已放行。", "Released.")),
-        "rejected": Notice(Text("已退回，不会生效。", "Rejected. It never takes effect.")),
     }
 )

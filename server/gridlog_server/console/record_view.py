@@ -13,7 +13,7 @@ from gridlog_protocol.kinds import Kind
 from gridlog_protocol.kinds.presenting import shown_value, visible
 from gridlog_protocol.kinds.times import moment_ms
 from gridlog_protocol.limits import CLOCK_FINE_MS
-from gridlog_protocol.ops import Intent
+from gridlog_protocol.ops import Intent, Op
 from gridlog_protocol.texts import Text
 from gridlog_server.service.inbox import HistoryLine
 from gridlog_sync.clocks import Tier
@@ -21,6 +21,7 @@ from gridlog_sync.review import Review, ReviewState, stepped_to
 from gridlog_sync.view import values_said
 
 from .fields import label_of
+from .naming import held_path
 from .speaking import Speech
 
 REVIEW_STATES: Final = {
@@ -83,11 +84,16 @@ def timeline_of(
     return [_event(each, kind, names, say) for each in ordered]
 
 
+def said_of(op: Op, say: Speech) -> str:
+    """Return what an op does, in a word or two."""
+    step = next((stepped_to(edit.value) for edit in op.edits if edit.field == "review_state"), "")
+    what = _STEPS.get(step) if op.intent is Intent.EDIT else None
+    return say.text(what or _INTENTS.get(op.intent, _INTENTS[Intent.EDIT]))
+
+
 def _event(line: HistoryLine, kind: Kind | None, names: Mapping[UserId, str], say: Speech) -> dict[str, Any]:
     stored, op = line.stored, line.stored.op
     said = values_said(op, kind)
-    step = next((stepped_to(edit.value) for edit in op.edits if edit.field == "review_state"), "")
-    what = _STEPS.get(step) if op.intent is Intent.EDIT else None
     fields = kind.fields if kind else {}
     edits = [
         (label_of(kind, name, say.language), shown_value(fields.get(name), value, say.language, names=names))
@@ -101,7 +107,7 @@ def _event(line: HistoryLine, kind: Kind | None, names: Mapping[UserId, str], sa
     notes += [str(row["text"]) for row in _rows(said.get("comments")) if row.get("text")]
     return {
         "who": visible(line.author_name) or "—",
-        "what": say.text(what or _INTENTS.get(op.intent, _INTENTS[Intent.EDIT])),
+        "what": said_of(op, say),
         "badge": _badge(line, say),
         "style": "is-rejected" if stored.verdict == "rejected" else "is-held" if stored.is_waiting else "",
         "happened_ms": stored.when.at_ms,
@@ -109,6 +115,7 @@ def _event(line: HistoryLine, kind: Kind | None, names: Mapping[UserId, str], sa
         "clock": _clock(line, say),
         "edits": edits if op.intent is not Intent.CREATE else [],
         "notes": [visible(each) for each in notes],
+        "held_path": held_path(op.id) if stored.is_waiting else "",
         "position": stored.position,
     }
 

@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-from gridlog_protocol.ids import RecordId, ScopeId, UserId
+from gridlog_protocol.ids import OpId, RecordId, ScopeId, UserId
 
 from .contract import Store, StoredOp, StoredRecord, Transaction
 from .stored_record import Listed
@@ -69,8 +69,11 @@ class Desk(Protocol):
         """Return records in conflict, changed last first; their place's number is that position."""
         ...
 
-    async def held(self, grids: Collection[ScopeId], limit: int) -> list[StoredOp]:
-        """Return held ops nobody has decided about, of records in these grids or of people who work there."""
+    async def held(self, grids: Collection[ScopeId], limit: int, op: OpId | None = None) -> list[StoredOp]:
+        """Return held ops nobody has decided about, of records in these grids or of people who work there.
+
+        With `op`, that one, if it is among them.
+        """
         ...
 
     async def listing(

@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from gridlog_protocol.canonical import pack, unpack
-from gridlog_protocol.ids import Position, RecordId, ScopeId, UserId
+from gridlog_protocol.ids import OpId, Position, RecordId, ScopeId, UserId
 from gridlog_protocol.state_codec import PackedRecord
 
 from .contract import StoredOp
@@ -77,15 +77,21 @@ class SqliteDesk:
         )
         return [_row(row) for row in rows]
 
-    async def held(self, grids: Collection[ScopeId], limit: int) -> list[StoredOp]:
-        """Return held ops nobody has decided about, of records in these grids or of people who work there."""
+    async def held(self, grids: Collection[ScopeId], limit: int, op: OpId | None = None) -> list[StoredOp]:
+        """Return held ops nobody has decided about, of records in these grids or of people who work there.
+
+        With `op`, that one, if it is among them.
+        """
+        one = (op.device, op.incarnation, op.seq) if op else ()
         rows = await self._all(
             f"SELECT {OP_COLUMNS} FROM op WHERE hold_status = 'waiting' AND ({_in_grids('op.record', '?1')}"
             " OR EXISTS (SELECT 1 FROM device JOIN assignment ON assignment.person = device.person"
             " WHERE device.id = op.device AND assignment.scope IN (SELECT value FROM json_each(?1))))"
+            f"{' AND device = ?3 AND incarnation = ?4 AND seq = ?5' if one else ''}"
             " ORDER BY segment DESC, device, seq DESC LIMIT ?2",
             _json(grids),
             limit,
+            *one,
         )
         return [stored_op(row) for row in rows]
 

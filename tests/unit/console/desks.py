@@ -6,6 +6,7 @@ import os
 
 from gridlog_server.console.entrance import Desk
 from gridlog_server.service.administering import Administering
+from gridlog_server.service.held import HeldOps
 from gridlog_server.service.holdings import Holdings
 from gridlog_server.service.inbox import Inbox
 from gridlog_server.service.news import News
@@ -23,6 +24,7 @@ def desk_of(server: Server) -> Desk:
         tenant="武昌区",
         kinds=KINDS,
         accounts=server.accounts,
+        held=HeldOps(store, server.deciding, KINDS),
         holdings=Holdings(store),
         reviewing=Reviewing(store, KINDS, now_ms=server.clock, entropy=os.urandom),
         inbox=Inbox(store, KINDS, now_ms=server.clock),

@@ -8,6 +8,7 @@ import pytest
 
 from gridlog_protocol.ids import shown
 from gridlog_protocol.kinds import Field, Kind
+from gridlog_server.console.naming import held_path
 from gridlog_server.service.accounts import Role
 from tests.unit.console.browsing import Console, filled
 from tests.unit.console.planted import plant
@@ -87,6 +88,13 @@ async def test_what_stands_in_any_field_of_any_kind_is_text_on_every_page(consol
             assert Dangers(page.text).found == [], route
             pages += 1
             seen += "&lt;script&gt;alert(1)" in page.text
+    async with server.store.reading() as snapshot:
+        waiting = await snapshot.reviews.waiting(100)
+    for stored in waiting:
+        page = await browser.get(held_path(stored.op.id))
+        assert (page.status, Dangers(page.text).found) == (200, [])
+        pages += 1
+        seen += "&lt;script&gt;alert(1)" in page.text
     for kind in {op.kind for op in handset.written.values()}:
         page = await browser.get(f"/console/records?kind={kind}")
         assert Dangers(page.text).found == []

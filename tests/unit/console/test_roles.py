@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from gridlog_protocol.ids import shown
+from gridlog_server.console.naming import op_name
 from gridlog_server.console.rooms import ROOMS
 from gridlog_server.service.accounts import Role
 from tests.unit.console.browsing import Browser, Console, Page, filled
@@ -18,6 +19,8 @@ OF_ADMINISTRATORS = (
     "/console/health",
     "/console/codes",
 )
+
+STEPS = (("/people/", "step", "disable"), ("/held/", "step", "release"))
 
 
 def roles_of(path: str) -> set[Role]:
@@ -49,7 +52,13 @@ async def test_nobody_comes_where_his_role_does_not_lead(console: Console, role:
     handset = await console.server.enrolled("W1", EAST)
     [op] = [handset.creates()]
     await console.server.exchanged(handset, op)
-    facts = {"record": shown(op.record), "device": shown(handset.device), "staff_no": "W1", "step": "lost"}
+    facts = {
+        "record": shown(op.record),
+        "op": op_name(op.id),
+        "device": shown(handset.device),
+        "staff_no": "W1",
+        "step": "lost",
+    }
     before = await console.server.inspection.counts(), len(await console.server.inspection.people())
 
     for method, route in console.routes():
@@ -58,7 +67,7 @@ async def test_nobody_comes_where_his_role_does_not_lead(console: Console, role:
         browser = await console.browser() if role is None else await console.signed_in("B1", role)
         if role is None:
             await browser.get("/console/sign-in")
-        named = facts | {"step": "disable"} if "/people/" in route else facts
+        named = facts | {step: value for part, step, value in STEPS if part in route}
         page = await asked(browser, method, filled(route, **named))
         if role is None:
             assert (page.status, page.location.partition("?")[0]) == (303, "/console/sign-in"), (method, route)
@@ -91,6 +100,6 @@ async def test_no_page_of_an_administrator_says_anything_that_stands_in_a_record
     assert len(stored) + len({each.op.record for each in held} - set(stored)) == len(planted)
     for method, route in console.routes():
         for record in ("0" * 32, *map(shown, list(planted)[:3])):
-            page = await asked(browser, method, filled(route, **facts, record=record))
+            page = await asked(browser, method, filled(route, **facts, record=record, op=op_name(held[0].op.id)))
             found = [each for each in sentences if each in page.text]
             assert found == [], route
