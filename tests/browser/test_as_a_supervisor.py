@@ -24,13 +24,13 @@ async def phone(office: Office, folder: Path, staff_no: str, name: str) -> Async
         await store.close()
 
 
-async def patrol(store: FieldStore, summary: str, *, hours_ago: int = 2) -> Record:
+async def patrol(store: FieldStore, summary: str, *, hours_ago: int = 2, grid: str = GRID) -> Record:
     began = datetime.now(UTC) - timedelta(hours=hours_ago)
     at = began.isoformat(timespec="seconds")
     return await store.create(
         "patrol",
         {
-            "grid_code": GRID,
+            "grid_code": grid,
             "patrol_type": "daily",
             "state": "finished",
             "leader": store.user,
@@ -182,3 +182,25 @@ async def test_every_page_of_a_supervisor_is_accessible_on_a_desk_and_on_a_phone
     await sheet.is_accessible()
     await sheet.page.click("details.console-menu > summary")
     await sheet.is_accessible()
+
+
+async def test_what_was_held_is_looked_at_and_sent_back_with_a_reason_that_its_author_reads(
+    office: Office, tmp_path: Path
+) -> None:
+    await office.account("S1", "王督导", "supervisor")
+    async with phone(office, tmp_path, "W1", "李秀兰") as store:
+        await patrol(store, "邻居网格的井盖松动", grid=f"{GRID[:-1]}9")
+        await store.sync()
+        sheet = await office.sheet(viewport=PHONE)
+        await sheet.sign_in("S1")
+        await sheet.press("待核对")
+        await sheet.page.locator(".console-line-link").first.click()
+        await until(sheet.text, "不在您负责的网格内")
+        assert "邻居网格的井盖松动" in await sheet.text()
+        await sheet.is_accessible()
+        await sheet.page.get_by_label("理由").fill("请隔壁的同事记，您的原文我转给她了")
+        await sheet.press("不采纳")
+        await until(sheet.text, "没有采纳。登记人下次同步时会看到理由")
+        await store.sync()
+        [decided] = await store.decided()
+        assert decided.reason == "请隔壁的同事记，您的原文我转给她了"

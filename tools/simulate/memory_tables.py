@@ -183,6 +183,10 @@ class MemoryRegistry:
         """Return a person with the grids assigned."""
         return self._tables.people.get(person)
 
+    async def assigned(self) -> set[ScopeId]:
+        """Return every grid that is assigned to somebody."""
+        return {scope for each in await self.people() for scope in each.scopes}
+
     async def people(self) -> list[Person]:
         """Return everybody, by staff number."""
         return sorted(self._tables.people.values(), key=lambda each: each.staff_no)

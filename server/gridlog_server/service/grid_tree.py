@@ -21,13 +21,19 @@ class GridTree:
         self._read_at = Position(-1)
         self._parents: Mapping[str, str] = {}
         self._children: Mapping[str, tuple[str, ...]] = {}
+        self._names: Mapping[ScopeId, str] = {}
+
+    async def names(self, snapshot: Transaction) -> Mapping[ScopeId, str]:
+        """Return what people call the grids, by code."""
+        await self._read(snapshot)
+        return self._names
 
     async def below(self, snapshot: Transaction, top: str) -> frozenset[ScopeId]:
-        """Return a grid with all below it. For the empty code: every grid there is, and every one with records."""
+        """Return a grid with all below it. For the empty code: every grid there is, has records, or is worked in."""
         await self._read(snapshot)
         if not top:
-            held = await snapshot.ledger.scopes()
-            return frozenset({ScopeId(each) for each in self._parents} | held) - {TENANT_SCOPE}
+            held, worked_in = await snapshot.ledger.scopes(), await snapshot.registry.assigned()
+            return frozenset({ScopeId(each) for each in self._parents} | held | worked_in) - {TENANT_SCOPE}
         found, waiting = {top}, [top]
         while waiting:
             # A cycle, which nobody should have made, ends here too.
@@ -50,4 +56,9 @@ class GridTree:
             children[parent].append(code)
         self._parents = parents
         self._children = {parent: tuple(sorted(codes)) for parent, codes in children.items()}
+        self._names = {
+            ScopeId(str(each["grid_code"])): str(each["name"])
+            for each in values
+            if each.get("grid_code") and each.get("name")
+        }
         self._read_at = changed

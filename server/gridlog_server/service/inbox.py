@@ -20,7 +20,7 @@ from gridlog_sync.review import Review, ReviewState, review_of
 from gridlog_sync.view import rounds_of, values_of
 
 from .filling import Filling
-from .grid_names import GridNames
+from .grid_tree import GridTree
 from .in_reach import case_of
 from .listed import searched
 from .permitting import Caller, Role, require
@@ -156,7 +156,7 @@ class Inbox:
         self._kinds = kinds
         self._now_ms = now_ms
         self._filling = Filling(store, kinds)
-        self._grid_names = GridNames(kinds, now_ms=now_ms)
+        self._tree = GridTree(kinds)
 
     async def waiting(self, *, by: Caller, silent_days: int = SILENT_DAYS) -> Waiting:
         """Count what waits for a supervisor."""
@@ -239,7 +239,7 @@ class Inbox:
         """Return the grids that the caller looks after with their names, by code. A name may be empty."""
         require(by, Role.SUPERVISOR)
         async with self._store.reading() as snapshot:
-            called = await self._grid_names.read(snapshot)
+            called = await self._tree.names(snapshot)
         return [(grid, called.get(grid, "")) for grid in sorted(by.grids)]
 
     async def total(self, kind: str, wanted: Filter, *, by: Caller) -> Total:
@@ -282,7 +282,7 @@ class Inbox:
     ) -> list[RecordRow]:
         stored = await snapshot.ledger.records(records) if records else {}
         listed = await snapshot.desk.listed(records)
-        called = await self._grid_names.read(snapshot)
+        called = await self._tree.names(snapshot)
         rows = []
         for record in records:
             each, facts = stored.get(record), listed.get(record)

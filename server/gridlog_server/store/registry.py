@@ -95,6 +95,10 @@ class Registry(Protocol):
         """Return everybody, by staff number."""
         ...
 
+    async def assigned(self) -> set[ScopeId]:
+        """Return every grid that is assigned to somebody."""
+        ...
+
     async def put_person(self, person: Person) -> None:
         """Write a person, new or changed, and the grids assigned. Sessions of whoever is not active end."""
         ...

@@ -78,6 +78,10 @@ class SqliteRegistry:
         """Return everybody, by staff number."""
         return [_person(row) for row in await self._all(f"SELECT {_PERSON_COLUMNS} FROM person ORDER BY staff_no")]
 
+    async def assigned(self) -> set[ScopeId]:
+        """Return every grid that is assigned to somebody."""
+        return {ScopeId(row[0]) for row in await self._all("SELECT DISTINCT scope FROM assignment")}
+
     async def put_person(self, person: Person) -> None:
         """Write a person, new or changed, and the grids assigned."""
         self.for_control.append(act_of_person(person))
