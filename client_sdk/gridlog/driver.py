@@ -135,7 +135,7 @@ class Driver:
         So the server works on while this device makes durable what it has said.
         """
         memory, absorbed = self._memory, answered.absorbed
-        is_plain = not (self._repair or memory.is_returning or memory.shelf or absorbed.decided)
+        is_plain = not (asked.is_question or self._repair or memory.is_returning or memory.shelf or absorbed.decided)
         if not absorbed.is_unfinished or not is_plain or is_copied(absorbed, memory):
             return None
         held = {OpId(memory.device, each.incarnation, each.seq) for each in held_by(absorbed, asked.sent)}

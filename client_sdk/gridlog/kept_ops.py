@@ -24,7 +24,10 @@ _DAY_MS = 86_400_000
 
 
 class KeptOp(NamedTuple):
-    """An acknowledged op, packed; `position` and `stamp` are None while it is held. `told_ms`: the server's time."""
+    """An acknowledged op, packed, and when the server told so (its time).
+
+    `position` is None while it is held, `stamp` until it was accepted or released once.
+    """
 
     packed: bytes
     position: Position | None
@@ -44,10 +47,15 @@ class KeptOps:
         self._ops: dict[OpId, KeptOp] = {}
 
     def keep(self, written: WrittenOp, position: Position | None, stamp: Stamp | None, *, told_ms: int) -> None:
-        """Keep an op that was just acknowledged."""
+        """Keep an op that was just acknowledged. One that is held keeps the stamp that it had in an earlier life."""
         before = self._ops.get(written.op.id)
-        packed = before.packed if before else written.packed
-        self._ops[written.op.id] = KeptOp(packed, position, stamp, told_ms)
+        packed, known = (before.packed, before.stamp) if before else (written.packed, None)
+        self._ops[written.op.id] = KeptOp(packed, position, known if stamp is None else stamp, told_ms)
+
+    def restamp(self, op: OpId, stamp: Stamp) -> None:
+        """Note the stamp that a held op was released with."""
+        if op in self._ops:
+            self._ops[op] = self._ops[op]._replace(stamp=stamp)
 
     def doubt(self, ops: Iterable[OpId]) -> None:
         """Drop the positions of ops that are offered again: until they are acknowledged, they say nothing here."""

@@ -181,13 +181,12 @@ class Memory:
 
     def proposals_of(self, record: RecordId) -> list[Op]:
         """Return the proposals for a record that nobody has decided about, oldest first."""
-        waiting = (*self._held_of(record), *self.pending_of(record))
-        return [op for op in waiting if op.intent is Intent.PROPOSE]
+        return [op for op in (*self._held_of(record), *self.pending_of(record)) if op.intent is Intent.PROPOSE]
 
     def shown(self, record: RecordId) -> RecordState | None:
         """Return a record as the screen shows it: its author goes on seeing what he wrote while it is held."""
         own = (op for op in (*self._held_of(record), *self.pending_of(record)) if op.intent is not Intent.PROPOSE)
-        return overlay(self.projection.confirmed(record), own)
+        return overlay(self.projection.confirmed(record), own, self.standing.chain if self.standing else ())
 
     def seen(self, record: RecordId, *, is_confirmed: bool | None = None) -> Seen:
         """Return what somebody who opens a form on `record` now has in view.
@@ -329,6 +328,7 @@ class Memory:
         if written is not None:
             self.kept.keep(written, None, None, told_ms=decision.ruling.at_ms)
         if decision.verdict is Verdict.RELEASED:
+            self.kept.restamp(decision.op, decision.stamp)
             self.settled.add(op.record)
             self.released.add(op.record)
         self.decided[decision.op] = DecidedOp(op, held.code if held else "", decision)

@@ -8,11 +8,11 @@ a record whose creation is held.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from gridlog_protocol.canonical import Value
 from gridlog_protocol.clock import Hlc, Stamp, reading
-from gridlog_protocol.epochs import Epochs, reach
+from gridlog_protocol.epochs import Epochs
 from gridlog_protocol.errors import ProtocolError
 from gridlog_protocol.ids import Position, ScopeId, UserId
 from gridlog_protocol.kinds import Field, Kind, Merge
@@ -21,6 +21,7 @@ from gridlog_protocol.ops import Action, Edit, Intent, Op
 from gridlog_protocol.segment import Segment, chain_next
 from gridlog_protocol.state import WITHDRAWN, RecordState
 
+from .lives import as_of_now, lowered
 from .merge import Entry
 from .review import OFFICE_STATES, REVIEW_STATE, stepped_to
 from .rules import Rule, rule_of
@@ -87,9 +88,7 @@ def bounded(op: Op, *, epochs: Epochs, served: Position) -> Op:
     Without it, a device could name any future position, and overwrite edits that it never saw. A position of an
     epoch before the present one holds up to the fork: what stood there behind it is another entry now.
     """
-    most = reach(epochs, op.seen.epoch)
-    position = min(op.seen.position, served if most is None else min(most, served))
-    return op if position == op.seen.position else replace(op, seen=replace(op.seen, position=position))
+    return lowered(as_of_now(op, epochs), served)
 
 
 def stamp_for(claimed: Hlc | Stamp, *, server_ms: int, above: Stamp) -> Stamp:

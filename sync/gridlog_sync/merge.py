@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from gridlog_protocol.clock import Stamp
+from gridlog_protocol.epochs import Epochs
 from gridlog_protocol.ids import Position, UserId
 from gridlog_protocol.ops import Action, Edit, Intent, Op
 from gridlog_protocol.state import (
@@ -25,6 +26,8 @@ from gridlog_protocol.state import (
     Origin,
     RecordState,
 )
+
+from .lives import as_of_now
 
 _EMPTY = Cell(())
 
@@ -67,9 +70,12 @@ def fold(record: RecordState | None, entries: Iterable[Entry]) -> RecordState | 
     return record
 
 
-def overlay(confirmed: RecordState | None, pending: Iterable[Op]) -> RecordState | None:
-    """Return what the worker sees: what the server confirmed, and on top the device's own pending ops."""
-    return fold(confirmed, (Entry.pending(op) for op in pending))
+def overlay(confirmed: RecordState | None, pending: Iterable[Op], epochs: Epochs = ()) -> RecordState | None:
+    """Return what the worker sees: what the server confirmed, and on top the device's own pending ops.
+
+    Those may name positions of an earlier life of the server; `epochs` tells what they are worth now.
+    """
+    return fold(confirmed, (Entry.pending(as_of_now(op, epochs)) for op in pending))
 
 
 def adopt(mine: RecordState | None, theirs: RecordState) -> RecordState:

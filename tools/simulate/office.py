@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
@@ -42,6 +42,8 @@ class Backup:
 
     tables: Tables
     epochs: Epochs
+    served: Mapping[ActId, int]
+    """See Witness: what was accepted when is part of a life, too."""
 
 
 class Office:
@@ -91,7 +93,7 @@ class Office:
     def backup(self) -> Backup:
         """Take a backup of the database."""
         self._world.note("backup at", len(self.store.tables.log))
-        return Backup(self.store.tables, self.store.tenancy.epochs)
+        return Backup(self.store.tables, self.store.tenancy.epochs, dict(self._witness.served))
 
     def restore(self, backup: Backup, epoch: Epoch) -> None:
         """Lose the database, and go on with a backup under a new epoch."""
@@ -106,6 +108,7 @@ class Office:
             if act is not None:
                 self._witness.served.pop(act, None)
                 self._witness.lost |= {} if stamp is None else {act: int(stamp)}
+        self._witness.served |= backup.served
         tenancy = replace(self.store.tenancy, epochs=backup.epochs)
         fork = log[-1] if log else LogHead(Position(0), tenancy.log_start)
         began = EpochStart(epoch, fork.position, fork.hash)

@@ -148,6 +148,7 @@ class Exchange:
                 fetches=request.fetches,
                 own_push=own_push,
                 made=pushed.made if pushed else frozenset(),
+                created=pushed.created if pushed else frozenset(),
                 lanes=lanes,
             )
             receipt = await self._receipt(snapshot, caller, pushed, now_ms) if pushed else None

@@ -15,7 +15,7 @@ from gridlog_protocol.limits import DECISIONS_MAX, PAGE_BYTES
 from gridlog_protocol.messages import Fetch, Page
 from gridlog_protocol.state import RecordState
 from gridlog_server.store.contract import LogHead, StoredRecord, Transaction
-from gridlog_sync.changes import Touch, left_records, part_of, wanted_records
+from gridlog_sync.changes import Movement, Touch, left_records, part_of, wanted_records
 from gridlog_sync.digest import combined
 
 _TOUCHES_MAX = 4096
@@ -62,11 +62,13 @@ async def pull(  # noqa: PLR0913 - each is a fact of one request.
     fetches: Sequence[Fetch],
     own_push: range,
     made: Collection[RecordId] = frozenset(),
+    created: Collection[RecordId] = frozenset(),
     lanes: Lanes = Lanes(),
 ) -> Pulled:
     """Return what a device that stands at `since` lacks, within one page (the room of `lanes`, or one record).
 
-    And what was decided about its ops. `made` are records that this push created, and that are in its scopes alone.
+    And what was decided about its ops. `created` are the records that this push created; `made` are those of them
+    that are in its scopes alone, and that nothing else of it touched.
     """
     room = min(lanes.room, PAGE_BYTES)
     head = await snapshot.ledger.log_head()
@@ -79,7 +81,7 @@ async def pull(  # noqa: PLR0913 - each is a fact of one request.
     if fetches:
         pulled = await _pages(snapshot, head, since, scopes, fetches, lanes.urgent, room)
     else:
-        pulled = await _changes(snapshot, head, since, scopes, own_push, lanes, room, made=made)
+        pulled = await _changes(snapshot, head, since, scopes, own_push, lanes, room, made=made, created=created)
     told = tuple(each for each in decided if each.position <= pulled.to.position)
     return replace(
         pulled, decisions=told, has_more=pulled.has_more or is_short, digest=b"" if is_short else pulled.digest
@@ -96,6 +98,7 @@ async def _changes(  # noqa: PLR0913 - each is a fact of one request.
     room: int,
     *,
     made: Collection[RecordId],
+    created: Collection[RecordId],
 ) -> Pulled:
     touches = await snapshot.ledger.touches(scopes, since.position, _TOUCHES_MAX)
     is_cut = len(touches) == _TOUCHES_MAX
@@ -108,9 +111,15 @@ async def _changes(  # noqa: PLR0913 - each is a fact of one request.
     others = {touch.record for touch in touches if touch.record not in made or touch.position not in own_push}
     stored = await snapshot.ledger.records(others) if others else {}
     # Whoever ended a record lacks what the other writes of that cell had seen, which he had not.
-    ended = {record for record, each in stored.items() if _has_ended(each)}
+    echoed = {record for record, each in stored.items() if _has_ended(each)}
+    # And whoever brought a record into his grids may have nothing of it but what he wrote.
+    echoed |= {
+        touch.record
+        for touch in touches
+        if touch.position in own_push and touch.movement is Movement.ENTERED and touch.record not in created
+    }
     # What nobody but this push touched is not sent, and takes no room.
-    sizes = {record: stored[record].size for record in wanted_records(touches, own_push=own_push, echoed=ended)}
+    sizes = {record: stored[record].size for record in wanted_records(touches, own_push=own_push, echoed=echoed)}
     shown = _fitting(touches, sizes, room, early=())
     early: Mapping[RecordId, StoredRecord] = {}
     urgent_to = Position(0)
@@ -119,7 +128,7 @@ async def _changes(  # noqa: PLR0913 - each is a fact of one request.
         shown = _fitting(touches, sizes, room - sum(each.size for each in early.values()), early)
     within = dict.fromkeys(made, frozenset(scopes))
     within |= {record: each.scopes & frozenset(scopes) for record, each in stored.items()}
-    wanted = wanted_records(shown, own_push=own_push, echoed=ended)
+    wanted = wanted_records(shown, own_push=own_push, echoed=echoed)
     # What left the device's scopes is named, and nothing of it is told any more.
     within_reach_now = [(record, each) for record, each in wanted.items() if within.get(record)]
     parts = [

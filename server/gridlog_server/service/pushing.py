@@ -18,7 +18,7 @@ from gridlog_protocol.kinds import KindSet
 from gridlog_protocol.limits import WAITING_BYTES_MAX, WAITING_SEGMENTS_MAX
 from gridlog_protocol.log_chain import EntryType, log_next
 from gridlog_protocol.op_codec import pack_op
-from gridlog_protocol.ops import Op, op_hash
+from gridlog_protocol.ops import Intent, Op, op_hash
 from gridlog_protocol.segment import Segment, verify
 from gridlog_protocol.segment_codec import segment_row
 from gridlog_protocol.state_codec import PackedRecord
@@ -67,6 +67,12 @@ class Pushed:
     chain: Chain
     incarnation: Incarnation
     made: frozenset[RecordId] = frozenset()
+
+    @property
+    def created(self) -> frozenset[RecordId]:
+        """The records that this push created, whatever touched them besides."""
+        new = (each.op for each in self.stored if each.position in self.own_push)
+        return frozenset(op.record for op in new if op.intent is Intent.CREATE)
 
 
 async def push(  # noqa: PLR0913 - each is a fact of one request.

@@ -40,7 +40,11 @@ async def keep_salvaged(
     new: list[Op] = []
     for each in {salvage.op: salvage for salvage in offered}.values():
         kept = _kept_as(each.op, tenancy)
-        is_here = await transaction.ledger.ops(*each.op[:2], each.op.seq, each.op.seq)
+        is_here = (
+            await transaction.ledger.ops(*each.op[:2], each.op.seq, each.op.seq)
+            # An older backup may have what a newer life had lost, and kept as salvage.
+            or (kept == each.op and await _is_left_of_what_is_here(transaction, each))
+        )
         if each.writes and not is_here and not await transaction.ledger.ops(*kept[:2], 1, 1):
             new.append(_held(each, kept, kinds, tenancy, secret, now_ms))
     if not new:
@@ -51,6 +55,12 @@ async def keep_salvaged(
         work.keep_held(op, hashed, None, Position(0), "salvaged", device.hex()[:8])
         work.chains[(op.id.device, op.id.incarnation)] = Chain(1, chain_next(chain_start(*op.id[:2]), hashed))
     await transaction.ledger.write(work.commit())
+
+
+async def _is_left_of_what_is_here(transaction: Transaction, salvage: Salvage) -> bool:
+    """Tell whether the op that it is left of is here."""
+    history = await transaction.ledger.ops_of_record(salvage.record)
+    return any(salvage_id(each.op.id) == salvage.op for each in history)
 
 
 def _kept_as(op: OpId, tenancy: Tenancy) -> OpId:

@@ -44,6 +44,13 @@ def test_what_is_offered_again_says_nothing_about_a_second_restore_until_it_is_a
     assert kept.stamp(WRITTEN[3].op.id) == 103
 
 
+def test_what_is_held_in_a_new_life_keeps_the_stamp_of_the_old_one_until_it_is_released(kept: KeptOps) -> None:
+    kept.keep(WRITTEN[1], None, None, told_ms=0)
+    assert kept.stamp(WRITTEN[1].op.id) == 101
+    kept.restamp(WRITTEN[1].op.id, Stamp(500))
+    assert kept.stamp(WRITTEN[1].op.id) == 500
+
+
 def test_they_are_kept_for_some_days_and_a_bounded_number(kept: KeptOps, monkeypatch: pytest.MonkeyPatch) -> None:
     kept.forget_old((KEPT_DAYS + 1) * DAY_MS)
     assert seqs(kept.beyond(Position(0), {})) == [2, 3, 4]

@@ -5,6 +5,7 @@ import pytest
 from gridlog_protocol.ids import TENANT_SCOPE, Position, ScopeId
 from gridlog_protocol.messages import Fetch, SyncResponse
 from gridlog_server.service import pulling
+from gridlog_server.service.deciding import name_of
 from gridlog_sync.view import values_of
 from tests.unit.server.building import EAST, KINDS, WEST, Handset, Server, count, first_fetch, put
 
@@ -159,6 +160,21 @@ async def test_the_grid_that_a_record_left_is_told_nothing_of_it_any_more(server
     stale = await server.exchanged(east, east.writes(creation.record, put("summary", "晚到")))
     assert [each.code for each in stale.held] == ["out_of_scope"]
     assert (stale.changes, stale.pages) == ((), ())
+
+
+async def test_whoever_brings_a_record_into_his_grids_that_he_has_nothing_of_is_sent_it_whole(server: Server) -> None:
+    one, two = await server.enrolled("W1"), await server.enrolled("W2")
+    nowhere = one.creates(put("summary", "没有写网格"), scope=None)
+    await server.exchanged(one, nowhere)
+    await server.deciding.release(name_of(nowhere.id), by="督导")
+    await server.caught_up(two)
+    assert nowhere.record not in two.replica
+
+    answer = await server.exchanged(two, two.writes(nowhere.record, put("grid_code", EAST)))
+
+    assert [each.id for each in answer.changes] == [nowhere.record]
+    assert two.replica[nowhere.record].fields.keys() == {"summary", "grid_code"}
+    assert answer.digest == two.digest()
 
 
 async def test_a_record_that_comes_back_is_sent_whole_again(server: Server) -> None:

@@ -6,9 +6,11 @@ from dataclasses import replace
 from itertools import permutations
 
 from gridlog_protocol.canonical import Value
+from gridlog_protocol.epochs import EpochStart
+from gridlog_protocol.ids import Epoch, Position
 from gridlog_protocol.state import PENDING, RecordState
 from gridlog_sync.merge import adopt, apply, authors_of, fold, overlay
-from tests.unit.sync.building import Worker, add, count, log_of, logged, put, remove, shown, state_of
+from tests.unit.sync.building import EPOCHS, Worker, add, count, log_of, logged, put, remove, shown, state_of
 
 
 def heads(state: RecordState, name: str, key: str = "") -> list[Value]:
@@ -164,6 +166,22 @@ def test_a_pending_op_stands_on_top_of_what_is_confirmed_and_changes_nothing_in_
     assert heads(confirmed, "summary") == ["a"]
     assert overlay(confirmed, []) is confirmed
     assert overlay(None, []) is None
+
+
+def test_a_pending_op_of_an_earlier_life_of_the_server_hides_nothing_of_this_one() -> None:
+    wang, liu = Worker(1), Worker(2)
+    confirmed = state_of(log_of(wang.writes(put("summary", "a")), wang.writes(put("summary", "b"), seen=1)))
+    # When this was written, something else stood at 2: the backup had one op.
+    mine = liu.writes(put("summary", "c"), seen=2)
+    lives = (*EPOCHS, EpochStart(Epoch(b"epoch-02"), Position(1), bytes(32)))
+
+    screen = overlay(confirmed, [mine], lives)
+
+    assert screen is not None
+    assert heads(screen, "summary") == ["b", "c"]
+    within_its_life = overlay(confirmed, [mine], EPOCHS)
+    assert within_its_life is not None
+    assert heads(within_its_life, "summary") == ["c"]
 
 
 def test_no_named_position_covers_a_pending_op() -> None:
