@@ -107,7 +107,8 @@ class Office:
             act = self._acts.get(op)
             if act is not None:
                 self._witness.served.pop(act, None)
-                self._witness.lost |= {} if stamp is None else {act: int(stamp)}
+                if stamp is not None:
+                    self._witness.forgot(act, int(stamp))
         self._witness.served |= backup.served
         tenancy = replace(self.store.tenancy, epochs=backup.epochs)
         fork = log[-1] if log else LogHead(Position(0), tenancy.log_start)

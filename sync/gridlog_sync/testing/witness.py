@@ -58,12 +58,20 @@ class Witness:
     """Acts whose disk was replaced by an older copy before they were sent: no software can have them."""
     lost: dict[ActId, int] = field(default_factory=dict)
     """Acts that the server forgot when it was restored, with the stamps that they had."""
+    redated: set[ActId] = field(default_factory=set)
+    """Those of them that had another stamp in a life before."""
     told: dict[ActId, int] = field(default_factory=dict)
     """Those of them whose author had been told the stamp."""
 
     def saw(self, act: Act) -> None:
         """Take down an act that is about to be saved."""
         self.acts[act.id] = act
+
+    def forgot(self, act: ActId, stamp: int) -> None:
+        """Take down that the server was restored, and has lost an act that it had stamped."""
+        if self.lost.get(act, stamp) != stamp:
+            self.redated.add(act)
+        self.lost[act] = stamp
 
     def findings(
         self, lines: Sequence[LogLine], held: Iterable[Op], waiting: Iterable[ActId], saved: Iterable[ActId]
@@ -128,7 +136,7 @@ class Witness:
             if act not in released and now != stamp and not (now > stamp and now - 1 in stamps.values()):
                 yield f"act {act.hex()[:6]} came again after a restore, and has another stamp"
         # Nobody knows the stamp any more if its author was never told.
-        restamped = {act for act, stamp in self.lost.items() if stamps.get(act) != stamp}
+        restamped = self.redated | {act for act, stamp in self.lost.items() if stamps.get(act) != stamp}
         for act, stamp in stamps.items():
             seen = self.acts[act].sight.values() if act in self.acts else ()
             for other in sorted({each for cell in seen for each in cell}):
