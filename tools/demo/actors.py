@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import secrets
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -19,7 +20,6 @@ from tools.demo.handheld import items, line, number, raw_bytes, read_line, words
 from tools.demo.world import Worker
 from tools.proxy import Faults, Link
 
-PASSPHRASE = "demo passphrase, invented"  # noqa: S105 - protects invented records
 LINE_BYTES_MAX = 64 << 20
 
 
@@ -106,6 +106,8 @@ class HandheldProcess:
     link: Link
     traffic: Traffic = field(default_factory=Traffic)
     clock: ClockStory = RIGHT
+    passphrase: str = field(default_factory=lambda: secrets.token_urlsafe(9))
+    """No two demos have the same: what stays running is on a machine that others may use."""
     saved: list[tuple[bytes, bytes, int]] = field(default_factory=list)
     acted: dict[tuple[bytes, bytes, int], int] = field(default_factory=dict)
     """When each saved op was commanded, in Unix ms: the director's own clock, put back while the phone is."""
@@ -121,7 +123,7 @@ class HandheldProcess:
         self._process = await asyncio.create_subprocess_exec(
             *_python("tools.demo.handheld"),
             str(self.directory),
-            PASSPHRASE,
+            self.passphrase,
             str(self.clock.ahead_ms),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,

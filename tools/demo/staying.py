@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from tools.demo.actors import PASSPHRASE, DemoError, HandheldProcess, ServerProcess
+from tools.demo.actors import DemoError, HandheldProcess, ServerProcess
 from tools.demo.clocks import RIGHT
 
 DATA = Path(tempfile.gettempdir()) / "gridlog-demo"
@@ -88,7 +88,7 @@ async def stay(
     _note(data, [serving, app])
     page = await _address(data, "handheld", app)
     sign_ins = [SignIn(f"{address}/console/", *each) for each in office]
-    sign_ins.append(SignIn(page, chosen.worker.staff_no, chosen.worker.name, "worker", PASSPHRASE))
+    sign_ins.append(SignIn(page, chosen.worker.staff_no, chosen.worker.name, "worker", chosen.passphrase))
     _note(data, [serving, app], sign_ins)
     return sign_ins
 
