@@ -94,7 +94,7 @@ class Phone:
         """Who the worker is: what is typed into a locked store names him."""
         self.is_closing = False
         self.on_open: Callable[[FieldStore], Awaitable[None]] | None = None
-        """What is done behind the pages whenever the store opens."""
+        """What is done whenever the store opens, before the first page of it."""
         self._store: FieldStore | None = None
         self._is_enrolled = False
         self._touched_s = time.monotonic()
@@ -150,7 +150,7 @@ class Phone:
         async with self._changing:
             status = await self.store.enrol(code)
             self._is_enrolled = True
-            self._begin()
+            await self._begin()
             return status
 
     async def unlock(self, credential: Credential) -> None:
@@ -167,7 +167,7 @@ class Phone:
                 self._is_enrolled = False
             else:
                 self._is_enrolled = True
-                self._begin()
+                await self._begin()
         self.news.tell()
 
     async def lock(self) -> None:
@@ -209,7 +209,7 @@ class Phone:
                 # Locked it is all the same; what the disk said must not end the watch.
                 _log.warning("locking: %r", trouble)
 
-    def _begin(self) -> None:
+    async def _begin(self) -> None:
         store = self.store
         self.me = bytes(store.user)
         self._tasks = [
@@ -217,7 +217,7 @@ class Phone:
             asyncio.create_task(self.synchronising.keep(store)),
         ]
         if self.on_open is not None:
-            self._tasks.append(asyncio.create_task(_quietly(self.on_open(store))))
+            await _quietly(self.on_open(store))
 
     async def _rest(self) -> None:
         tasks, self._tasks = self._tasks, []

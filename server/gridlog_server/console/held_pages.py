@@ -19,7 +19,7 @@ from gridlog_sync.view import values_said
 
 from .acting import acted
 from .fields import label_of
-from .naming import held_path, op_name, read_op, record_path
+from .naming import held_path, read_op, record_path
 from .notices import Notice
 from .pages import caller_of, form_of, page, see_other, visitor_of
 from .record_view import said_of
@@ -61,7 +61,6 @@ class HeldPages:
 
         return {
             "path": held_path(op.id),
-            "name": op_name(op.id)[:8],
             "kind": say.text(kind.label) if kind else visible(op.kind),
             "title": title_of(kind, standing, say.language, names=names) if standing else "",
             "record": record_path(op.record) if standing is not None else "",
