@@ -25,7 +25,7 @@ from gridlog_protocol.messages import SyncResponse
 from gridlog_protocol.ops import Action, Edit, Op, Seen, op_hash
 from gridlog_protocol.segment import chain_next
 from gridlog_protocol.state import Cell, Covered, Head, HeadOrder, RecordState
-from gridlog_sync import admission, merge, session, view
+from gridlog_sync import lives, merge, session, view
 from gridlog_sync.clocks import Offset
 from gridlog_sync.merge import Entry
 from gridlog_sync.pacing import Pace
@@ -268,7 +268,7 @@ def text_merged_by_itself() -> AbstractContextManager[None]:
 
 def positions_without_epoch() -> AbstractContextManager[None]:
     """Take a position of a life of the server that is no more for one of the present."""
-    return replaced(admission, "reach", lambda *_: None)
+    return replaced(lives, "reach", lambda *_: None)
 
 
 @contextmanager
