@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
-from gridlog_protocol.ids import DeviceHandle, UserId
+from gridlog_protocol.ids import DeviceHandle, ScopeId, UserId
 from gridlog_server.store.contract import (
     Account,
     Act,
@@ -61,6 +61,18 @@ class RegistryContract:
         async with store.reading() as snapshot:
             assert await snapshot.registry.person(a_person(1).id) == a_person(1, EAST, WEST)
             assert await snapshot.registry.person(UserId(bytes(16))) is None
+
+    async def test_a_grid_is_assigned_as_long_as_anybody_has_it(self, store: Store) -> None:
+        async def assigned() -> set[ScopeId]:
+            async with store.reading() as snapshot:
+                return await snapshot.registry.assigned()
+
+        assert await assigned() == set()
+        for person in (a_person(1, EAST, WEST), a_person(2, EAST)):
+            await store.commit(answering(person, None))
+        assert await assigned() == {EAST, WEST}
+        await store.commit(answering(a_person(1, EAST), None))
+        assert await assigned() == {EAST}
 
     async def test_devices_come_in_the_order_of_their_enrolment(self, store: Store) -> None:
         await store.commit(answering(a_person(1), None))
