@@ -164,6 +164,7 @@ async def test_every_page_of_a_supervisor_is_accessible_on_a_desk_and_on_a_phone
     office: Office, tmp_path: Path, viewport: dict[str, int], scheme: str, language: str
 ) -> None:
     await office.account("S1", "王督导", "supervisor")
+    await office.import_grids([(GRID, "积玉桥街道中山社区居民委员会沿江片区第一综合网格", "420106001001", 3)])
     async with phone(office, tmp_path, "W1", "李秀兰") as store:
         await handed_in(store, "第1栋楼道堆放杂物", "第2栋楼道堆放杂物")
     sheet = await office.sheet(viewport=viewport, scheme=scheme)
