@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
-from itertools import product, starmap
+from itertools import chain, product, starmap
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 from urllib.parse import urljoin
@@ -78,30 +78,33 @@ def main(
 
 
 async def _take(out: Path, sign_ins: Sequence[SignIn], looks: Sequence[Look]) -> tuple[list[str], list[Path]]:
-    complaints: list[str] = []
-    taken: list[Path] = []
     async with async_playwright() as playing:
         browser = await playing.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        for each in sign_ins:
-            folder = out / each.role
-            folder.mkdir()
-            come_in = _through_the_lock if each.role == "worker" else _through_the_door
-            beginnings = ".actions form button" if each.role == "worker" else None
-            addresses: list[str] = []
-            state: Any = None
-            for look in looks:
-                context = await _context(browser, look, state)
-                walk = Walk(await context.new_page(), folder, look.name)
-                first = await come_in(walk, each, look.language)
-                addresses = addresses or await walk.all_from(first, beginnings)
-                await walk.pictures_of([*addresses, urljoin(first, "no-such-page")])
-                # The handheld's address lets one browser in, once.
-                state = await context.storage_state() if each.role == "worker" else None
-                complaints += walk.complaints
-                taken += walk.taken
-                await context.close()
+        walks = [*chain(*await asyncio.gather(*(_walks(browser, out, each, looks) for each in sign_ins)))]
         await browser.close()
-    return complaints, taken
+    return [*chain(*(walk.complaints for walk in walks))], [*chain(*(walk.taken for walk in walks))]
+
+
+async def _walks(browser: Browser, out: Path, who: SignIn, looks: Sequence[Look]) -> list[Walk]:
+    """Let one person walk through all of the pages, once in each look."""
+    folder = out / who.role
+    folder.mkdir()
+    come_in = _through_the_lock if who.role == "worker" else _through_the_door
+    beginnings = ".actions form button" if who.role == "worker" else None
+    walks: list[Walk] = []
+    addresses: list[str] = []
+    state: Any = None
+    for look in looks:
+        context = await _context(browser, look, state)
+        walk = Walk(await context.new_page(), folder, look.name)
+        walks.append(walk)
+        first = await come_in(walk, who, look.language)
+        addresses = addresses or await walk.all_from(first, beginnings)
+        await walk.pictures_of([*addresses, urljoin(first, "no-such-page")])
+        # The handheld's address lets one browser in, once.
+        state = await context.storage_state() if who.role == "worker" else None
+        await context.close()
+    return walks
 
 
 async def _context(browser: Browser, look: Look, state: Any) -> BrowserContext:
