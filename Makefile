@@ -15,6 +15,8 @@ unexport PYTHONDONTWRITEBYTECODE
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+# Tests wait for processes about a fifth of their time: one worker more than there are processors.
+PYTEST := $(BIN)/python -m pytest --numprocesses $$(( $$(nproc) + 1 ))
 LOCK_VENV := build/lock-venv
 COMPILE := $(LOCK_VENV)/bin/uv --quiet pip compile --universal --generate-hashes --no-emit-index-url \
 	--no-annotate --no-header --python-version 3.11
@@ -33,13 +35,13 @@ demo-stop: $(READY) ## End what `make demo` left running
 	$(BIN)/python -m tools.demo.staying
 
 test: $(READY) ## Run the tests: make test ARGS="-k proxy"
-	$(BIN)/python -m pytest --numprocesses auto --dist worksteal -m "not long and not browser" $(ARGS)
+	$(PYTEST) --dist worksteal -m "not long and not browser" $(ARGS)
 
 long: $(READY) ## Run the tests that take long: the simulated world, the whole demo and bench, memory dumps
-	$(BIN)/python -m pytest --numprocesses auto --dist worksteal -m long $(ARGS)
+	$(PYTEST) --dist worksteal -m long $(ARGS)
 
 browser: $(READY) chromium ## Try the pages as their users would, in Debian's chromium
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile -m browser $(ARGS)
+	$(PYTEST) --dist loadfile -m browser $(ARGS)
 
 screenshots: $(READY) chromium ## Take a picture of every page: make screenshots ARGS="--looks zh-phone-light"
 	$(BIN)/python -m tools.screenshots $(ARGS)
