@@ -10,9 +10,10 @@ from __future__ import annotations
 import json
 import math
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from gridlog_protocol.canonical import Value
 from gridlog_protocol.ids import RecordId
@@ -37,12 +38,12 @@ CREATE TABLE value_of (
 
 # Of bytes, which are `{"#": hex}`, SQL would see the inside.
 _EACH = "CASE e.key WHEN '#' THEN json_object('#', e.value) ELSE e.value END"
-_CONTAINED = f"SELECT ?1, {_EACH}, r.id FROM record r, json_each(r.shown, ?2) e WHERE e.value IS NOT NULL"
-_SORTED = "SELECT ?1, coalesce(json_extract(r.shown, ?2), ?3), r.id FROM record r WHERE 1"
+_ALL, _ONE = "(SELECT id, shown FROM record WHERE kind = ?4)", "(SELECT ?4 AS id, ?5 AS shown)"
 # Asked of the index that leads, before the record itself is looked at.
 _HAS = "EXISTS (SELECT 1 FROM value_of v WHERE v.lookup = ? AND v.value = ? AND v.id = o.id)"
 _CONTAINS = f"EXISTS (SELECT 1 FROM json_each(r.shown, ?) e WHERE {_EACH} = ?)"
 _ABSENT = -math.inf
+_NAMED_AT_ONCE = 256
 _TRIED = 1_000
 """How many records of a list are read for a value before an index over all is made: about 5 ms on an office PC."""
 
@@ -95,22 +96,30 @@ class Lookup:
         return [RecordId(row[0]) for row in rows]
 
     @contextmanager
-    def changing(self, record: RecordId, kind: str | None) -> Iterator[None]:
-        """Keep the indexes right while the body changes a record's row; `kind` is None if it may go."""
+    def changing(self, records: Collection[RecordId]) -> Iterator[None]:
+        """Keep the indexes right while the body changes the rows of records."""
         if not self._indexed:
             yield
             return
-        found = self._connection.execute("SELECT kind FROM record WHERE id = ?", (record,)).fetchone()
-        for field, number in self._indexed.get(found[0], {}).items() if found else ():
-            self._connection.execute(
-                f"DELETE FROM value_of WHERE (lookup, value, id) IN ({_rows_of(field)} AND r.id = ?4)",
-                (number, *_bound(field), record),
-            )
+        before = self._shown(records)
         yield
-        for field, number in self._indexed.get(kind, {}).items() if kind else ():
-            self._connection.execute(
-                f"INSERT OR IGNORE INTO value_of {_rows_of(field)} AND r.id = ?4", (number, *_bound(field), record)
-            )
+        after = self._shown(records)
+        # What the server confirms is mostly what is shown already.
+        changed = [record for record in {**before, **after} if before.get(record) != after.get(record)]
+        self._write("DELETE FROM value_of WHERE lookup = ? AND value = ? AND id = ?", changed, before)
+        self._write("INSERT OR IGNORE INTO value_of VALUES (?, ?, ?)", changed, after)
+
+    def _shown(self, records: Collection[RecordId]) -> dict[RecordId, tuple[str, str]]:
+        rows = found_of(self._connection, "SELECT id, kind, shown FROM record WHERE id IN", records)
+        return {row[0]: (row[1], row[2]) for row in rows}
+
+    def _write(self, sql: str, records: Iterable[RecordId], shown: Mapping[RecordId, tuple[str, str]]) -> None:
+        for record in records:
+            kind, text = shown.get(record, ("", ""))
+            for field, number in self._indexed.get(kind, {}).items():
+                # By its whole key: of a set of keys SQLite would use the first column, and read an index for each.
+                entries = self._connection.execute(_entries(field, _ONE), (number, *_bound(field), record, text))
+                self._connection.executemany(sql, entries.fetchall())
 
     def _among_the_first(self, query: Query, conditions: Mapping[str, object]) -> list[RecordId] | None:
         """Return what a query asks for by reading the first records for the fields that have no index.
@@ -176,7 +185,7 @@ class Lookup:
         number = self._connection.execute("INSERT INTO lookup (kind, field) VALUES (?, ?)", (kind, field)).lastrowid
         assert number is not None
         self._connection.execute(
-            f"INSERT OR IGNORE INTO value_of {_rows_of(field)} AND r.kind = ?4", (number, *_bound(field), kind)
+            f"INSERT OR IGNORE INTO value_of {_entries(field, _ALL)}", (number, *_bound(field), kind)
         )
         return number
 
@@ -188,6 +197,14 @@ def _listed_by(kind: Kind) -> Iterator[str]:
         if isinstance(kind.fields[name].type, Moment):
             yield "<" + name
             return
+
+
+def found_of(connection: sqlite3.Connection, sql: str, records: Collection[RecordId]) -> Iterator[Any]:
+    """Yield the rows of a statement that ends with the records it is about."""
+    wanted = [*records]
+    for at in range(0, len(wanted), _NAMED_AT_ONCE):
+        named = wanted[at : at + _NAMED_AT_ONCE]
+        yield from connection.execute(f"{sql} ({', '.join('?' * len(named))})", named)
 
 
 def found_by(connection: sqlite3.Connection, words: str, *, kind: str | None, limit: int) -> list[RecordId]:
@@ -240,8 +257,11 @@ def _literally(word: str) -> str:
     return "".join("!" + each if each in "!%_" else each for each in _quoted(word))
 
 
-def _rows_of(field: str) -> str:
-    return _CONTAINED if field.startswith("=") else _SORTED
+def _entries(field: str, rows: str) -> str:
+    """Return the SQL for what an index has of rows: ?1 its number, ?2 and ?3 are `_bound`."""
+    if field.startswith("="):
+        return f"SELECT ?1, {_EACH}, r.id FROM {rows} r, json_each(r.shown, ?2) e WHERE e.value IS NOT NULL"
+    return f"SELECT ?1, coalesce(json_extract(r.shown, ?2), ?3), r.id FROM {rows} r"
 
 
 def _bound(field: str) -> tuple[object, ...]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import closing, contextmanager
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -20,7 +20,7 @@ from gridlog_protocol.state_codec import unpack_record
 from gridlog_sync.digest import EMPTY, SetDigest, combined
 from gridlog_sync.reconcile import fingerprint
 
-from .looking import SCHEMA, Lookup, Query, found_by
+from .looking import SCHEMA, Lookup, Query, found_by, found_of
 from .sights import Confirmed, Sight, confirmed_of, read_leaves, sight_of
 
 _SETTINGS = """
@@ -51,7 +51,6 @@ LAYOUT = hashlib.sha256(_SCHEMA.encode()).digest()[:8]
 
 _COLUMNS = "id, kind, conflicts, is_hidden, facts, shown, leaves, confirmed"
 _ROWS_AT_ONCE = 32
-_NAMED_AT_ONCE = 256
 """Records in one statement: SQLite keeps statements that it has seen, and these come in few lengths."""
 
 
@@ -146,9 +145,7 @@ class Projection:
             for each in records
             for sight in [each.sight]
         ]
-        with ExitStack() as changes:
-            for each in records:
-                changes.enter_context(self._lookup.changing(each.id, each.kind))
+        with self._lookup.changing([each.id for each in records]):
             # Each statement lets go of the interpreter and comes back for it: not for each record.
             at = 0
             for size in (_ROWS_AT_ONCE, 1):
@@ -165,12 +162,12 @@ class Projection:
     def show(self, record: RecordId, state: RecordState | None) -> None:
         """Take in what the screen shows of a record: None if nothing of it is here any more."""
         if state is None:
-            with self._lookup.changing(record, None):
+            with self._lookup.changing([record]):
                 self._connection.execute("DELETE FROM record WHERE id = ?", (record,))
             return
         sight = sight_of(state, self._kinds.get(state.kind))
         shown = (sight.conflicts, sight.is_hidden, sight.facts, sight.shown)
-        with self._lookup.changing(record, state.kind):
+        with self._lookup.changing([record]):
             self._connection.execute(
                 f"INSERT INTO record ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, x'', NULL) ON CONFLICT (id) DO UPDATE SET"
                 " conflicts = excluded.conflicts, is_hidden = excluded.is_hidden, facts = excluded.facts,"
@@ -273,11 +270,7 @@ class Projection:
             self._digests[key] = self._digests.get(key, EMPTY).shifted(count, total)
 
     def _found(self, sql: str, records: Collection[RecordId]) -> Iterator[Any]:
-        """Yield the rows of a statement that ends with the records it is about."""
-        wanted = [*records]
-        for at in range(0, len(wanted), _NAMED_AT_ONCE):
-            named = wanted[at : at + _NAMED_AT_ONCE]
-            yield from self._connection.execute(f"{sql} ({', '.join('?' * len(named))})", named)
+        return found_of(self._connection, sql, records)
 
     def _one(self, sql: str, *values: object) -> Sequence[Any] | None:
         row: Sequence[Any] | None = self._connection.execute(sql, values).fetchone()

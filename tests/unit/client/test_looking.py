@@ -9,9 +9,12 @@ from typing import Any
 import pytest
 
 from gridlog import FieldStore, Record
+from gridlog.projection import Projection
+from gridlog.sights import confirmed_of
 from gridlog_protocol.canonical import Value
+from gridlog_protocol.kinds import shipped_kinds
 from tests.unit.client.filled import ME, PATROL, make_filled, opened
-from tools.bench.records import scopes
+from tools.bench.records import confirmed_records, scopes
 
 KINDS = ("patrol", "household_visit", "mediation")
 DAILY: dict[str, Value] = {"patrol_type": "daily"}
@@ -117,6 +120,25 @@ async def test_a_store_that_opens_has_the_indexes_and_they_follow_what_is_writte
         await store.edit(newest, {"patrol_type": "night"})
         rest = await store.query("patrol", where=DAILY, order="-started_at", limit=1000)
         assert [each.id for each in rest] == [each.id for each in before[1:]]
+
+
+def test_what_a_change_reads_does_not_grow_with_the_store() -> None:
+    steps = []
+    for size in (50, 2_000):
+        records = [*confirmed_records(size)]
+        projection = Projection(shipped_kinds())
+        projection.confirm_all([confirmed_of(each, shipped_kinds()) for each in records])
+        projection.serialized()
+        steps.append(0)
+
+        def count() -> None:
+            steps[-1] += 1
+
+        projection._connection.set_progress_handler(count, 1)
+        projection.show(records[7].id, None)
+        projection.show(records[7].id, records[7])
+        projection.close()
+    assert 0 < steps[1] < 1.5 * steps[0]
 
 
 async def test_a_withdrawn_record_is_in_no_list_and_no_search_until_it_is_put_back(store: FieldStore) -> None:
