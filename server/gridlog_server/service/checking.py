@@ -31,6 +31,7 @@ from gridlog_sync.scope import scopes_of_record
 from gridlog_sync.view import conflicts_of
 
 _NO_STAMP = Stamp(0)
+_RECORDS_AT_ONCE = 500
 _EFFECTIVE = (EntryType.ACCEPTED, EntryType.RELEASED)
 
 
@@ -140,21 +141,45 @@ async def _segments(snapshot: SqliteTransaction, tenancy: Tenancy, checked: Chec
 
 async def _records(snapshot: SqliteTransaction, kinds: KindSet, checked: Checked) -> AsyncIterator[str]:
     digests: dict[tuple[ScopeId, int], SetDigest] = {}
-    for record in await snapshot.audit.record_ids():
-        checked.records += 1
-        stored = (await snapshot.ledger.records({record})).get(record)
-        folded = _folded(record, await snapshot.ledger.ops_of_record(record), kinds)
-        for scope in folded.scopes:
-            for digest_class, leaf in leaves(folded.state).items() if folded.state else ():
-                key = (scope, digest_class)
-                digests[key] = digests.get(key, EMPTY).plus(leaf)
-        touches = await snapshot.audit.touches_of(record)
-        for finding in _different(stored, folded, touches, kinds):
-            yield f"record {shown(record)}: {finding}"
+    told = _Told(snapshot.audit.touches())
+    ids = await snapshot.audit.record_ids()
+    for at in range(0, len(ids), _RECORDS_AT_ONCE):
+        some = ids[at : at + _RECORDS_AT_ONCE]
+        stored, touches = await snapshot.ledger.records(some), await told.up_to(some[-1])
+        for record, history in (await snapshot.audit.histories(some)).items():
+            checked.records += 1
+            folded = _folded(record, history, kinds)
+            for scope in folded.scopes:
+                for digest_class, leaf in leaves(folded.state).items() if folded.state else ():
+                    key = (scope, digest_class)
+                    digests[key] = digests.get(key, EMPTY).plus(leaf)
+            for finding in _different(stored.get(record), folded, touches.pop(record, []), kinds):
+                yield f"record {shown(record)}: {finding}"
+        for record in touches:
+            yield f"record {shown(record)}: devices are told about it, and no entry of the log makes it"
+    for record in await told.up_to(None):
+        yield f"record {shown(record)}: devices are told about it, and no entry of the log makes it"
     kept = await snapshot.ledger.digests(await snapshot.audit.scopes())
     for key in sorted(kept.keys() | digests.keys()):
         if kept.get(key, EMPTY) != digests.get(key, EMPTY):
             yield f"scope {key[0]}, class {key[1]}: its digest is not that of its records"
+
+
+class _Told:
+    """What devices are told about records, read along with the records: both come by id."""
+
+    def __init__(self, touches: AsyncIterator[Touch]) -> None:
+        self._touches = touches
+        self._next: Touch | None = None
+
+    async def up_to(self, last: RecordId | None) -> dict[RecordId, list[Touch]]:
+        """Return what comes next, up to a record and including it; None is the end of all."""
+        found: dict[RecordId, list[Touch]] = {}
+        while (each := self._next or await anext(self._touches, None)) and (last is None or each.record <= last):
+            found.setdefault(each.record, []).append(each)
+            self._next = None
+        self._next = each
+        return found
 
 
 @dataclass(frozen=True, slots=True)

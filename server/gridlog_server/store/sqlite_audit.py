@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -100,16 +100,22 @@ class SqliteAudit:
         sql = "SELECT id FROM record UNION SELECT record FROM op WHERE position IS NOT NULL ORDER BY 1"
         return [RecordId(row[0]) for row in await self._all(sql)]
 
-    async def touches_of(self, record: RecordId) -> list[Touch]:
-        """Return what the log did to a record, by position and scope."""
-        sql = (
-            "SELECT position, scope, movement, fields FROM op JOIN touch USING (position)"
-            " WHERE op.record = ? AND touch.record = op.record ORDER BY position, scope"
-        )
-        return [
-            Touch(Position(position), ScopeId(scope), record, Movement(movement), names_of(fields))
-            for position, scope, movement, fields in await self._all(sql, record)
-        ]
+    async def histories(self, records: Sequence[RecordId]) -> dict[RecordId, list[StoredOp]]:
+        """Return every op of a few hundred records that took effect, by position."""
+        marks = ", ".join("?" * len(records))
+        where = f"record IN ({marks}) AND position IS NOT NULL"
+        sql = f"SELECT record, {OP_COLUMNS} FROM op WHERE {where} ORDER BY position"
+        found: dict[RecordId, list[StoredOp]] = {record: [] for record in records}
+        for record, *rest in await self._all(sql, *records):
+            found[RecordId(record)].append(stored_op(rest))
+        return found
+
+    async def touches(self) -> AsyncIterator[Touch]:
+        """Yield what the log did to records: by record, position and scope."""
+        # Sorted, once: the table is in the order of its scopes, and has no index by record.
+        sql = "SELECT record, position, scope, movement, fields FROM touch ORDER BY record, position, scope"
+        async for record, position, scope, movement, fields in self._each(sql):
+            yield Touch(Position(position), ScopeId(scope), RecordId(record), Movement(movement), names_of(fields))
 
     async def scopes(self) -> list[ScopeId]:
         """Return every scope that has a digest or a record."""

@@ -62,6 +62,9 @@ async def test_a_database_that_nobody_touched_is_as_its_log_says(database: Path)
         ("DELETE FROM record", "it is not stored"),
         ("UPDATE record_scope SET scope = 'elsewhere'", "it is in other scopes"),
         ("DELETE FROM touch WHERE position = 1", "the entries that devices are told about"),
+        ("UPDATE touch SET record = zeroblob(16) WHERE position = 1", "no entry of the log makes it"),
+        ("UPDATE touch SET record = zeroblob(16) WHERE position = 1", "the entries that devices are told about"),
+        ("INSERT INTO touch SELECT scope, 99, x'ff00', 1, fields FROM touch LIMIT 1", "no entry"),
         ("UPDATE digest SET count = 9", "its digest is not that of its records"),
     ],
 )
