@@ -27,7 +27,8 @@ class Place:
 class ListingQuery:
     """Which records of a kind a list wants. None, or an empty text, asks for nothing; times are Unix ms.
 
-    `words` must all be in the record's texts, in lower case. No more than `examined_max` records are looked at.
+    `words` must all be in the record's texts, in lower case. All the records of a kind that these grids have are
+    looked at if they are `sorted_max` at most; else no more than `examined_max` of the kind, newest first.
     """
 
     kind: str
@@ -39,6 +40,7 @@ class ListingQuery:
     words: Sequence[str] = ()
     in_conflict: bool = False
     examined_max: int = 20_000
+    sorted_max: int = 10_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ _IN_GRIDS = (
     "EXISTS (SELECT 1 FROM record_scope WHERE record_scope.record = {record}"
     " AND +record_scope.scope IN (SELECT value FROM json_each({grids})))"
 )
+_OF_GRIDS = "FROM record_scope WHERE scope IN (SELECT value FROM json_each(?)) AND kind = ?"
 _FILLED = "listing_filled"
 
 
@@ -101,11 +102,10 @@ class SqliteDesk:
         """Return records newest first, and how far it looked: None if it looked at all there are."""
         if not query.grids:
             return [], None
-        edge = await self._edge(query, after)
-        where, values = _wanted(query, after, edge)
+        source, values, edge = await self._way(query, after)
         rows = await self._all(
-            f"SELECT {_COLUMNS}, conflicts, occurred_ms FROM {_source(query)}"
-            f" WHERE {where} ORDER BY occurred_ms DESC, listing.record DESC LIMIT ?",
+            f"SELECT {_COLUMNS}, conflicts, occurred_ms FROM {source} ORDER BY occurred_ms DESC, listing.record DESC"
+            " LIMIT ?",
             *values,
             limit,
         )
@@ -116,20 +116,38 @@ class SqliteDesk:
         """Count what `listing` would find, up to a limit, and tell whether it looked at all there are."""
         if not query.grids:
             return 0, True
-        edge = await self._edge(query, None)
-        where, values = _wanted(query, None, edge)
-        [[number]] = await self._all(
-            f"SELECT count(*) FROM (SELECT 1 FROM {_source(query)} WHERE {where} LIMIT ?)",
-            *values,
-            limit,
-        )
+        source, values, edge = await self._way(query, None)
+        [[number]] = await self._all(f"SELECT count(*) FROM (SELECT 1 FROM {source} LIMIT ?)", *values, limit)
         return int(number), edge is None
+
+    async def _way(self, query: ListingQuery, after: Place | None) -> tuple[str, list[Any], Place | None]:
+        """Return what a list goes along and what it asks there, as SQL and its values; and where it has to stop."""
+        where, values = _wanted(query, after)
+        # CROSS: the order of the tables is ours, not the planner's guess.
+        records = "listing CROSS JOIN record ON record.id = listing.record"
+        if await self._can_be_sorted(query):
+            source = f"(SELECT DISTINCT record {_OF_GRIDS}) AS own CROSS JOIN {records} AND own.record = id"
+            return f"{source} WHERE {where}", [_json(query.grids), query.kind, *values], None
+        edge = await self._edge(query, after)
+        if edge is not None:
+            where += " AND (occurred_ms, listing.record) >= (?, ?)"
+            values += [edge.number, edge.record]
+        return f"{records} WHERE {where} AND {_in_grids('id', '?')}", [*values, _json(query.grids)], edge
+
+    async def _can_be_sorted(self, query: ListingQuery) -> bool:
+        """Tell whether these grids have so few of the kind that all are looked at, wherever its index has them."""
+        if len(query.grids) == 1:
+            return True
+        [[number]] = await self._all(
+            f"SELECT count(*) FROM (SELECT 1 {_OF_GRIDS} LIMIT ?)",
+            _json(query.grids),
+            query.kind,
+            query.sorted_max + 1,
+        )
+        return int(number) <= query.sorted_max
 
     async def _edge(self, query: ListingQuery, after: Place | None) -> Place | None:
         """Return the last record that a list may look at, going along the index; None if that is the end."""
-        if len(query.grids) == 1:
-            # As many as one grid has can be looked at, and sorted.
-            return None
         where, values = _span(query, after)
         rows = await self._all(
             f"SELECT occurred_ms, record FROM listing WHERE {where} ORDER BY occurred_ms DESC, record DESC"
@@ -202,13 +220,10 @@ def _span(query: ListingQuery, after: Place | None) -> tuple[str, list[Any]]:
     return " AND ".join(given), [value for values in given.values() for value in values]
 
 
-def _wanted(query: ListingQuery, after: Place | None, edge: Place | None) -> tuple[str, list[Any]]:
+def _wanted(query: ListingQuery, after: Place | None) -> tuple[str, list[Any]]:
     """Return what each record on the way is asked, the cheapest question first."""
     where, values = _span(query, after)
     asked = [where]
-    if edge is not None:
-        asked.append("(occurred_ms, listing.record) >= (?, ?)")
-        values += [edge.number, edge.record]
     for column, wanted in (("review_state", query.review_state), ("author", query.author)):
         if wanted is not None:
             asked.append(f"{column} = ?")
@@ -217,20 +232,7 @@ def _wanted(query: ListingQuery, after: Place | None, edge: Place | None) -> tup
     values += query.words
     if query.in_conflict:
         asked.append("conflicts > 0")
-    if len(query.grids) == 1:
-        asked.append("record_scope.scope = ? AND record_scope.kind = ?")
-        return " AND ".join(asked), [*values, *query.grids, query.kind]
-    asked.append(_in_grids("listing.record", "?"))
-    return " AND ".join(asked), [*values, _json(query.grids)]
-
-
-def _source(query: ListingQuery) -> str:
-    """Return what a list goes along: the index of its kind, or the records of the one grid that is asked for."""
-    # CROSS: the order of the tables is ours, not the planner's guess.
-    records = "listing CROSS JOIN record ON record.id = listing.record"
-    if len(query.grids) == 1:
-        return f"record_scope CROSS JOIN {records} AND listing.record = record_scope.record"
-    return records
+    return " AND ".join(asked), values
 
 
 def _in_grids(record: str, grids: str) -> str:

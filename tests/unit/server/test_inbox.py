@@ -235,7 +235,7 @@ async def test_a_list_looks_at_a_bounded_number_and_says_how_far(office: Office)
     async with office.server.store.reading() as snapshot:
         desk = snapshot.desk  # type: ignore[attr-defined]
         assert isinstance(desk, SqliteDesk)
-        query = ListingQuery("patrol", [ScopeId(EAST), ScopeId(WEST)], words=["要找的"], examined_max=4)
+        query = ListingQuery("patrol", [ScopeId(EAST), ScopeId(WEST)], words=["要找的"], examined_max=4, sorted_max=9)
         seen, found, place = 0, list[RecordId](), None
         while True:
             rows, place = await desk.listing(query, place, 50)
@@ -245,6 +245,10 @@ async def test_a_list_looks_at_a_bounded_number_and_says_how_far(office: Office)
                 break
         assert (found, seen) == ([wanted[0]], 3)
         assert await desk.amount(query, 50) == (0, False)
+
+        few = replace(query, sorted_max=10)
+        assert [each.record for each in (await desk.listing(few, None, 50))[0]] == wanted[:1]
+        assert await desk.amount(few, 50) == (1, True)
 
 
 @pytest.mark.parametrize(
@@ -282,7 +286,7 @@ async def test_every_list_goes_along_an_index(office: Office) -> None:
         grids = [ScopeId(EAST), ScopeId(WEST)]
         await desk.in_review(["submitted", "returned"], grids, None, 50)
         await desk.in_conflict(grids, None, 50)
-        await desk.listing(ListingQuery("patrol", grids, words=["x"], from_ms=1, until_ms=2), None, 50)
-        await desk.amount(ListingQuery("patrol", grids), 50)
+        await desk.listing(ListingQuery("patrol", grids, words=["x"], from_ms=1, until_ms=2, sorted_max=-1), None, 50)
+        await desk.amount(ListingQuery("patrol", grids, sorted_max=-1), 50)
     assert asked
     assert not [each for each in asked if "TEMP B-TREE" in each or each in ("SCAN listing", "SCAN record")], asked
