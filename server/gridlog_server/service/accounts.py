@@ -217,7 +217,7 @@ class Accounts:
         async def work(transaction: Transaction) -> Granted:
             person, account = await _account_of(transaction, staff_no)
             if subtree:
-                await check_grids_exist(transaction, {ScopeId(subtree)}, self._kinds)
+                await check_grids_exist(transaction, {ScopeId(subtree)}, self._tree)
             changed = replace(account, roles=frozenset(str(Role(each)) for each in roles), subtree=subtree)
             detail = f"{' '.join(sorted(changed.roles))} @ {subtree or '*'}"
             return await self._put(transaction, person, changed, "user.grant", detail, operator)

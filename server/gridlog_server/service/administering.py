@@ -109,6 +109,11 @@ class Administering:
         require(caller, Role.ADMINISTRATOR)
         return await self._inspection.grids()
 
+    async def grid_names(self, caller: Caller) -> list[tuple[str, str]]:
+        """Return code and name of each grid that was imported, by code."""
+        require(caller, Role.ADMINISTRATOR)
+        return await self._people.grids()
+
     async def acts(self, caller: Caller, limit: int) -> list[Act]:
         """Return what was done, newest first."""
         require(caller, Role.ADMINISTRATOR)

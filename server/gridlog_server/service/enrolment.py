@@ -24,6 +24,7 @@ from gridlog_protocol.limits import ENROLMENT_CODE_HOURS
 from gridlog_protocol.messages import EnrolRequest, EnrolResponse
 from gridlog_server.store.contract import Act, Code, Device, Person, Store, Transaction
 
+from .grid_tree import GridTree
 from .keys import ServerKeys
 from .people import ACTIVE, check_grids_exist, check_person, check_reassignable, checked_grids
 from .refusing import RefusedError
@@ -56,7 +57,7 @@ class Enrolment:
     ) -> None:
         self._store = store
         self._keys = keys
-        self._kinds = kinds
+        self._tree = GridTree(kinds)
         self._address = address
         self._recovery_key = recovery_key
         self._now_ms = now_ms
@@ -97,7 +98,7 @@ class Enrolment:
                 f"{staff_no} 还没有网格：终端的网格只在登记时下发，请先写明。",
                 f"{staff_no} has no grids yet, and a device is told them at enrolment only: name them first.",
             )
-        await check_grids_exist(transaction, scopes, self._kinds)
+        await check_grids_exist(transaction, scopes, self._tree)
         await check_reassignable(transaction, person, changed.scopes)
         return changed
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
-from gridlog_protocol.ids import TENANT_SCOPE, Position, ScopeId
+from gridlog_protocol.ids import TENANT_SCOPE, Position, RecordId, ScopeId
 from gridlog_protocol.kinds import KindSet
 from gridlog_server.store.contract import Transaction
 from gridlog_sync.view import values_of
 
-from .people import GRID, GRIDS_MAX
+GRID = "grid"
+GRIDS_MAX = 100_000
 
 
 class GridTree:
@@ -18,10 +19,15 @@ class GridTree:
 
     def __init__(self, kinds: KindSet) -> None:
         self._kinds = kinds
-        self._read_at = Position(-1)
+        self._read_at: tuple[Position, RecordId] | None = None
         self._parents: Mapping[str, str] = {}
         self._children: Mapping[str, tuple[str, ...]] = {}
         self._names: Mapping[ScopeId, str] = {}
+
+    async def codes(self, snapshot: Transaction) -> Collection[str]:
+        """Return the codes of all grids that were imported."""
+        await self._read(snapshot)
+        return self._parents.keys()
 
     async def names(self, snapshot: Transaction) -> Mapping[ScopeId, str]:
         """Return what people call the grids, by code."""
@@ -44,7 +50,8 @@ class GridTree:
 
     async def _read(self, snapshot: Transaction) -> None:
         newest = await snapshot.listed(kind=GRID, in_conflict=False, limit=1)
-        changed = newest[0].changed if newest else Position(0)
+        # With the record: a position of a commit that failed is given again, to something else.
+        changed = (newest[0].changed, newest[0].state.id) if newest else None
         if changed == self._read_at:
             return
         kind = self._kinds.get(GRID)

@@ -12,8 +12,8 @@ from gridlog_protocol.ids import RecordId, record_id
 from gridlog_protocol.kinds import Kind, KindSet
 from gridlog_server.store.contract import Store
 
+from .grid_tree import GRID, GridTree
 from .importing import Given, Importing
-from .people import GRID, grid_codes
 from .refusing import RefusedError
 
 COLUMNS = ("grid_code", "name", "parent_code", "level", "kind")
@@ -48,17 +48,18 @@ class Grids:
         assert kind is not None
         named = [_named(kind, number, row) for number, row in enumerate(rows, start=1)]
         async with self._store.reading() as snapshot:
-            known = await grid_codes(snapshot, self._kinds)
-        given: list[Given] = []
+            known = {*await GridTree(self._kinds).codes(snapshot)}
+        given, new = list[Given](), set[str]()
         for number, values in enumerate(named, start=1):
             code = str(values["grid_code"])
             if code in known:
                 continue
-            if any(each.values["grid_code"] == code for each in given):
+            if code in new:
                 raise RefusedError(
                     f"第 {number} 行：网格 {code} 出现了两次。", f"Row {number}: the grid {code} occurs twice."
                 )
             given.append(Given(self._new_id(), GRID, values))
+            new.add(code)
         return await self._importing.write(given, by=by)
 
     def _new_id(self) -> RecordId:

@@ -30,7 +30,8 @@ from gridlog_sync.clocks import Tier
 from gridlog_sync.view import Conflict, conflicts_of, values_of
 
 from .device_filter import DeviceFilter
-from .people import ACTIVE, GRID, GRIDS_MAX, the_person
+from .grid_tree import GRID, GRIDS_MAX
+from .people import ACTIVE, the_person
 from .standing import AT_AN_END, the_device
 
 

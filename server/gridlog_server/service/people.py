@@ -13,14 +13,12 @@ from gridlog_protocol.kinds import KindSet
 from gridlog_protocol.limits import SCOPES_MAX
 from gridlog_protocol.texts import Text
 from gridlog_server.store.contract import Act, Person, Store, Transaction
-from gridlog_sync.view import values_of
 
+from .grid_tree import GridTree
 from .refusing import RefusedError, checked_reason
 from .standing import AT_AN_END
 
 NAME_BYTES_MAX = 256
-GRID = "grid"
-GRIDS_MAX = 100_000
 ACTIVE, DISABLED = "active", "disabled"
 
 
@@ -31,7 +29,7 @@ class People:
         self, store: Store, kinds: KindSet, *, now_ms: Callable[[], int], entropy: Callable[[int], bytes]
     ) -> None:
         self._store = store
-        self._kinds = kinds
+        self._tree = GridTree(kinds)
         self._now_ms = now_ms
         self._entropy = entropy
 
@@ -43,10 +41,16 @@ class People:
         async def work(transaction: Transaction) -> Person:
             if any(each.staff_no == staff_no for each in await transaction.registry.people()):
                 raise RefusedError(f"工号 {staff_no} 已有人使用。", f"The staff number {staff_no} is taken.")
-            await check_grids_exist(transaction, person.scopes, self._kinds)
+            await check_grids_exist(transaction, person.scopes, self._tree)
             return await self._put(transaction, person, "user.add", f"{name} {_listed(person)}", by)
 
         return await self._store.commit(work)
+
+    async def grids(self) -> list[tuple[str, str]]:
+        """Return code and name of each grid that was imported, by code. A name may be empty."""
+        async with self._store.reading() as snapshot:
+            names = await self._tree.names(snapshot)
+            return [(code, names.get(ScopeId(code), "")) for code in sorted(await self._tree.codes(snapshot))]
 
     async def assign(self, staff_no: str, grids: Collection[str], *, by: str) -> Person:
         """Let somebody work in these grids and no others. Raises RefusedError."""
@@ -54,7 +58,7 @@ class People:
 
         async def work(transaction: Transaction) -> Person:
             person = await the_person(transaction, staff_no)
-            await check_grids_exist(transaction, scopes, self._kinds)
+            await check_grids_exist(transaction, scopes, self._tree)
             await check_reassignable(transaction, person, scopes)
             changed = replace(person, scopes=scopes)
             return await self._put(transaction, changed, "user.grids", _listed(changed), by)
@@ -115,19 +119,13 @@ async def the_person(transaction: Transaction, staff_no: str) -> Person:
     )
 
 
-async def grid_codes(transaction: Transaction, kinds: KindSet) -> set[str]:
-    """Return the codes of all grids that were imported."""
-    imported = await transaction.listed(kind=GRID, in_conflict=False, limit=GRIDS_MAX)
-    return {str(values_of(each.state, kinds.get(GRID)).get("grid_code")) for each in imported}
-
-
-async def check_grids_exist(transaction: Transaction, grids: Collection[ScopeId], kinds: KindSet) -> None:
+async def check_grids_exist(transaction: Transaction, grids: Collection[ScopeId], tree: GridTree) -> None:
     """Make sure that these grids were imported, unless none ever were: then there is nothing to compare with.
 
     Raises RefusedError.
     """
-    codes = await grid_codes(transaction, kinds)
-    unknown = sorted(set(grids) - codes)
+    codes = await tree.codes(transaction)
+    unknown = sorted(set(grids).difference(codes))
     if codes and unknown:
         raise RefusedError(
             f"没有编码为 {unknown[0]} 的网格，见 gridlog-server admin grid list。",
