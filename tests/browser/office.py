@@ -111,7 +111,7 @@ async def open_office() -> AsyncIterator[Office]:
         finally:
             complaints = [each for sheet in office.sheets for each in sheet.complaints]
             await browser.close()
-        assert complaints == []
+        assert complaints == [], complaints
 
 
 async def until(told: Any, wanted: str, *, patience_s: float = 15.0) -> None:

@@ -60,6 +60,28 @@ async def test_a_new_worker_is_made_enrolled_reported_lost_wiped_and_there_is_pr
     assert "已清除" in said
 
 
+async def test_among_hundreds_of_grids_two_are_found_and_assigned(office: Office) -> None:
+    await office.import_grids([(f"4201060010{n:05}", f"第{n}网格", "420106001", 3) for n in range(1, 131)])
+    await office.account("A1", "陈管理", "administrator")
+    sheet = await office.sheet(viewport=PHONE)
+    page = sheet.page
+    await sheet.sign_in("A1")
+    await sheet.open("/console/people/new")
+    await page.get_by_label("工号").fill("W100")
+    await page.get_by_label("姓名").fill("林小燕")
+
+    for grid in ("第7网格", "第128网格"):
+        await page.get_by_label("增加网格").press_sequentially(grid)
+        await page.get_by_label(grid).check()
+    await sheet.is_accessible()
+    await page.get_by_role("button", name="添加").click()
+
+    await page.wait_for_url("**/people/W100*")
+    await sheet.is_accessible()
+    boxes = page.locator("input[name=grid]:checked")
+    assert [await box.input_value() for box in await boxes.all()] == ["420106001000007", "420106001000128"]
+
+
 @pytest.mark.parametrize(
     ("viewport", "scheme", "language"), [(DESK, "light", "zh"), (PHONE, "dark", "en")], ids=["desk", "phone"]
 )

@@ -24,6 +24,7 @@ from gridlog_server.service.standing import ACTIVE, AT_AN_END, LOST, SUSPENDED, 
 from .acting import acted
 from .notices import Notice
 from .pages import caller_of, form_of, page, see_other, visitor_of
+from .paging import page_of
 from .speaking import Speech
 from .words import ACTS, DEVICE_STATES
 
@@ -122,13 +123,14 @@ class DevicePages:
             }
             for each in PROBLEMS
         ]
+        rows, links = page_of(request, chosen)
         facts = {
             "total": len(lines),
             "problems": problems,
             "problem": problem.name if problem else "",
             "q": query,
-            "rows": [row_of(line, say) for line in chosen],
-        }
+            "rows": [row_of(line, say) for line in rows],
+        } | links
         return page(request, "devices.html", facts, here=_HERE)
 
     async def _one(self, request: web.Request, said: Notice | None = None) -> web.Response:

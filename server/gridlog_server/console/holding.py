@@ -10,6 +10,7 @@ from gridlog_server.service.inspection import DeviceLine
 
 from .devices import is_silent, row_of
 from .pages import caller_of, page, visitor_of
+from .paging import page_of
 
 _FILTERS = ("unsent", "silent")
 
@@ -33,14 +34,15 @@ class HoldingPages:
         chosen = {"unsent": unsent, "silent": silent}.get(wanted, lines)
         # Whoever has most that is not here comes first; then whoever was not heard of for longest.
         ordered = sorted(chosen, key=lambda line: (-_unsent(line), line.device.contact_ms))
+        rows, links = page_of(request, ordered)
         facts = {
             "only": wanted if wanted in _FILTERS else "",
             "total": len(lines),
             "unsent_devices": len(unsent),
             "unsent_total": sum(_unsent(line) for line in lines),
             "silent": len(silent),
-            "rows": [row_of(line, say) for line in ordered],
-        }
+            "rows": [row_of(line, say) for line in rows],
+        } | links
         return page(request, "holdings.html", facts, here="holdings")
 
 

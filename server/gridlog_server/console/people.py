@@ -17,8 +17,10 @@ from gridlog_server.service.permitting import ROLE_LABELS
 
 from .acting import acted
 from .devices import row_of as device_row_of
+from .grid_picker import found, offered, picked
 from .notices import Notice
 from .pages import caller_of, form_of, page, see_other, visitor_of
+from .paging import page_of
 from .speaking import Speech
 from .words import PERSON_STATES
 
@@ -36,6 +38,7 @@ class PeoplePages:
         """Return the routes."""
         return [
             web.get("/people", self._list),
+            web.get("/grids/search", self._search),
             web.get("/people/new", self._new),
             web.post("/people/new", self._add),
             web.get("/people/{staff_no}", self._one),
@@ -56,6 +59,7 @@ class PeoplePages:
             and role in ("", *(each.value for each in roles_of(line.account)))
             and status in ("", line.person.status)
         ]
+        rows, links = page_of(request, chosen)
         facts = {
             "total": len(lines),
             "q": query,
@@ -63,17 +67,16 @@ class PeoplePages:
             "status": status,
             "role_options": [(each.value, say.text(label)) for each, label in ROLE_LABELS.items()],
             "status_options": [(each, say.text(label)) for each, (label, _) in PERSON_STATES.items()],
-            "rows": [row_of(line, say) for line in chosen],
-        }
+            "rows": [row_of(line, say) for line in rows],
+        } | links
         return page(request, "people.html", facts, here=_HERE)
 
     async def _new(self, request: web.Request, said: Notice | None = None) -> web.Response:
         form = form_of(request) if request.method == "POST" else None
         facts = {
-            "grids": await self._grids(request),
+            "picker": offered(await self._grids(request), picked(form) if form else []),
             "typed_no": form.one("staff_no") if form else "",
             "typed_name": form.one("name") if form else "",
-            "chosen": form.all("grid") if form else [],
         }
         return page(request, "person_new.html", facts, here=_HERE, said=said)
 
@@ -82,7 +85,7 @@ class PeoplePages:
 
         async def add(caller: Caller) -> web.StreamResponse:
             staff_no = form.one("staff_no")
-            await self._administering.add(caller, staff_no, form.one("name"), form.all("grid"))
+            await self._administering.add(caller, staff_no, form.one("name"), picked(form))
             return see_other(request, path_of(staff_no), "person-added")
 
         return await acted(request, self._accounts, add, lambda said: self._new(request, said))
@@ -90,11 +93,11 @@ class PeoplePages:
     async def _one(self, request: web.Request, said: Notice | None = None, password: str = "") -> web.Response:
         say = visitor_of(request).speech
         line, devices = await self._administering.person(caller_of(request), request.match_info["staff_no"])
-        account = line.account
+        account, grids = line.account, await self._grids(request)
         facts = row_of(line, say) | {
             "devices": [device_row_of(each, say) for each in devices],
-            "all_grids": await self._grids(request),
-            "own_grids": sorted(line.person.scopes),
+            "all_grids": grids,
+            "picker": offered(grids, line.person.scopes),
             "own_roles": [each.value for each in roles_of(account)],
             "role_options": [(each.value, say.text(label)) for each, label in ROLE_LABELS.items()],
             "subtree": account.subtree if account else "",
@@ -107,7 +110,7 @@ class PeoplePages:
     async def _assign(self, request: web.Request) -> web.StreamResponse:
         async def assign(caller: Caller) -> web.StreamResponse:
             staff_no = request.match_info["staff_no"]
-            await self._administering.assign(caller, staff_no, form_of(request).all("grid"))
+            await self._administering.assign(caller, staff_no, picked(form_of(request)))
             return see_other(request, path_of(staff_no), "grids")
 
         return await acted(request, self._accounts, assign, lambda said: self._one(request, said))
@@ -142,10 +145,14 @@ class PeoplePages:
 
         return await acted(request, self._accounts, stand, lambda said: self._one(request, said))
 
+    async def _search(self, request: web.Request) -> web.StreamResponse:
+        words = request.query.get("more", "").strip()
+        facts = {"grids": found(await self._grids(request), words), "words": words}
+        return page(request, "parts/grids_found.html", facts)
+
     async def _grids(self, request: web.Request) -> list[tuple[str, str]]:
         """Return code and name of each grid, below its parents in the order of codes."""
-        lines = await self._administering.grids(caller_of(request))
-        return [(str(each.values.get("grid_code")), visible(str(each.values.get("name", "")))) for each in lines]
+        return [(code, visible(name)) for code, name in await self._administering.grid_names(caller_of(request))]
 
 
 def path_of(staff_no: str) -> str:

@@ -11,6 +11,7 @@ from gridlog_protocol.kinds.presenting import visible
 from gridlog_server.service.administering import Administering
 
 from .pages import caller_of, page, visitor_of
+from .paging import page_of
 from .people import path_of
 from .words import ACTS
 
@@ -42,7 +43,8 @@ class RegisterPages:
             for line in lines
         ]
         chosen = [row for row in rows if query.lower() in str(row["name"]).lower() or query in str(row["code"])]
-        return page(request, "grids.html", {"total": len(rows), "rows": chosen, "q": query}, here="grids")
+        shown, links = page_of(request, chosen)
+        return page(request, "grids.html", {"total": len(rows), "rows": shown, "q": query} | links, here="grids")
 
     async def _acts(self, request: web.Request) -> web.StreamResponse:
         say = visitor_of(request).speech

@@ -72,6 +72,18 @@
     }
   });
 
+  // A grid that was found and chosen stays, whatever is looked for next.
+  document.addEventListener("change", function (event) {
+    var box = event.target.closest("#grid-found .form-check");
+    if (box) {
+      document.getElementById("grid-chosen").append(box);
+      document.getElementById("grid-found").replaceChildren();
+      var search = document.getElementById("more-grids");
+      search.value = "";
+      search.focus();
+    }
+  });
+
   // A session that ended while a page was open: the whole page goes to the door, not a part of it.
   document.addEventListener("htmx:responseError", function (event) {
     if (event.detail.xhr.status === 401) { window.location.reload(); }
