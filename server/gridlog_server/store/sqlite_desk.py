@@ -1,7 +1,7 @@
 """What the console asks of SQLite. See `desk.Desk`.
 
 The rule it keeps: every list goes along an index in its own order, and stops at its limit. Whether a record is in
-somebody's grids is asked row by row on the way.
+somebody's grids is asked row by row on the way. Where the grids have few of a kind, it sorts those few instead.
 """
 
 from __future__ import annotations
