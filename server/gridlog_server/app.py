@@ -24,6 +24,7 @@ from .service.enrolment import Enrolment
 from .service.exchange import Exchange, Told
 from .service.filling import Filling
 from .service.gaps import Gaps
+from .service.grid_tree import GridTree
 from .service.grids import Grids
 from .service.held import HeldOps
 from .service.holdings import Holdings
@@ -125,10 +126,11 @@ async def services(
             await square(readable, settings, keys)
     store = await SqliteStore.open(settings.database, ControlJournal(settings.control, keys.signing))
     try:
+        tree = GridTree(kinds)
         enrolment = Enrolment(
             store,
             keys,
-            kinds,
+            tree,
             address=settings.address,
             recovery_key=read_recovery_key(settings.recovery_key),
             now_ms=now_ms,
@@ -136,13 +138,13 @@ async def services(
         )
         backing_up = BackingUp(store, settings.written(), now_ms=now_ms, head_of=head_of)
         importing = Importing(store, kinds, now_ms=now_ms, entropy=os.urandom)
-        people, standing = People(store, kinds, now_ms=now_ms, entropy=os.urandom), Standing(store, now_ms=now_ms)
-        grids = Grids(store, importing, kinds, now_ms=now_ms, entropy=os.urandom)
+        people, standing = People(store, tree, now_ms=now_ms, entropy=os.urandom), Standing(store, now_ms=now_ms)
+        grids = Grids(store, importing, kinds, tree, now_ms=now_ms, entropy=os.urandom)
         deciding, gaps = Deciding(store, kinds, now_ms=now_ms), Gaps(store, kinds, now_ms=now_ms)
-        accounts = Accounts(store, kinds, now_ms=now_ms, entropy=os.urandom)
+        accounts = Accounts(store, tree, now_ms=now_ms, entropy=os.urandom)
         reviewing = Reviewing(store, kinds, now_ms=now_ms, entropy=os.urandom)
         resolving = Resolving(store, kinds, now_ms=now_ms, entropy=os.urandom)
-        inbox = Inbox(store, kinds, now_ms=now_ms)
+        inbox = Inbox(store, kinds, tree, now_ms=now_ms)
         inspection, readiness = Inspection(store, kinds), Readiness(store)
         yield Services(
             store,

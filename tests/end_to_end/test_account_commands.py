@@ -9,6 +9,7 @@ import pytest
 
 from gridlog_protocol.kinds import shipped_kinds
 from gridlog_server.service.accounts import Accounts, Caller, SignInRefusedError
+from gridlog_server.service.grid_tree import GridTree
 from gridlog_server.store.sqlite import SqliteStore
 from tests.end_to_end.processes import Finished, ServerProcess, run_command
 
@@ -33,7 +34,7 @@ async def signed_in(office: ServerProcess, password: str) -> Caller:
     """Sign in on the database of a server that does not run."""
     store = await SqliteStore.open(office.data_dir / "gridlog.db")
     try:
-        accounts = Accounts(store, shipped_kinds(), now_ms=lambda: 1_900_000_000_000, entropy=os.urandom)
+        accounts = Accounts(store, GridTree(shipped_kinds()), now_ms=lambda: 1_900_000_000_000, entropy=os.urandom)
         return (await accounts.sign_in("S1", password, address="192.0.2.1"))[1]
     finally:
         await store.close()

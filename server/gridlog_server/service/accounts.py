@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from gridlog_protocol.ids import ScopeId
-from gridlog_protocol.kinds import KindSet
 from gridlog_server.store.contract import Account, Act, Person, Session, Store, Transaction
 
 from .grid_tree import GridTree
@@ -58,20 +57,19 @@ class Accounts:
     def __init__(
         self,
         store: Store,
-        kinds: KindSet,
+        tree: GridTree,
         *,
         now_ms: Callable[[], int],
         entropy: Callable[[int], bytes],
         profile: PasswordProfile = PasswordProfile.STANDARD,
     ) -> None:
         self._store = store
-        self._kinds = kinds
         self._now_ms = now_ms
         self._entropy = entropy
         self._passwords = Passwords(entropy, profile)
         self._of_account = Guesses(OF_ACCOUNT)
         self._of_address = Guesses(OF_ADDRESS)
-        self._tree = GridTree(kinds)
+        self._tree = tree
 
     async def sign_in(self, staff_no: str, password: str, *, address: str) -> tuple[str, Caller]:
         """Begin a session, and return its token with who has it. `address` is whatever limits go by.

@@ -19,7 +19,6 @@ from gridlog_protocol.envelope import Purpose, open_sealed, read_header, reply_a
 from gridlog_protocol.errors import ProtocolError
 from gridlog_protocol.ids import TENANT_SCOPE, DeviceHandle, ScopeId, UserId
 from gridlog_protocol.invitation import SECRET_BYTES, Invitation, code_id
-from gridlog_protocol.kinds import KindSet
 from gridlog_protocol.limits import ENROLMENT_CODE_HOURS
 from gridlog_protocol.messages import EnrolRequest, EnrolResponse
 from gridlog_server.store.contract import Act, Code, Device, Person, Store, Transaction
@@ -48,7 +47,7 @@ class Enrolment:
         self,
         store: Store,
         keys: ServerKeys,
-        kinds: KindSet,
+        tree: GridTree,
         *,
         address: str,
         recovery_key: bytes = b"",
@@ -57,7 +56,7 @@ class Enrolment:
     ) -> None:
         self._store = store
         self._keys = keys
-        self._tree = GridTree(kinds)
+        self._tree = tree
         self._address = address
         self._recovery_key = recovery_key
         self._now_ms = now_ms

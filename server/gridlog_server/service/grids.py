@@ -28,6 +28,7 @@ class Grids:
         store: Store,
         importing: Importing,
         kinds: KindSet,
+        tree: GridTree,
         *,
         now_ms: Callable[[], int],
         entropy: Callable[[int], bytes],
@@ -35,6 +36,7 @@ class Grids:
         self._store = store
         self._importing = importing
         self._kinds = kinds
+        self._tree = tree
         self._now_ms = now_ms
         self._entropy = entropy
 
@@ -48,7 +50,7 @@ class Grids:
         assert kind is not None
         named = [_named(kind, number, row) for number, row in enumerate(rows, start=1)]
         async with self._store.reading() as snapshot:
-            known = {*await GridTree(self._kinds).codes(snapshot)}
+            known = {*await self._tree.codes(snapshot)}
         given, new = list[Given](), set[str]()
         for number, values in enumerate(named, start=1):
             code = str(values["grid_code"])

@@ -151,12 +151,12 @@ class RecordView:
 class Inbox:
     """Questions of the console. All raise ForbiddenError unless a supervisor asks."""
 
-    def __init__(self, store: DeskStore, kinds: KindSet, *, now_ms: Callable[[], int]) -> None:
+    def __init__(self, store: DeskStore, kinds: KindSet, tree: GridTree, *, now_ms: Callable[[], int]) -> None:
         self._store = store
         self._kinds = kinds
         self._now_ms = now_ms
         self._filling = Filling(store, kinds)
-        self._tree = GridTree(kinds)
+        self._tree = tree
 
     async def waiting(self, *, by: Caller, silent_days: int = SILENT_DAYS) -> Waiting:
         """Count what waits for a supervisor."""

@@ -9,7 +9,6 @@ from collections.abc import Callable, Collection
 from dataclasses import replace
 
 from gridlog_protocol.ids import TENANT_SCOPE, ScopeId, UserId
-from gridlog_protocol.kinds import KindSet
 from gridlog_protocol.limits import SCOPES_MAX
 from gridlog_protocol.texts import Text
 from gridlog_server.store.contract import Act, Person, Store, Transaction
@@ -26,10 +25,10 @@ class People:
     """The use cases behind `gridlog-server admin user`."""
 
     def __init__(
-        self, store: Store, kinds: KindSet, *, now_ms: Callable[[], int], entropy: Callable[[int], bytes]
+        self, store: Store, tree: GridTree, *, now_ms: Callable[[], int], entropy: Callable[[int], bytes]
     ) -> None:
         self._store = store
-        self._tree = GridTree(kinds)
+        self._tree = tree
         self._now_ms = now_ms
         self._entropy = entropy
 

@@ -6,6 +6,7 @@ import os
 
 from gridlog_server.console.entrance import Desk
 from gridlog_server.service.administering import Administering
+from gridlog_server.service.grid_tree import GridTree
 from gridlog_server.service.held import HeldOps
 from gridlog_server.service.holdings import Holdings
 from gridlog_server.service.inbox import Inbox
@@ -27,7 +28,7 @@ def desk_of(server: Server) -> Desk:
         held=HeldOps(store, server.deciding, KINDS),
         holdings=Holdings(store),
         reviewing=Reviewing(store, KINDS, now_ms=server.clock, entropy=os.urandom),
-        inbox=Inbox(store, KINDS, now_ms=server.clock),
+        inbox=Inbox(store, KINDS, GridTree(KINDS), now_ms=server.clock),
         news=News(store),
         inspection=server.inspection,
         resolving=Resolving(store, KINDS, now_ms=server.clock, entropy=os.urandom),

@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 
 from gridlog_protocol.ids import shown
-from gridlog_server.console.naming import op_name
 from gridlog_server.console.rooms import ROOMS
 from gridlog_server.service.accounts import Role
+from gridlog_server.service.deciding import op_name
 from tests.unit.console.browsing import Browser, Console, Page, filled
 from tests.unit.console.planted import plant
 from tests.unit.server.building import EAST, put

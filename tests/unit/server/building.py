@@ -50,6 +50,7 @@ from gridlog_server.service.deciding import Deciding
 from gridlog_server.service.enrolment import Enrolment
 from gridlog_server.service.exchange import Exchange
 from gridlog_server.service.gaps import Gaps
+from gridlog_server.service.grid_tree import GridTree
 from gridlog_server.service.grids import Grids
 from gridlog_server.service.importing import Importing
 from gridlog_server.service.inspection import Inspection
@@ -152,22 +153,22 @@ class Server:
 
 def served_by(store: Store) -> Server:
     """Put the services on a store."""
-    keys, clock = ServerKeys.generate(), Clock()
+    keys, clock, tree = ServerKeys.generate(), Clock(), GridTree(KINDS)
     importing = Importing(store, KINDS, now_ms=clock, entropy=os.urandom)
     return Server(
         store,
         keys,
         clock,
-        Enrolment(store, keys, KINDS, address=ADDRESS, now_ms=clock, entropy=os.urandom),
+        Enrolment(store, keys, tree, address=ADDRESS, now_ms=clock, entropy=os.urandom),
         Exchange(store, keys, KINDS, clock),
         importing,
-        People(store, KINDS, now_ms=clock, entropy=os.urandom),
+        People(store, tree, now_ms=clock, entropy=os.urandom),
         Standing(store, now_ms=clock),
-        Grids(store, importing, KINDS, now_ms=clock, entropy=os.urandom),
+        Grids(store, importing, KINDS, tree, now_ms=clock, entropy=os.urandom),
         Deciding(store, KINDS, now_ms=clock),
         Gaps(store, KINDS, now_ms=clock),
         Inspection(store, KINDS),
-        Accounts(store, KINDS, now_ms=clock, entropy=os.urandom, profile=PasswordProfile.WEAK_FOR_TESTS),
+        Accounts(store, tree, now_ms=clock, entropy=os.urandom, profile=PasswordProfile.WEAK_FOR_TESTS),
         Reviewing(store, KINDS, now_ms=clock, entropy=os.urandom),
     )
 

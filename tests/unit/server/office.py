@@ -12,6 +12,7 @@ from gridlog_protocol.ops import Edit
 from gridlog_protocol.state import RecordState
 from gridlog_server.service.accounts import Caller
 from gridlog_server.service.filling import Filling
+from gridlog_server.service.grid_tree import GridTree
 from gridlog_server.service.inbox import Inbox
 from gridlog_server.service.resolving import Resolving
 from gridlog_server.store.sqlite import SqliteStore
@@ -79,7 +80,7 @@ async def opened(server: Server) -> Office:
     store = server.store
     assert isinstance(store, SqliteStore)
     resolving = Resolving(store, KINDS, now_ms=server.clock, entropy=os.urandom)
-    inbox, filling = Inbox(store, KINDS, now_ms=server.clock), Filling(store, KINDS)
+    inbox, filling = Inbox(store, KINDS, GridTree(KINDS), now_ms=server.clock), Filling(store, KINDS)
     return Office(server, resolving, inbox, filling, callers, worker)
 
 

@@ -226,7 +226,7 @@ async def test_records_of_older_databases_are_filled_in_step_by_step_from_where_
 
 
 def replace_store(office: Office, store: SqliteStore) -> Office:
-    inbox = type(office.inbox)(store, office.inbox._kinds, now_ms=office.server.clock)
+    inbox = type(office.inbox)(store, office.inbox._kinds, office.inbox._tree, now_ms=office.server.clock)
     return replace(office, inbox=inbox, filling=type(office.filling)(store, office.inbox._kinds))
 
 
