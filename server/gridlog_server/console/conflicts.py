@@ -12,6 +12,7 @@ from gridlog_protocol.kinds import Field, Kind, KindSet
 from gridlog_protocol.kinds import value_types as types
 from gridlog_protocol.kinds.presenting import shown_element, visible
 from gridlog_server.service.accounts import Accounts, Caller
+from gridlog_server.service.deciding import op_name
 from gridlog_server.service.inbox import Inbox
 from gridlog_server.service.refusing import RefusedError
 from gridlog_server.service.resolving import Choice, Conflicted, ConflictLine, HeadLine, Resolving
@@ -21,7 +22,7 @@ from .acting import acted
 from .bases import base_of
 from .differences import marked
 from .fields import label_of, paragraphs
-from .naming import op_name, read_op, read_record, record_path
+from .naming import read_number, read_op, read_record, record_path
 from .notices import Notice
 from .pages import caller_of, form_of, page, see_other, visitor_of
 from .speaking import Speech
@@ -190,4 +191,4 @@ def _typed(field: Field | None, text: str) -> Value:
 def read_position(text: str) -> Position:
     """Return the position that a page showed, as its form says."""
     # A page always says what it showed: whoever leaves it out has seen nothing.
-    return Position(int(text)) if text.isascii() and text.isdecimal() and len(text) < 19 else Position(0)
+    return Position(read_number(text) or 0)

@@ -17,7 +17,7 @@ from gridlog_server.service.inbox import Inbox, Page, RecordRow, Total
 from gridlog_server.service.inspection import Inspection
 from gridlog_server.service.news import News
 
-from .naming import held_path
+from .naming import held_path, read_number
 from .pages import caller_of, page, visitor_of
 from .record_rows import row_of
 from .speaking import Speech
@@ -119,7 +119,7 @@ class InboxPages:
 
     async def _tell(self, request: web.Request) -> web.StreamResponse:
         since = request.query.get("since", "")
-        is_number = since.isascii() and since.isdecimal() and len(since) < 19
-        position = Position(int(since)) if is_number else await self._news.position(by=caller_of(request))
+        number = read_number(since)
+        position = Position(number) if number is not None else await self._news.position(by=caller_of(request))
         count = await self._news.since(position, by=caller_of(request))
         return page(request, "parts/news.html", {"count": count})

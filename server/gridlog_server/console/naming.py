@@ -9,9 +9,11 @@ from typing import Final
 from aiohttp import web
 
 from gridlog_protocol.ids import DeviceId, Incarnation, OpId, RecordId, is_record_id, read, shown
+from gridlog_server.service.deciding import op_name
 from gridlog_server.service.refusing import RefusedError
 
 _OP: Final = re.compile(r"([0-9a-f]{32})-([0-9a-f]{16})-([0-9]{1,15})")
+_DIGITS_MAX: Final = 18
 
 
 def record_path(record: RecordId) -> str:
@@ -30,9 +32,9 @@ def read_record(request: web.Request) -> RecordId:
     return RecordId(found)
 
 
-def op_name(op: OpId) -> str:
-    """Return how a form names an op, wholly."""
-    return f"{op.device.hex()}-{op.incarnation.hex()}-{op.seq}"
+def read_number(text: str) -> int | None:
+    """Return the whole number that an address or a form says, of 18 digits at most; None if it says none."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= _DIGITS_MAX else None
 
 
 def held_path(op: OpId) -> str:

@@ -8,8 +8,10 @@ from urllib.parse import urlencode
 
 from aiohttp import web
 
-ROWS_A_PAGE = 50
-_PAGE_MAX = 1_000_000
+from gridlog_server.service.inbox import PAGE_ROWS
+
+from .naming import read_number
+
 T = TypeVar("T")
 
 
@@ -18,17 +20,16 @@ def page_of(request: web.Request, lines: Sequence[T]) -> tuple[Sequence[T], dict
 
     What is no page is the first one: lists get shorter, and bookmarks stay.
     """
-    wanted = request.query.get("page", "")
-    number = int(wanted) if wanted.isascii() and wanted.isdigit() and len(wanted) < len(str(_PAGE_MAX)) else 0
-    at = number * ROWS_A_PAGE
+    number = read_number(request.query.get("page", "")) or 0
+    at = number * PAGE_ROWS
     if at >= len(lines):
         number = at = 0
     others = {name: value for name, value in request.query.items() if name != "page" and value}
     links = {
         "first": _link(request, others) if number else "",
-        "older": _link(request, others | {"page": f"{number + 1}"}) if at + ROWS_A_PAGE < len(lines) else "",
+        "older": _link(request, others | {"page": f"{number + 1}"}) if at + PAGE_ROWS < len(lines) else "",
     }
-    return lines[at : at + ROWS_A_PAGE], links
+    return lines[at : at + PAGE_ROWS], links
 
 
 def _link(request: web.Request, query: dict[str, str]) -> str:

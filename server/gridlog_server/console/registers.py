@@ -10,6 +10,7 @@ from aiohttp import web
 from gridlog_protocol.kinds.presenting import visible
 from gridlog_server.service.administering import Administering
 
+from .naming import read_number
 from .pages import caller_of, page, visitor_of
 from .paging import page_of
 from .people import path_of
@@ -49,9 +50,7 @@ class RegisterPages:
     async def _acts(self, request: web.Request) -> web.StreamResponse:
         say = visitor_of(request).speech
         asked = request.query.get("show", "")
-        limit = (
-            min(int(asked), _ACTS_MAX) if asked.isascii() and asked.isdecimal() and len(asked) < 6 else _ACTS_A_PAGE
-        )
+        limit = min(read_number(asked) or _ACTS_A_PAGE, _ACTS_MAX)
         acts = await self._administering.acts(caller_of(request), limit + 1)
         rows = [
             {

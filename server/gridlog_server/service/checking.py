@@ -141,7 +141,7 @@ async def _segments(snapshot: SqliteTransaction, tenancy: Tenancy, checked: Chec
 
 async def _records(snapshot: SqliteTransaction, kinds: KindSet, checked: Checked) -> AsyncIterator[str]:
     digests: dict[tuple[ScopeId, int], SetDigest] = {}
-    told = _Told(snapshot.audit.touches())
+    told, strangers = _Told(snapshot.audit.touches()), list[RecordId]()
     ids = await snapshot.audit.record_ids()
     for at in range(0, len(ids), _RECORDS_AT_ONCE):
         some = ids[at : at + _RECORDS_AT_ONCE]
@@ -155,9 +155,8 @@ async def _records(snapshot: SqliteTransaction, kinds: KindSet, checked: Checked
                     digests[key] = digests.get(key, EMPTY).plus(leaf)
             for finding in _different(stored.get(record), folded, touches.pop(record, []), kinds):
                 yield f"record {shown(record)}: {finding}"
-        for record in touches:
-            yield f"record {shown(record)}: devices are told about it, and no entry of the log makes it"
-    for record in await told.up_to(None):
+        strangers += touches
+    for record in [*strangers, *await told.up_to(None)]:
         yield f"record {shown(record)}: devices are told about it, and no entry of the log makes it"
     kept = await snapshot.ledger.digests(await snapshot.audit.scopes())
     for key in sorted(kept.keys() | digests.keys()):

@@ -253,6 +253,11 @@ async def _found(transaction: Transaction, name: str) -> StoredOp:
     return found
 
 
+def op_name(op: OpId) -> str:
+    """Return the whole name of an op: what `release` and `reject` take, and forms say."""
+    return f"{op.device.hex()}-{op.incarnation.hex()}-{op.seq}"
+
+
 def _parted(name: str) -> tuple[str, str, int]:
     parts = name.strip().lower().split("-")
     is_right = len(parts) == 3 and all(len(each) >= _NAME_DIGITS_MIN for each in parts[:2]) and parts[2].isdecimal()

@@ -17,7 +17,7 @@ from gridlog_server.store.contract import StoredOp
 from gridlog_server.store.desk import DeskStore
 from gridlog_sync.view import values_of
 
-from .deciding import Decided, Deciding
+from .deciding import Decided, Deciding, op_name
 from .in_reach import NotThereError
 from .permitting import Caller, ForbiddenError, Role, require
 
@@ -59,12 +59,12 @@ class HeldOps:
     async def release(self, op: OpId, *, by: Caller, reason: str = "") -> Decided:
         """Let it take effect now. Raises DecisionError if it cannot."""
         await self._check(op, by)
-        return await self._deciding.release(_name(op), by=_named(by), reason=reason)
+        return await self._deciding.release(op_name(op), by=_named(by), reason=reason)
 
     async def reject(self, op: OpId, *, by: Caller, reason: str) -> Decided:
         """Decide that it never takes effect. Raises DecisionError if the reason is missing."""
         await self._check(op, by)
-        return await self._deciding.reject(_name(op), by=_named(by), reason=reason)
+        return await self._deciding.reject(op_name(op), by=_named(by), reason=reason)
 
     async def _check(self, op: OpId, by: Caller) -> None:
         held = await self.held(op, by=by)
@@ -72,10 +72,6 @@ class HeldOps:
             raise ForbiddenError(
                 "这是您自己写的，请由别的督导处理。", "You wrote this yourself: somebody else decides about it."
             )
-
-
-def _name(op: OpId) -> str:
-    return f"{op.device.hex()}-{op.incarnation.hex()}-{op.seq}"
 
 
 def _named(by: Caller) -> str:
