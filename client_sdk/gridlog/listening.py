@@ -59,8 +59,11 @@ class Listening:
         """Wait for so many seconds, or until there is something to exchange."""
         with suppress(TimeoutError):
             async with asyncio.timeout(pause_s):
-                while not await self._is_due():
+                while True:
+                    # Before asking: what is heard while the answer is worked out must not be forgotten with it.
                     self._has_heard.clear()
+                    if await self._is_due():
+                        break
                     await self._has_heard.wait()
                 await asyncio.sleep(random.uniform(0, HEARD_PAUSE_S))  # noqa: S311 - no secret.
         # Forgotten even if the exchange that follows changes nothing: one hint, one exchange.
