@@ -1,5 +1,7 @@
 """Fifty devices that come back into coverage in the same second, a hundred new records on each.
 
+Each has met the server before, and knows its grid: it comes back, it does not come for the first time.
+
 Two processes hold the stores of half the devices each, and every store's `sync()` begins at once; what counts is the
 time until the last one has returned. Clients and server share the machine's cores, in ours as in the floor.
 """
@@ -24,6 +26,7 @@ async def fleet(stage: Stage, sizes: Sizes) -> Figures:
         for device in share:
             grid, store = stage.new_grid(), str(device)
             await stage.enrol(handhelds, store, line, grid)
+            await handhelds.ask("sync", stores=[store])
             await handhelds.ask("write", store=store, grid=grid, count=sizes.ops_each, seed=device)
     total = sizes.devices * sizes.ops_each
     begun = time.perf_counter()

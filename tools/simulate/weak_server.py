@@ -125,8 +125,8 @@ def cursor_of_last_page() -> AbstractContextManager[None]:
     """Let the delta start where the last page was made, not where the first one was."""
     original = pulling._pages  # noqa: SLF001 - a mutant reaches where no caller may.
 
-    async def weak(snapshot: Any, head: LogHead, *rest: Any) -> pulling.Pulled:
-        return replace(await original(snapshot, head, *rest), to=head)
+    async def weak(snapshot: Any, head: LogHead, *rest: Any, **facts: Any) -> pulling.Pulled:
+        return replace(await original(snapshot, head, *rest, **facts), to=head)
 
     return replaced(pulling, "_pages", weak)
 

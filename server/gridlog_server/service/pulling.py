@@ -79,7 +79,7 @@ async def pull(  # noqa: PLR0913 - each is a fact of one request.
         # The answer covers the log up to the last decision that it has room for, and no further.
         head = await _head_at(snapshot, decided[-1].position)
     if fetches:
-        pulled = await _pages(snapshot, head, since, scopes, fetches, lanes.urgent, room)
+        pulled = await _pages(snapshot, head, since, scopes, fetches, lanes.urgent, room, made=made)
     else:
         pulled = await _changes(snapshot, head, since, scopes, own_push, lanes, room, made=made, created=created)
     told = tuple(each for each in decided if each.position <= pulled.to.position)
@@ -215,11 +215,13 @@ class _Listing:
     """One scope's part of a first fetch: urgent records first, then the others, newest first both.
 
     The place in it is the last record sent: its kind says in which lane that is, and a record's kind never changes.
+    `made` are records that this very push made: their author has them already.
     """
 
     fetch: Fetch
     as_of: Position
     is_past_urgent: bool
+    made: Collection[RecordId]
     packed: list[bytes] = field(default_factory=list)
     last: RecordId | None = None
     is_complete: bool = False
@@ -241,23 +243,26 @@ class _Listing:
 
     async def _take(self, snapshot: Transaction, ids: Sequence[RecordId], room: _Room) -> bool:
         """Take what fits, and tell whether this was all that the lane has."""
-        stored = await snapshot.ledger.records(ids) if ids else {}
+        wanted = [record for record in ids if record not in self.made]
+        stored = await snapshot.ledger.records(wanted) if wanted else {}
         for record in ids:
-            if not room.takes(stored[record].size):
-                return False
-            self.packed.append(stored[record].packed)
+            each = stored.get(record)
+            if each is not None:
+                if not room.takes(each.size):
+                    return False
+                self.packed.append(each.packed)
             self.last = record
         return len(ids) < _PAGE_RECORDS
 
     @property
     def page(self) -> Page | None:
-        """What goes out: nothing, if nothing fitted."""
+        """What goes out: nothing, if nothing was passed."""
         if self.is_complete:
             return Page(self.fetch.scope, self.as_of, None, packed=tuple(self.packed))
-        return Page(self.fetch.scope, self.as_of, self.last, packed=tuple(self.packed)) if self.packed else None
+        return Page(self.fetch.scope, self.as_of, self.last, packed=tuple(self.packed)) if self.last else None
 
 
-async def _pages(
+async def _pages(  # noqa: PLR0913 - each is a fact of one request.
     snapshot: Transaction,
     head: LogHead,
     since: LogHead,
@@ -265,6 +270,8 @@ async def _pages(
     fetches: Sequence[Fetch],
     urgent: frozenset[str],
     room_bytes: int,
+    *,
+    made: Collection[RecordId],
 ) -> Pulled:
     room = _Room(room_bytes)
     afters = [each.after for each in fetches if each.after is not None]
@@ -275,7 +282,7 @@ async def _pages(
         as_of = fetch.as_of if fetch.after is not None else head.position
         # A grid that the device may not hold looks like one with nothing in it.
         is_foreign = fetch.scope not in scopes
-        listing = _Listing(fetch, as_of, is_in_others or not urgent, is_complete=is_foreign)
+        listing = _Listing(fetch, as_of, is_in_others or not urgent, made, is_complete=is_foreign)
         listings.append((listing, is_in_others or not urgent))
     open_ones = [each for each in listings if not each[0].is_complete]
     # The urgent lanes of all scopes come before the other lane of any.

@@ -105,6 +105,33 @@ async def test_nobody_is_told_his_own_push_again(server: Server) -> None:
     assert answer.digest == handset.digest()
 
 
+async def test_a_first_fetch_leaves_out_what_the_same_request_brought(server: Server) -> None:
+    one, two = await server.enrolled("W1"), await server.enrolled("W2")
+    await server.exchanged(one, *(one.creates(put("summary", f"第{number}趟")) for number in range(3)))
+    mine = [two.creates(put("summary", f"新的{number}")) for number in range(3)]
+    edited = two.writes(mine[1].record, put("summary", "又改了"))
+    answer = await server.exchanged(two, *mine, edited, fetches=first_fetch(TENANT_SCOPE, EAST))
+    sent = {record.id for page in answer.pages for record in page.records}
+    assert sent == {*one.replica, mine[1].record}
+    assert len(two.replica) == 6
+    assert answer.digest == two.digest()
+
+
+async def test_a_first_fetch_goes_on_past_pages_of_ones_own(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pulling, "_PAGE_RECORDS", 4)
+    one, two = await server.enrolled("W1"), await server.enrolled("W2")
+    await server.exchanged(one, *(one.creates(put("summary", f"第{number}趟")) for number in range(6)))
+    mine = [two.creates(put("summary", f"新的{number}")) for number in range(12)]
+    answer = await server.exchanged(two, *mine, fetches=first_fetch(EAST))
+    fetches = [Fetch(page.scope, page.as_of, page.after) for page in answer.pages]
+    assert [(page.records, page.after is None) for page in answer.pages] == [((), False)]
+    while fetches[0].after is not None:
+        answer = await server.exchanged(two, fetches=fetches)
+        fetches = [Fetch(page.scope, page.as_of, page.after) for page in answer.pages]
+    assert (await server.caught_up(two)).digest == two.digest()
+    assert len(two.replica) == 18
+
+
 async def test_only_the_fields_that_changed_come_down(server: Server) -> None:
     one, two = await server.enrolled("W1"), await server.enrolled("W2")
     creation = one.creates(put("summary", "甲"), put("weather", "rain"))
