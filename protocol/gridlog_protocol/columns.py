@@ -2,20 +2,21 @@
 
 A run of ops or records is written as its columns, the forms that their edits or fields have (which names, in which
 order), the form of each row, and for each name the values of all rows. A thousand notes take a tenth fewer bytes than
-row by row. The layout is section 5.2 of the wire specification. Nothing here is signed or hashed: rows are restored
-first.
+row by row. The layout is section 5.2 of the wire specification, that of one column in `column_forms`. Nothing here is
+signed or hashed: rows are restored first.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 from .canonical import ITEMS_MAX, Value
+from .column_forms import column_form, id_form, read_column, read_id_form, read_rests
 from .errors import ProtocolError
 from .rows import Row, reading
 
-_OP_COLUMNS = 12
+_OP_COLUMNS = 13
 _RECORD_COLUMNS = 5
 _WITH_KEYS, _WITH_POSITION = 1, 2
 _FormT = TypeVar("_FormT")
@@ -38,12 +39,13 @@ class _Forms:
             values = self.values[name] = []
         return values
 
-    def written(self, columns: list[Value]) -> list[Value]:
-        return [columns, [[*form] for form in self.forms], self.which, [*self.values.values()]]
+    def written(self, first: Value, rows: Sequence[Sequence[Value]], count: int) -> list[Value]:
+        columns = [first, *(column_form([row[index] for row in rows]) for index in range(1, count))]
+        return [columns, [[*form] for form in self.forms], self.which, [*map(column_form, self.values.values())]]
 
 
 def op_columns(rows: Sequence[Sequence[Value]]) -> Value:
-    """Write op rows (section 5.1): twelve columns, and their edits by field."""
+    """Write op rows (section 5.1): thirteen columns, and their edits by field."""
     forms = _Forms()
     for row in rows:
         form: list[Value] = []
@@ -53,7 +55,14 @@ def op_columns(rows: Sequence[Sequence[Value]]) -> Value:
             form += (edit[0], edit[1], len(rest))
             forms.of(edit[0]).extend(rest)
         forms.take(form)
-    return forms.written([[row[index] for row in rows] for index in range(_OP_COLUMNS)])
+    indexes: list[Value] = []
+    rests: list[bytes] = []
+    for row in rows:
+        record = row[0]
+        if isinstance(record, bytes):
+            rests.append(record)
+        indexes.append(None if isinstance(record, bytes) else record)
+    return forms.written([indexes, b"".join(rests)], rows, _OP_COLUMNS)
 
 
 def read_op_columns(value: Value, count_max: int) -> list[Value]:
@@ -65,7 +74,7 @@ def read_op_columns(value: Value, count_max: int) -> list[Value]:
 def read_op_parts(value: Value, count_max: int) -> tuple[list[list[Value]], list[list[list[Value]]]]:
     """Return the columns of a run of ops, and the rows of each op's edits. Raises ProtocolError `malformed`."""
     with reading(value, "ops") as row:
-        columns = _columns(row, _OP_COLUMNS, count_max)
+        columns = _columns(row, _read_records, _OP_COLUMNS, count_max)
         forms = [_op_form(Row(form, "form")) for form in row.items(count_max)]
         which = [_indexed(forms, index, row) for index in row.items(len(columns[0]))]
         names = dict.fromkeys(field for form in forms for field, _, _ in form)
@@ -118,8 +127,8 @@ def record_columns(rows: Sequence[Sequence[Value]]) -> Value:
         forms.take(form)
         if len(row) > _RECORD_COLUMNS + 1:
             ends += [index, row[_RECORD_COLUMNS + 1]]
-    columns: list[Value] = [[row[index] for row in rows] for index in range(_RECORD_COLUMNS)]
-    return [*forms.written(columns), ends]
+    ids: Any = [row[0] for row in rows]
+    return [*forms.written(id_form(ids), rows, _RECORD_COLUMNS), ends]
 
 
 def read_record_columns(value: Value, count_max: int) -> list[Value]:
@@ -127,7 +136,7 @@ def read_record_columns(value: Value, count_max: int) -> list[Value]:
     if value == []:
         return []
     with reading(value, "records") as row:
-        columns = _columns(row, _RECORD_COLUMNS, count_max)
+        columns = _columns(row, read_id_form, _RECORD_COLUMNS, count_max)
         forms = [_record_form(Row(form, "form")) for form in row.items(count_max)]
         which = [_indexed(forms, index, row) for index in row.items(len(columns[0]))]
         names = dict.fromkeys(field.name for form in forms for field in form)
@@ -197,11 +206,25 @@ def _name(row: Row) -> str:
     return name
 
 
-def _columns(row: Row, count: int, length_max: int) -> list[list[Value]]:
-    columns = [Row([column], "column").items(length_max) for column in row.items(count)]
-    if len(columns) != count or len({len(column) for column in columns}) != 1:
+def _columns(
+    row: Row, read_first: Callable[[Row, int], list[Value]], count: int, length_max: int
+) -> list[list[Value]]:
+    written = row.items(count)
+    if len(written) != count:
+        raise row.malformed("not all columns")
+    with reading(written[0], "records") as first:
+        columns = [read_first(first, length_max)]
+    columns += [read_column(column, "column", length_max) for column in written[1:]]
+    if len({len(column) for column in columns}) != 1:
         raise row.malformed("not all columns")
     return columns
+
+
+def _read_records(row: Row, count_max: int) -> list[Value]:
+    """Read which record each op edits: the rest of its id, or the index of an earlier op."""
+    indexes = row.items(count_max)
+    rests = iter(read_rests(row, indexes.count(None)))
+    return [next(rests) if index is None else index for index in indexes]
 
 
 def _indexed(forms: Sequence[_FormT], index: Value, row: Row) -> _FormT:
@@ -219,7 +242,12 @@ def _value_columns(row: Row, names: Iterable[str]) -> dict[str, list[Value]]:
     columns = row.items(len(named))
     if len(columns) != len(named):
         raise row.malformed("not the values of each field")
-    return {name: Row([column], name).items(ITEMS_MAX) for name, column in zip(named, columns, strict=True)}
+    # A text of one character in the shorter form takes a byte or two, so elements are bounded here, over all columns.
+    found, left = dict[str, list[Value]](), ITEMS_MAX
+    for name, column in zip(named, columns, strict=True):
+        found[name] = read_column(column, name, left)
+        left -= len(found[name])
+    return found
 
 
 def _end(values: Iterable[Row]) -> None:

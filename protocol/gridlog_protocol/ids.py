@@ -40,6 +40,9 @@ SERVER_DEVICE = DeviceId(bytes(16))
 
 ID_BYTES = 16
 SHORT_ID_BYTES = 8
+TIME_BYTES, REST_BYTES = 6, 10
+"""The two parts of a record's id: the milliseconds that it was made from, and what tells it from all others."""
+TIME_END = 1 << 8 * TIME_BYTES
 
 
 class OpId(NamedTuple):
@@ -52,11 +55,11 @@ class OpId(NamedTuple):
 
 def record_id(unix_ms: int, entropy: bytes) -> RecordId:
     """Make a UUIDv7 from a time in milliseconds and 10 bytes of entropy (RFC 9562, section 5.7)."""
-    if len(entropy) != 10:
+    if len(entropy) != REST_BYTES:
         raise ValueError("a record id takes 10 bytes of entropy")
-    if not 0 <= unix_ms < 1 << 48:
+    if not 0 <= unix_ms < TIME_END:
         raise ValueError("a record id takes a 48-bit time in milliseconds")
-    raw = bytearray(unix_ms.to_bytes(6, "big") + entropy)
+    raw = bytearray(unix_ms.to_bytes(TIME_BYTES, "big") + entropy)
     raw[6] = 0x70 | (raw[6] & 0x0F)
     raw[8] = 0x80 | (raw[8] & 0x3F)
     return RecordId(bytes(raw))
@@ -69,7 +72,7 @@ def is_record_id(raw: bytes) -> bool:
 
 def milliseconds_of_record(record: RecordId) -> int:
     """Return the Unix milliseconds that a record's id was made from."""
-    return int.from_bytes(record[:6], "big")
+    return int.from_bytes(record[:TIME_BYTES], "big")
 
 
 def shown(identity: bytes) -> str:

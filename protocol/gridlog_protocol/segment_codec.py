@@ -24,7 +24,20 @@ from .clock import (
 from .columns import op_columns, read_op_parts
 from .edit_codec import Shape, edit_row, read_shape, read_shaped
 from .errors import ProtocolError
-from .ids import DeviceId, Epoch, Incarnation, OpId, Position, RecordId, UserId, is_record_id
+from .ids import (
+    REST_BYTES,
+    TIME_BYTES,
+    TIME_END,
+    DeviceId,
+    Epoch,
+    Incarnation,
+    OpId,
+    Position,
+    RecordId,
+    UserId,
+    is_record_id,
+    milliseconds_of_record,
+)
 from .limits import (
     EDITS_MAX,
     KIND_NAME_CHARACTERS_MAX,
@@ -104,11 +117,14 @@ def _read_root(row: Row) -> tuple[int, bytes]:
 
 
 def _op_row(op: Op, index: int, previous: _Previous, boots: list[bytes], records: dict[RecordId, int]) -> list[Value]:
-    record: Value = records.get(op.record, op.record)
-    records.setdefault(op.record, index)
+    record: Value = records.get(op.record)
+    ahead_ms = 0
+    hlc_ms = milliseconds_of(op.clock.hlc)
+    if record is None:
+        records[op.record] = index
+        record, ahead_ms = op.record[-REST_BYTES:], milliseconds_of_record(op.record) - hlc_ms
     if op.clock.boot not in boots:
         boots.append(op.clock.boot)
-    hlc_ms = milliseconds_of(op.clock.hlc)
     now = _Previous(
         op.seen.position,
         hlc_ms,
@@ -118,6 +134,7 @@ def _op_row(op: Op, index: int, previous: _Previous, boots: list[bytes], records
     )
     row: list[Value] = [
         record,
+        ahead_ms,
         op.kind,
         op.schema,
         int(op.intent),
@@ -152,24 +169,23 @@ def _read_ops(
     columns: list[list[Value]], edits: list[list[list[Value]]], first_seq: int, writer: _Writer
 ) -> tuple[tuple[Op, ...], tuple[bytes, ...]]:
     """Restore ops from their differences, column by column, and return them with their bytes at rest."""
-    kinds = _texts(columns[1], KIND_NAME_CHARACTERS_MAX)
-    schemas = _wholes(columns[2], 1, 1 << 31)
-    intents = _wholes(columns[3], 0, _INTENT_MAX)
-    positions = _bounded(accumulate(_wholes(columns[4])))
-    behind = _wholes(columns[5], 0)
-    hlcs_ms = _bounded(accumulate(_wholes(columns[6])))
-    counters = _wholes(columns[7], 0, 0xFFFF)
-    walls_ms = _bounded(map(add, hlcs_ms, accumulate(_wholes(columns[8]))))
-    boots = _wholes(columns[9], 0, len(writer.boots) - 1)
-    monotonics_ms = _bounded(map(add, walls_ms, accumulate(_wholes(columns[10]))))
-    servers_ms = _bounded(accumulate(_wholes(columns[11])))
-    records: list[RecordId] = []
+    kinds = _texts(columns[2], KIND_NAME_CHARACTERS_MAX)
+    schemas = _wholes(columns[3], 1, 1 << 31)
+    intents = _wholes(columns[4], 0, _INTENT_MAX)
+    positions = _bounded(accumulate(_wholes(columns[5])))
+    behind = _wholes(columns[6], 0)
+    hlcs_ms = _bounded(accumulate(_wholes(columns[7])))
+    counters = _wholes(columns[8], 0, 0xFFFF)
+    walls_ms = _bounded(map(add, hlcs_ms, accumulate(_wholes(columns[9]))))
+    boots = _wholes(columns[10], 0, len(writer.boots) - 1)
+    monotonics_ms = _bounded(map(add, walls_ms, accumulate(_wholes(columns[11]))))
+    servers_ms = _bounded(accumulate(_wholes(columns[12])))
+    records = _records(columns[0], _wholes(columns[1]), hlcs_ms)
     shapes: dict[tuple[Value, Value, int], Shape] = {}
     ops: list[Op] = []
     packed: list[bytes] = []
     for index, rows in enumerate(edits):
         seq = first_seq + index
-        records.append(_record(columns[0][index], records))
         if behind[index] > seq - 1:
             raise _malformed("saw an op of its own that was not written yet")
         op = Op(
@@ -217,12 +233,21 @@ def _edits(rows: list[list[Value]], shapes: dict[tuple[Value, Value, int], Shape
     return tuple(edits)
 
 
-def _record(value: Value, before: list[RecordId]) -> RecordId:
-    if type(value) is bytes and is_record_id(value):
-        return RecordId(value)
-    if type(value) is int and 0 <= value < len(before):
-        return before[value]
-    raise _malformed("no record id")
+def _records(rests: list[Value], aheads_ms: list[int], hlcs_ms: list[int]) -> list[RecordId]:
+    """Put record ids together, each from its rest and how far its time is ahead of the op's clock."""
+    records: list[RecordId] = []
+    for rest, ahead_ms, hlc_ms in zip(rests, aheads_ms, hlcs_ms, strict=True):
+        if type(rest) is bytes:
+            made_ms = hlc_ms + ahead_ms
+            record = made_ms.to_bytes(TIME_BYTES, "big") + rest if 0 <= made_ms < TIME_END else b""
+            if not is_record_id(record):
+                raise _malformed("no record id")
+            records.append(RecordId(record))
+        elif type(rest) is int and 0 <= rest < len(records) and not ahead_ms:
+            records.append(records[rest])
+        else:
+            raise _malformed("no record id")
+    return records
 
 
 def _wholes(column: list[Value], low: int = INTEGER_MIN, high: int = INTEGER_MAX) -> list[int]:

@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X
 
 from gridlog_protocol.canonical import Value, pack, unpack
 from gridlog_protocol.codec import encode
+from gridlog_protocol.compression import SHIPPED
 from gridlog_protocol.envelope import _HPKE, HEADER_BYTES, Purpose, _info, key_id
 from gridlog_protocol.ids import Incarnation, Position
 from gridlog_protocol.limits import BODY_BYTES_MAX
@@ -256,7 +257,7 @@ def squeezed(content: bytes, *, declares: bool = True) -> bytes:
         pytest.param(lambda: squeezed(bytes(256 * MEBIBYTE), declares=False), "too_large", id="declares nothing"),
         pytest.param(lambda: squeezed(b"\x90") + squeezed(b"\x90")[1:], "malformed", id="two frames"),
         pytest.param(lambda: b"\1" + bytes(64), "malformed", id="no frame"),
-        pytest.param(lambda: b"\2" + pack([]), "malformed", id="unknown form"),
+        pytest.param(lambda: bytes(SHIPPED) + pack([]), "malformed", id="unknown form"),
         pytest.param(lambda: b"", "malformed", id="nothing"),
     ],
 )

@@ -6,153 +6,33 @@ Meanings are JSON as in protocol/vectors: named parts, bytes as {"hex": ...}.
 
 from __future__ import annotations
 
-import hashlib
 import hmac
+import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
-import msgpack
 import zstandard
 from cryptography.exceptions import InvalidSignature, InvalidTag
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 
-BODY_BYTES_MAX = WINDOW_MAX = 4_194_304
-MESSAGE_BYTES_MAX = 1_048_576
-TIME_MAX, POSITION_MAX, SEQ_MAX = (1 << 47) - 1, (1 << 62) - 1, (1 << 53) - 1
-WORD, COUNT_MAX, OPS_MAX = 256, 131_072, 4_096
-
-
-class RefusedError(Exception):
-    """What was read breaks the protocol; `code` says how."""
-
-    def __init__(self, code: str = "malformed") -> None:
-        self.code = code
-        super().__init__(code)
-
-
-def need(holds: object, code: str = "malformed") -> None:
-    if not holds:
-        raise RefusedError(code)
-
-
-def shown(value: Any) -> Any:
-    if isinstance(value, bytes):
-        return {"hex": value.hex()}
-    if isinstance(value, list):
-        return [shown(each) for each in value]
-    return {name: shown(each) for name, each in value.items()} if isinstance(value, dict) else value
-
-
-def sha256(*parts: bytes) -> bytes:
-    return hashlib.sha256(b"".join(parts)).digest()
-
-
-# 2. Values.
-
-
-def pack(value: Any) -> bytes:
-    packed: bytes = msgpack.packb(_in_order(value), use_bin_type=True)
-    return packed
-
-
-def _in_order(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _in_order(value[name]) for name in sorted(value)}
-    return [_in_order(each) for each in value] if isinstance(value, list) else value
-
-
-def unpack(raw: bytes) -> Any:
-    try:
-        value = msgpack.unpackb(raw, raw=False, ext_hook=_nothing_else, object_pairs_hook=_distinct)
-        _check(value, 16)
-        need(pack(value) == raw)
-    except (ValueError, TypeError, msgpack.UnpackException):
-        raise RefusedError from None
-    return value
-
-
-def _distinct(pairs: list[tuple[Any, Any]]) -> dict[Any, Any]:
-    need(len(dict(pairs)) == len(pairs))
-    return dict(pairs)
-
-
-def _nothing_else(*_: object) -> None:
-    raise RefusedError
-
-
-def _check(value: Any, depth: int) -> None:
-    if isinstance(value, (list, dict)):
-        need(depth)
-        for each in value.values() if isinstance(value, dict) else value:
-            _check(each, depth - 1)
-        need(all(isinstance(name, str) for name in value) if isinstance(value, dict) else True)
-    elif value is not None and not isinstance(value, (str, bytes, bool)):
-        need(isinstance(value, int) and value < 1 << 63)
-
-
-class Row:
-    """An array, read from the left."""
-
-    def __init__(self, value: Any) -> None:
-        need(isinstance(value, list))
-        self.left: list[Any] = list(value)
-
-    def any(self) -> Any:
-        need(self.left)
-        return self.left.pop(0)
-
-    def number(self, low: int = 0, high: int = (1 << 63) - 1) -> int:
-        value = self.any()
-        need(isinstance(value, int) and not isinstance(value, bool) and low <= value <= high)
-        return int(value)
-
-    def signed(self) -> int:
-        return self.number(-(1 << 63))
-
-    def flag(self) -> bool:
-        value = self.any()
-        need(isinstance(value, bool))
-        return bool(value)
-
-    def bytes(self, *sizes: int) -> bytes:
-        value = self.any()
-        need(isinstance(value, bytes) and len(value) in sizes)
-        return bytes(value)
-
-    def text(self, bytes_max: int = WORD) -> str:
-        value = self.any()
-        need(isinstance(value, str) and len(value.encode()) <= bytes_max)
-        return str(value)
-
-    def map(self) -> dict[str, Any]:
-        value = self.any()
-        need(isinstance(value, dict))
-        return dict(value)
-
-    def items(self, count_max: int = COUNT_MAX) -> list[Any]:
-        value = self.any()
-        need(isinstance(value, list) and len(value) <= count_max)
-        return list(value)
-
-    def each(self, read: Callable[[Row], Any], count_max: int = COUNT_MAX) -> list[Any]:
-        return [whole(value, read) for value in self.items(count_max)]
-
-    def maybe(self, read: Callable[[Row], Any]) -> Any:
-        value = self.any()
-        return None if value is None else read(Row([value]))
-
-    def end(self) -> None:
-        need(not self.left)
-
-
-def whole(value: Any, read: Callable[[Row], Any]) -> Any:
-    row = Row(value)
-    result = read(row)
-    row.end()
-    return result
-
+from tests.vectors.independent_values import (
+    BODY_BYTES_MAX,
+    COUNT_MAX,
+    MESSAGE_BYTES_MAX,
+    OPS_MAX,
+    SEQ_MAX,
+    TIME_MAX,
+    WINDOW_MAX,
+    WORD,
+    RefusedError,
+    Row,
+    need,
+    pack,
+    sha256,
+    whole,
+)
 
 # 3. and 4. Clocks, ops, salts, chains.
 
@@ -212,10 +92,35 @@ def verify_segment(segment: dict[str, Any], *, tenant: str, device: bytes, key: 
 # 5. Segments.
 
 
-def columns(row: Row, count: int, rows_max: int) -> tuple[list[list[Any]], list[Any], list[Any]]:
+CHANGED_CODES = re.compile(
+    "[\u1e3f\u9fb4-\u9fbb\ue000-\uf8ff\ufe10-\ufe19\U00020087\U00020089\U000200cc\U000215d7\U0002298f\U000241fe]"
+)
+
+
+def column(value: Any, count_max: int) -> list[Any]:
+    if isinstance(value, bytes):
+        need(value.count(0) < count_max)
+        try:
+            text = value.decode("gb18030")
+        except UnicodeDecodeError:
+            raise RefusedError from None
+        need(not CHANGED_CODES.search(text) and text.encode("gb18030") == value)
+        return list(text.split("\0"))
+    need(isinstance(value, list) and len(value) <= count_max)
+    joined = "".join(value) if value and all(isinstance(each, str) for each in value) else "\0"
+    need("\0" in joined or CHANGED_CODES.search(joined))
+    return list(value)
+
+
+def columns(
+    row: Row, first: Callable[[Row, int], list[Any]], count: int, rows_max: int
+) -> tuple[list[list[Any]], list[Any], list[Any]]:
     """Return the columns, the forms, and for each row its form."""
-    found = [Row([column]).items(rows_max) for column in row.items(count)]
-    need(len(found) == count and len({len(column) for column in found}) == 1)
+    written = row.items(count)
+    need(len(written) == count)
+    found = [whole(written[0], lambda each: first(each, rows_max))]
+    found += [column(each, rows_max) for each in written[1:]]
+    need(len({len(column) for column in found}) == 1)
     forms = row.items(rows_max)
     which = [Row([index]).number(high=len(forms) - 1) for index in row.items(rows_max)]
     need(len(which) == len(found[0]))
@@ -227,7 +132,22 @@ def values_of(row: Row, names: Iterable[str]) -> dict[str, Row]:
     distinct = list(dict.fromkeys(names))
     lists = row.items()
     need(len(lists) == len(distinct))
-    return {name: Row(values) for name, values in zip(distinct, lists, strict=True)}
+    found, left = {}, COUNT_MAX
+    for name, values in zip(distinct, lists, strict=True):
+        read = column(values, left)
+        left -= len(read)
+        found[name] = Row(read)
+    return found
+
+
+def _records_of_ops(row: Row, rows_max: int) -> list[Any]:
+    indexes = row.items(rows_max)
+    rests = iter(parted(row.bytes(10 * indexes.count(None))))
+    return [next(rests) if index is None else index for index in indexes]
+
+
+def parted(joined: bytes) -> list[bytes]:
+    return [joined[at : at + 10] for at in range(0, len(joined), 10)]
 
 
 def _op_form(row: Row) -> list[tuple[str, Any, int]]:
@@ -238,7 +158,7 @@ def _op_form(row: Row) -> list[tuple[str, Any, int]]:
 
 
 def op_rows(row: Row) -> list[list[Any]]:
-    found, written, which = columns(row, 12, OPS_MAX)
+    found, written, which = columns(row, _records_of_ops, 13, OPS_MAX)
     forms = [_op_form(Row(form)) for form in written]
     values = values_of(row, (name for form in forms for name, _, _ in form))
     rows = []
@@ -298,16 +218,16 @@ def segment(row: Row, device: bytes) -> dict[str, Any]:
 def _op(
     row: Row, seq: int, epoch: bytes, at: dict[str, int], boots: list[bytes], before: list[dict[str, Any]]
 ) -> dict[str, Any]:
-    record = row.any()
-    if isinstance(record, bytes):
-        need(len(record) == 16)
-        record_id(record)
-    else:
-        record = before[Row([record]).number(high=len(before) - 1)]["record"]
+    record, ahead = row.any(), row.signed()
     op = {"record": record, "kind": row.text(64), "schema": row.number(1), "intent": row.number(high=5)}
     at["position"] = within(at["position"] + row.signed(), TIME_MAX)
     own_seq = seq - 1 - row.number(high=seq - 1)
     at["hlc"] = within(at["hlc"] + row.signed(), TIME_MAX)
+    if isinstance(record, bytes):
+        op["record"] = record_id(within(at["hlc"] + ahead, (1 << 48) - 1).to_bytes(6, "big") + record)
+    else:
+        op["record"] = before[Row([record]).number(high=len(before) - 1)]["record"]
+        need(ahead == 0)
     counter = row.number(high=0xFFFF)
     at["wall"] += row.signed()
     wall = within(at["hlc"] + at["wall"], TIME_MAX)

@@ -6,21 +6,24 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.vectors.independent import (
+    can_be_sealed_to,
+    columns,
+    parted,
+    record_id,
+    segment,
+    values_of,
+    within,
+)
+from tests.vectors.independent_values import (
     COUNT_MAX,
     OPS_MAX,
     POSITION_MAX,
     TIME_MAX,
     Row,
-    can_be_sealed_to,
-    columns,
     need,
     pack,
-    record_id,
-    segment,
     sha256,
-    values_of,
     whole,
-    within,
 )
 
 Author = tuple[bytes, bytes, bytes]
@@ -33,7 +36,7 @@ def records(value: Any, authors: list[Author], base: int) -> list[dict[str, Any]
     if value == []:
         return []
     row = Row(value)
-    found, written, which = columns(row, 5, COUNT_MAX)
+    found, written, which = columns(row, _ids, 5, COUNT_MAX)
     forms = [_fields(Row(form)) for form in written]
     values = values_of(row, (field["name"] for form in forms for field in form))
     ends = Row(row.items())
@@ -50,6 +53,15 @@ def records(value: Any, authors: list[Author], base: int) -> list[dict[str, Any]
     for each in values.values():
         each.end()
     return read
+
+
+def _ids(row: Row, rows_max: int) -> list[Any]:
+    at_ms, ids = 0, []
+    apart = row.items(rows_max)
+    for each, rest in zip(apart, parted(row.bytes(10 * len(apart))), strict=True):
+        at_ms = within(at_ms + Row([each]).signed(), (1 << 48) - 1)
+        ids.append(at_ms.to_bytes(6, "big") + rest)
+    return ids
 
 
 def _fields(row: Row) -> list[dict[str, Any]]:

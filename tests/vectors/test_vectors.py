@@ -16,24 +16,17 @@ from typing import Any
 import pytest
 
 from gridlog_protocol.errors import REFUSALS
-from tests.vectors import independent, independent_messages
+from tests.vectors import independent, independent_messages, independent_values
 from tests.vectors.independent import (
-    RefusedError,
     commitment,
     edit_salt,
     expanded,
-    need,
     op_hash,
     op_salt,
     opened,
-    pack,
     segment,
-    sha256,
-    shown,
-    unpack,
     verified,
     verify_segment,
-    whole,
 )
 from tests.vectors.independent_messages import (
     about,
@@ -44,6 +37,15 @@ from tests.vectors.independent_messages import (
     orders,
     repair,
     sums,
+)
+from tests.vectors.independent_values import (
+    RefusedError,
+    need,
+    pack,
+    sha256,
+    shown,
+    unpack,
+    whole,
 )
 from tools.vectors.files import FILES, FOLDER, regenerated
 
@@ -73,7 +75,7 @@ def test_the_page_explains_every_file() -> None:
     assert re.findall(r"^\| `(\w+\.json)` \|", PAGE, re.MULTILINE) == list(FILES)
 
 
-@pytest.mark.parametrize("module", [independent, independent_messages])
+@pytest.mark.parametrize("module", [independent, independent_messages, independent_values])
 def test_the_independent_reader_has_nothing_of_ours(module: Any) -> None:
     imported = set()
     for node in ast.walk(ast.parse(Path(module.__file__).read_text("utf-8"))):
@@ -82,7 +84,7 @@ def test_the_independent_reader_has_nothing_of_ours(module: Any) -> None:
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0
             imported.add(node.module or "")
-    of_itself = {"tests.vectors.independent"}
+    of_itself = {"tests.vectors.independent", "tests.vectors.independent_values"}
     roots = {name.split(".")[0] for name in imported - of_itself}
     assert roots <= FOREIGN | sys.stdlib_module_names
     assert not roots & (OURS | {"importlib", "tests"})

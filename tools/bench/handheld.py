@@ -53,7 +53,7 @@ class Handhelds:
     async def write(self, store: str, grid: str, count: int, seed: int) -> Answer:
         """Save records, each durable before the next."""
         opened_store = self._stores[store]
-        for form in forms(count, seed=seed, half=MEASURING, first_day=_first_day()):
+        for form in forms(count, seed=seed, half=MEASURING, first_day=_first_day(), alone=True):
             await opened_store.create(form.kind, {**form.values, "grid_code": grid})
         return {}
 
@@ -149,7 +149,7 @@ async def _posted(session: aiohttp.ClientSession, address: str, body: bytes) -> 
 
 
 def _floor_rows(grid: str, count: int, seed: int) -> Iterator[Mapping[str, Any]]:
-    for form in forms(count, seed=seed, half=MEASURING, first_day=_first_day()):
+    for form in forms(count, seed=seed, half=MEASURING, first_day=_first_day(), alone=True):
         yield {"id": form.id, "kind": form.kind, **form.values, "grid_code": grid}
 
 

@@ -34,7 +34,7 @@ def written_ops(count: int, *, seed: int = 1, half: Half | None = None, kind: st
     position, known_ms = Position(rng.randrange(1_000, 900_000)), START_MS - rng.randrange(3_600_000)
     ops: list[Op] = []
     wall_ms = START_MS
-    for form in forms(12 * count if kind else count, seed=seed, half=half):
+    for form in forms(12 * count if kind else count, seed=seed, half=half, alone=True):
         if len(ops) == count or kind not in (None, form.kind):
             continue
         seq = len(ops) + 1

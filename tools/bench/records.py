@@ -51,9 +51,12 @@ class Form:
     author: int
 
 
-def forms(count: int, *, seed: int = 1, half: Half | None = None, first_day: date = FIRST_DAY) -> Iterator[Form]:
+def forms(
+    count: int, *, seed: int = 1, half: Half | None = None, first_day: date = FIRST_DAY, alone: bool = False
+) -> Iterator[Form]:
     """Yield forms in the order in which they were written, by the workers of a street, 500 on each day.
 
+    `alone` is one of them, as on his own handheld: he leads his patrols, and it is he who visits and mediates.
     `half` is the half of the vocabulary that they are written with; None takes all of it. `TRAINING` also makes up
     the street's codes and the first day, so that what is trained on it remembers neither.
     """
@@ -62,8 +65,9 @@ def forms(count: int, *, seed: int = 1, half: Half | None = None, first_day: dat
     if half == TRAINING:
         first_day = FIRST_DAY + timedelta(days=rng.randrange(_TRAINING_DAYS))
     deck: list[str] = []
+    author = rng.randrange(len(workers))
     for number in range(count):
-        author = rng.randrange(len(workers))
+        author = author if alone else rng.randrange(len(workers))
         day = first_day + timedelta(days=number // _PER_DAY)
         # Dealt, not diced: a mediation is five patrols long, and twenty notes would not weigh what twenty others do.
         deck = deck or rng.sample(_TEN, len(_TEN))

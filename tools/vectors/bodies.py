@@ -216,7 +216,7 @@ def _refused(bare: bytes, kept: Kept) -> list[Named]:
 
 
 def _naming_its_dictionary(kept: bytes) -> bytes:
-    if kept:
+    if kept and kept[0] in SHIPPED:
         return kept
     dictionary = zstandard.ZstdCompressionDict(shipped_dictionary(SHIPPED[-1]))
     plain = packed(Refused("too_large", "one op after another " * 5))

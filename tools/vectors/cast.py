@@ -123,6 +123,13 @@ OPS: tuple[Op, ...] = (
     ),
     op(8, NOTE, intent=Intent.PROPOSE, after_ms=65_000, boot=1),
 )
+TEXTS: tuple[Op, ...] = tuple(
+    op(seq, Edit("summary", SET, "", summary, 0), Edit("note", SET, "", note, 0), Edit("route", SET, "", route, 0))
+    for seq, (summary, note, route) in enumerate(
+        (("䶮师傅说𬀩字难写 🙂", "一\0二", "\ufe10"), ("“路灯”——三盏·不亮", "三", "四"), ("", "", "")), start=1
+    )
+)
+"""Texts whose column is bytes, and two whose column stays an array: for a NUL, and for a code that changed."""
 BLOCK_END: tuple[Op, ...] = (op(255, NOTE, after_ms=70_000), op(256, PHONE, after_ms=71_000))
 """Two ops that lie in two blocks of salts."""
 

@@ -48,6 +48,7 @@ def segments(_: Kept) -> list[Named]:
         "one op": cast.segment(cast.OPS[:1]),
         "a later run": cast.segment(cast.OPS[2:5]),
         "two blocks of salts": cast.segment(cast.BLOCK_END),
+        "texts as bytes and as arrays": cast.segment(cast.TEXTS),
     }
     vectors: list[Named] = []
     keys = named(tenant=cast.TENANT, device=cast.DEVICE, signing_key=_public(cast.DEVICE_SIGNING))
@@ -61,16 +62,21 @@ def segments(_: Kept) -> list[Named]:
         "signed by another": segment_row(cast.segment(cast.OPS[:3], key=cast.FOREIGN_SIGNING)),
         "the chain before changed": changed(row, (2,), bytes(32)),
         "a value changed": segment_row(_with_other_value(cast.OPS[:3])),
-        "no ops": changed(row, (7,), [[[]] * 12, [], [], []]),
+        "no ops": changed(row, (7,), [[[[], b""], *([[]] * 12)], [], [], []]),
         "no salt root": changed(row, (5,), []),
         "a salt root of another block": changed(row, (5,), [[1, bytes(16)]]),
         "a short boot id": changed(row, (6,), [bytes(7)]),
-        "no such boot": changed(row, (7, 0, 9), [0, 1, 0]),
-        "not a record id": changed(row, (7, 0, 0), [bytes(16), 0, 0]),
-        "a record of no earlier op": changed(row, (7, 0, 0), [0, 0, 0]),
-        "an unknown intent": changed(row, (7, 0, 3), [9, 1, 1]),
-        "a clock before 1970": changed(row, (7, 0, 6), [-1, 0, 0]),
-        "an own op before the first": changed(row, (7, 0, 5), [1, 0, 0]),
+        "no such boot": changed(row, (7, 0, 10), [0, 1, 0]),
+        "not a record id": changed(row, (7, 0, 0), [[None, 0, 0], bytes(10)]),
+        "a record of no earlier op": changed(row, (7, 0, 0), [[0, 0, 0], b""]),
+        "a distance beside the index of an earlier op": changed(row, (7, 0, 1), [0, 1, 0]),
+        "a record before 1970": changed(row, (7, 0, 1), [-(1 << 46), 0, 0]),
+        "an unknown intent": changed(row, (7, 0, 4), [9, 1, 1]),
+        "a clock before 1970": changed(row, (7, 0, 7), [-1, 0, 0]),
+        "an own op before the first": changed(row, (7, 0, 6), [1, 0, 0]),
+        "texts in an array": changed(row, (7, 0, 2), ["patrol", "patrol", "patrol"]),
+        "texts that are not GB 18030": changed(row, (7, 3, 1), b"\xff"),
+        "a character whose code changed": changed(row, (7, 3, 1), b"\xa6\xd9"),
         "an unknown action": changed(row, (7, 1, 0, 1), 4),
         "an edit not in its shortest form": changed(
             row, (7, 1, 0), ["summary", 0, 2, "phone", 16, 1, "companions", 1, 2]

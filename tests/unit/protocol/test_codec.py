@@ -173,7 +173,7 @@ def test_an_idle_exchange_costs_at_most_400_bytes() -> None:
     assert len(encode(idle)) + len(encode(answer)) + 2 * OVERHEAD_BYTES <= 400
 
 
-@pytest.mark.parametrize("body", [b"", b"\0", b"\1", b"\2", b"\2\xc0", b"\0\xc0", b"\0\x90", b"\1\xc0"])
+@pytest.mark.parametrize("body", [b"", b"\0", b"\1", b"\3", b"\3\xc0", b"\0\xc0", b"\0\x90", b"\1\xc0"])
 def test_a_body_of_unknown_form_is_refused(body: bytes) -> None:
     assert refusal(body) == "malformed"
 

@@ -12,23 +12,24 @@ from gridlog_protocol.errors import ProtocolError
 from gridlog_protocol.limits import SEGMENT_OPS_MAX
 
 OPS: list[list[Value]] = [
-    [*range(12), [["note", 0, "甲"], ["tags", 1, "a", None], ["note", 16, "k", "乙"]]],
-    [*range(12, 24), []],
-    [*range(24, 36), [["tags", 2, "a"], ["note", 0, "丙"]]],
-    [*range(36, 48), [["note", 0, "丁"], ["tags", 1, "b", 7], ["note", 16, "k", "戊"]]],
+    [b"rest of it", *range(12), [["note", 0, "甲"], ["tags", 1, "a", None], ["note", 16, "k", "乙"]]],
+    [0, *range(12, 24), []],
+    [b"or another", *range(24, 36), [["tags", 2, "a"], ["note", 0, "丙"]]],
+    [2, *range(36, 48), [["note", 0, "丁"], ["tags", 1, "b", 7], ["note", 16, "k", "戊"]]],
 ]
+ID_1, ID_2, ID_3, ID_4 = (b"fifteen of it: %d" % number for number in range(1, 5))
 RECORDS: list[list[Value]] = [
-    [b"1", "patrol", 1, None, [], [["note", 0, ["", [0, "甲", 1, "乙"]]], ["tags", 0, ["a", [0, 1], "b", []], 7]]],
-    [b"2", "patrol", 1, [0, 0], [], [], [[7]]],
+    [ID_1, "patrol", 1, None, [], [["note", 0, ["", [0, "甲", 1, "乙"]]], ["tags", 0, ["a", [0, 1], "b", []], 7]]],
+    [ID_2, "patrol", 1, [0, 0], [], [], [[7]]],
     [
-        b"3",
+        ID_3,
         "visit",
         2,
         None,
         [],
         [["gone", 0, [], 3], ["note", 2, ["", [], "x", [0, None]]], ["tags", 0, ["a", []], 9]],
     ],
-    [b"4", "patrol", 1, None, [], [["note", 0, ["", [0, "丙", 1, "丁"]]], ["tags", 0, ["c", [0, 2], "d", []], 8]]],
+    [ID_4, "patrol", 1, None, [], [["note", 0, ["", [0, "丙", 1, "丁"]]], ["tags", 0, ["c", [0, 2], "d", []], 8]]],
 ]
 
 
@@ -56,11 +57,11 @@ def changed(value: Value, path: tuple[int, ...], element: Value) -> Value:
 @pytest.mark.parametrize(
     ("path", "element"),
     [
-        pytest.param((0,), [[0]] * 11, id="a column too few"),
-        pytest.param((0,), [[0]] * 13, id="a column too many"),
+        pytest.param((0,), [[0]] * 12, id="a column too few"),
+        pytest.param((0,), [[0]] * 14, id="a column too many"),
         pytest.param((0, 3), [0], id="a short column"),
         pytest.param((0, 3), 7, id="no column"),
-        pytest.param((0,), [[0] * 5] * 12, id="more ops than there may be"),
+        pytest.param((0,), [[[None] * 5, bytes(50)], *([[0] * 5] * 12)], id="more ops than there may be"),
         pytest.param((1, 0), ["note", 0], id="a form cut short"),
         pytest.param((1, 0), [7, 0, 1], id="a field without a name"),
         pytest.param((1, 0), ["note", 0, 0], id="an edit of nothing"),
@@ -110,7 +111,9 @@ def test_a_form_of_many_empty_fields_does_not_multiply_in_memory() -> None:
     for number in range(2_000):
         empty += [f"f{number}", 0, 1, 0]
     count = 20_000
-    bomb: list[Value] = [[[0] * count] * 5, [empty], [0] * count, [[]] * 2_000, []]
+    column: list[Value] = [0] * count
+    columns: list[Value] = [[column, bytes(10 * count)], column, column, column, column]
+    bomb: list[Value] = [columns, [empty], column, [[]] * 2_000, []]
 
     tracemalloc.start()
     try:
@@ -123,7 +126,7 @@ def test_a_form_of_many_empty_fields_does_not_multiply_in_memory() -> None:
 
 
 def test_a_run_of_ops_is_bounded() -> None:
-    row: list[Value] = [*([0] * 12), []]
+    row: list[Value] = [*([0] * 13), []]
     full = op_columns([row] * SEGMENT_OPS_MAX)
 
     assert len(read_op_columns(full, SEGMENT_OPS_MAX)) == SEGMENT_OPS_MAX

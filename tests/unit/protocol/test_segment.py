@@ -30,6 +30,7 @@ from tests.unit.protocol.samples import (
 )
 
 KEY = DEVICE_SIGNING_KEY.public_key()
+BEYOND: list[Value] = [0] * (SEGMENT_OPS_MAX + 1)
 
 
 def row_of(segment: Segment) -> list[Value]:
@@ -120,20 +121,20 @@ def test_a_segment_verifies_for_its_tenant_and_sender_only() -> None:
         pytest.param((6,), [], id="no boot id"),
         pytest.param((6,), [BOOT[:7]], id="short boot id"),
         pytest.param((7,), [], id="no ops"),
-        pytest.param((7, 0), [[0] * (SEGMENT_OPS_MAX + 1)] * 12, id="too many ops"),
-        pytest.param((7, 0, 0, 0), 0, id="a record of no earlier op"),
-        pytest.param((7, 0, 0, 1), -1, id="a record before the first"),
-        pytest.param((7, 0, 0, 0), bytes(16), id="not a record id"),
-        pytest.param((7, 0, 1, 0), "k" * 65, id="a long kind"),
-        pytest.param((7, 0, 2, 0), 0, id="schema 0"),
-        pytest.param((7, 0, 3, 0), 9, id="unknown intent"),
-        pytest.param((7, 0, 4, 0), -1, id="a negative position"),
-        pytest.param((7, 0, 4, 0), 1 << 62, id="a position beyond all"),
-        pytest.param((7, 0, 5, 0), 1, id="an own op before the first"),
-        pytest.param((7, 0, 6, 0), -1, id="a clock before 1970"),
-        pytest.param((7, 0, 6, 0), 1 << 47, id="a clock beyond its 63 bits"),
-        pytest.param((7, 0, 7, 0), 1 << 16, id="a counter beyond its 16 bits"),
-        pytest.param((7, 0, 9, 0), 1, id="an unknown boot"),
+        pytest.param((7, 0), [[BEYOND, b""], *([BEYOND] * 12)], id="too many ops"),
+        pytest.param((7, 0, 0, 0, 0), 0, id="a record of no earlier op"),
+        pytest.param((7, 0, 0, 0, 1), -1, id="a record before the first"),
+        pytest.param((7, 0, 0, 1), bytes(10), id="not a record id"),
+        pytest.param((7, 0, 2, 0), "k" * 65, id="a long kind"),
+        pytest.param((7, 0, 3, 0), 0, id="schema 0"),
+        pytest.param((7, 0, 4, 0), 9, id="unknown intent"),
+        pytest.param((7, 0, 5, 0), -1, id="a negative position"),
+        pytest.param((7, 0, 5, 0), 1 << 62, id="a position beyond all"),
+        pytest.param((7, 0, 6, 0), 1, id="an own op before the first"),
+        pytest.param((7, 0, 7, 0), -1, id="a clock before 1970"),
+        pytest.param((7, 0, 7, 0), 1 << 47, id="a clock beyond its 63 bits"),
+        pytest.param((7, 0, 8, 0), 1 << 16, id="a counter beyond its 16 bits"),
+        pytest.param((7, 0, 10, 0), 1, id="an unknown boot"),
         pytest.param((7, 1, 0), ["note", 0, 1] * 513, id="too many edits"),
         pytest.param((8,), bytes(63), id="short signature"),
     ],

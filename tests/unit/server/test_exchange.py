@@ -10,6 +10,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from gridlog_protocol.codec import encode
+from gridlog_protocol.compression import SHIPPED
 from gridlog_protocol.envelope import Purpose
 from gridlog_protocol.errors import ProtocolError
 from gridlog_protocol.ids import DeviceHandle, Position
@@ -224,7 +225,7 @@ async def test_a_message_of_another_kind_is_refused(server: Server) -> None:
     assert await refused(server, handset, raw) == "malformed"
 
 
-@pytest.mark.parametrize("body", [b"", b"\x00", b"\x01\x28\xb5\x2f\xfd", b"\x00\x93\x03\x01", b"\x02"])
+@pytest.mark.parametrize("body", [b"", b"\x00", b"\x01\x28\xb5\x2f\xfd", b"\x00\x93\x03\x01", bytes(SHIPPED)])
 async def test_a_known_device_that_talks_nonsense_gets_a_sealed_refusal(server: Server, body: bytes) -> None:
     handset = await server.enrolled("W1")
     assert await refused(server, handset, handset.sealed(body, Purpose.SYNC_REQUEST, handset.handle)) == "malformed"
