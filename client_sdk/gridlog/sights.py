@@ -26,6 +26,8 @@ from gridlog_sync.digest import leaves_at_rest
 from gridlog_sync.scope import scopes_of_record
 from gridlog_sync.view import conflicts_of, rounds_of, values_of
 
+from .fetched import fetched
+
 _SIGHTS = 2
 """Raised when a sight says something else than before of the same record."""
 
@@ -70,6 +72,11 @@ def derivation() -> bytes:
 def confirmed_of(state: RecordState, kinds: KindSet, sight: Sight | None = None) -> Confirmed:
     """Return a record with what is shown of it: `sight`, if that was worked out before."""
     kind = kinds.get(state.kind)
+    made = fetched(state, kind) if kind is not None and sight is None else None
+    if made is not None:
+        shown = Sight(shown_text(made.values), 0, is_hidden=False, facts=_facts(state, made.rounds))
+        counted = packed_leaves(made.scopes, made.leaves)
+        return Confirmed(state.id, state.kind, pack_settled(made.stored), shown, counted)
     sight = sight or sight_of(state, kind)
     # Bytes and leaves are made of the same rows.
     stored = stored_row(state)
@@ -82,10 +89,15 @@ def sight_of(state: RecordState, kind: Kind | None) -> Sight:
     values = values_of(state, kind)
     conflicts = len(conflicts_of(state, kind))
     rounds = rounds_of(state, kind) if kind else {}
-    author = state.origin.author if state.origin else None
-    facts = pack([author, {name: dict(each) for name, each in rounds.items()}])
+    facts = _facts(state, rounds)
     # One that somebody still has to decide about stays in sight.
     return Sight(shown_text(values), conflicts, WITHDRAWN in values and not conflicts, facts)
+
+
+def _facts(state: RecordState, rounds: Mapping[str, Mapping[str, int]]) -> bytes:
+    author = state.origin.author if state.origin else None
+    counts: Value = {name: dict(each) for name, each in rounds.items()}
+    return pack([author, counts]) if rounds else pack_settled([author, {}])
 
 
 def author_and_rounds(facts: bytes) -> tuple[UserId | None, Mapping[str, Mapping[str, int]]]:

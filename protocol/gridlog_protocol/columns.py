@@ -8,18 +8,23 @@ signed or hashed: rows are restored first.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from .canonical import ITEMS_MAX, Value
 from .column_forms import column_form, id_form, read_column, read_id_form, read_rests
 from .errors import ProtocolError
 from .rows import Row, reading
+from .state import WITHDRAWN
+from .written_at_once import Said, are_ordinary, is_ordinary, rows_of
 
 _OP_COLUMNS = 13
 _RECORD_COLUMNS = 5
 _WITH_KEYS, _WITH_POSITION = 1, 2
 _FormT = TypeVar("_FormT")
+
+# A named tuple's own constructor is Python, and takes twice as long.
+_made = tuple.__new__
 
 
 class _Forms:
@@ -131,30 +136,32 @@ def record_columns(rows: Sequence[Sequence[Value]]) -> Value:
     return [*forms.written(id_form(ids), rows, _RECORD_COLUMNS), ends]
 
 
-def read_record_columns(value: Value, count_max: int) -> list[Value]:
-    """Restore record rows. Raises ProtocolError `malformed`."""
+def read_record_columns(value: Value, count_max: int) -> list[Any]:
+    """Restore record rows; of one that may be written at once, the fields are a tuple of what was said of each.
+
+    Raises ProtocolError `malformed`.
+    """
     if value == []:
         return []
     with reading(value, "records") as row:
         columns = _columns(row, read_id_form, _RECORD_COLUMNS, count_max)
-        forms = [_record_form(Row(form, "form")) for form in row.items(count_max)]
+        forms = [_RecordForm(Row(form, "form")) for form in row.items(count_max)]
         which = [_indexed(forms, index, row) for index in row.items(len(columns[0]))]
-        names = dict.fromkeys(field.name for form in forms for field in form)
+        names = dict.fromkeys(field.name for form in forms for field in form.fields)
         values = _named(row, names)
         ends = Row(row.items(2 * count_max), "ends")
     if len(which) != len(columns[0]):
         raise row.malformed("not one form for each record")
     # A form may have fields without elements, which take no value: without a bound few bytes would become many rows.
-    if sum(len(form) for form in which) > ITEMS_MAX:
+    if sum(len(form.fields) for form in which) > ITEMS_MAX:
         raise row.malformed("more fields than one message may have")
-    restored: list[list[Value]] = []
+    restored: list[list[Any]] = []
     for index, form in enumerate(which):
-        fields: list[Value] = [field.row(values[field.name]) for field in form]
-        restored.append([*(column[index] for column in columns), fields])
+        restored.append([*(column[index] for column in columns), form.read(values)])
     while ends.has_more:
         restored[ends.whole(high=len(restored) - 1)].append(ends.value())
     _end(values.values())
-    return [*restored]
+    return restored
 
 
 class _FieldForm:
@@ -168,6 +175,12 @@ class _FieldForm:
         self.cells = [self._heads(row) for _ in range(row.whole(high=ITEMS_MAX))]
         if not self.has_keys and len(self.cells) != 1:
             raise row.malformed("elements without keys")
+
+    @property
+    def is_written_once(self) -> bool:
+        """Tell whether it has elements, and each has one write: the record's first."""
+        are_first = all(len(heads) == 1 and type(heads[0]) is int and not heads[0] for heads in self.cells)
+        return bool(self.cells) and are_first and not self.has_position
 
     @staticmethod
     def _heads(row: Row) -> list[Value]:
@@ -185,11 +198,31 @@ class _FieldForm:
         return [self.name, self.digest_class, cells, *position]
 
 
-def _record_form(row: Row) -> list[_FieldForm]:
-    fields = []
-    while row.has_more:
-        fields.append(_FieldForm(row))
-    return fields
+class _RecordForm:
+    """What the fields of a record look like, without their values."""
+
+    def __init__(self, row: Row) -> None:
+        self.fields: list[_FieldForm] = []
+        while row.has_more:
+            self.fields.append(_FieldForm(row))
+        are_written_once = bool(self.fields) and all(each.is_written_once for each in self.fields)
+        names, classes = [each.name for each in self.fields], [each.digest_class for each in self.fields]
+        self._is_at_once = are_written_once and are_ordinary(names, classes)
+
+    def read(self, values: Mapping[str, Row]) -> list[Value] | tuple[Said, ...]:
+        """Take one record's values: as rows, or as what was said at once."""
+        if not self._is_at_once:
+            return [field.row(values[field.name]) for field in self.fields]
+        found: list[Said] = []
+        is_at_once = True
+        for field in self.fields:
+            name, take = field.name, values[field.name].value
+            elements: list[Any] = [(take(), take()) for _ in field.cells] if field.has_keys else [("", take())]
+            # A plain value that is no list ends no record, but for one field's: nearly all of them.
+            if field.has_keys or type(elements[0][1]) is list or name == WITHDRAWN:
+                is_at_once = is_at_once and is_ordinary(name, elements)
+            found.append(_made(Said, (name, field.digest_class, elements)))
+        return tuple(found) if is_at_once else rows_of(found)
 
 
 def _op_form(row: Row) -> list[tuple[str, int, int]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Any
 
 from .canonical import INTEGER_MAX, Value
 from .clock import COUNTER_BITS, MILLISECONDS_MAX, Stamp
@@ -30,6 +31,7 @@ from .state import (
     RecordState,
     is_ending,
 )
+from .written_at_once import WrittenAtOnce, rows_of
 
 COUNT_MAX = 1 << 17
 _COUNTER_MAX = (1 << COUNTER_BITS) - 1
@@ -87,8 +89,8 @@ class Authors:
         return self.rows[index]
 
 
-def read_record(value: Value, authors: Authors, *, at_rest: bool = False) -> RecordState:
-    """Read what `record_row` wrote. Raises ProtocolError `malformed`."""
+def read_record(value: Any, authors: Authors, *, at_rest: bool = False) -> RecordState:
+    """Read what `record_row` wrote, or `read_record_columns` restored. Raises ProtocolError `malformed`."""
     # A first fetch is thousands of these: each element is looked at where it stands, without a reader for each row.
     if type(value) is not list or not (len(value) == 6 or (len(value) == 7 and not at_rest)):
         raise _malformed("record: not an array of its length")
@@ -102,6 +104,10 @@ def read_record(value: Value, authors: Authors, *, at_rest: bool = False) -> Rec
     since_ms = None if at_rest else milliseconds_of_record(RecordId(record))
     writes = [_read_write(each, authors, since_ms) for each in _listed(write_rows, "writes")]
     origin = _read_origin(made, writes, authors, since_ms)
+    if type(field_rows) is tuple:
+        if len(writes) == 1 and not rest:
+            return RecordState(RecordId(record), kind, schema, origin, WrittenAtOnce(writes[0], field_rows))
+        field_rows = rows_of(field_rows)
     reader = _CellReader(writes, authors, rest[0] if rest else [], at_rest=at_rest)
     fields: dict[str, FieldState] = {}
     for row in _listed(field_rows, "fields"):

@@ -32,6 +32,7 @@ from gridlog_protocol.messages import (
 from gridlog_protocol.ops import Intent, Op
 from gridlog_protocol.segment import Segment
 from gridlog_protocol.state import RecordState
+from gridlog_protocol.written_at_once import WrittenAtOnce
 
 from .admission import bounded
 from .changed_records import ChangedRecords, makes_a_write_stand
@@ -251,6 +252,11 @@ class _Work:
     def put(self, record: RecordState) -> None:
         self.dropped.discard(record.id)
         self.changed.put(record)
+        if isinstance(record.fields, WrittenAtOnce):
+            write = record.fields.write
+            self.highest = max(self.highest, write.stamp)
+            self._name(*write.op)
+            return
         for state in record.fields.values():
             for cell in state.cells.values():
                 for head in cell.heads:

@@ -80,6 +80,11 @@ class Rule(ABC):
         shown = {key: self.pick(field, cell.heads) for key, cell in sorted(cells.items()) if cell.heads}
         return shown or None
 
+    def shows_as_said(self, field: Field) -> bool:
+        """Tell whether a field of one cell with one head shows that head's value, and has no rounds."""
+        del field
+        return False
+
     def rounds(self, field: Field, cells: Mapping[str, Cell]) -> Mapping[str, int]:
         """Return, by element key, how often a workflow has gone back. Most fields have none."""
         del field, cells

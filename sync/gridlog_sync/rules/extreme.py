@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from gridlog_protocol.canonical import Value
-from gridlog_protocol.kinds import Field, MapOf, Merge, join
+from gridlog_protocol.kinds import Field, MapOf, Merge, SetOf, Struct, join
 from gridlog_protocol.state import Head
 
 from .base import Rule, Severity
@@ -19,6 +19,10 @@ class Extreme(Rule):
 
     def __init__(self, *, upwards: bool) -> None:
         self._upwards = upwards
+
+    def shows_as_said(self, field: Field) -> bool:
+        """Show what was said, unless a join gives it another form."""
+        return not field.has_elements and not isinstance(field.type, (Struct, MapOf, SetOf))
 
     def pick(self, field: Field, heads: tuple[Head, ...]) -> Value:
         """Join the heads."""

@@ -15,6 +15,10 @@ from .base import Rule, Severity, differ
 class MultiValue(Rule):
     """The latest stamp is shown first, and the conflict with it, until somebody decides."""
 
+    def shows_as_said(self, field: Field) -> bool:
+        """Show what was said, unless elements are shown together."""
+        return not field.has_elements
+
     def pick(self, field: Field, heads: tuple[Head, ...]) -> Value:
         """Show the latest."""
         del field

@@ -14,6 +14,10 @@ from .base import Rule, Severity, differ
 class LastWriter(Rule):
     """The latest stamp is shown. The losers stay as heads until somebody writes who has seen them."""
 
+    def shows_as_said(self, field: Field) -> bool:
+        """Show what was said, unless elements are shown together."""
+        return not field.has_elements
+
     def pick(self, field: Field, heads: tuple[Head, ...]) -> Value:
         """Show the latest."""
         del field
