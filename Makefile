@@ -69,7 +69,7 @@ crash: $(READY) ## Cut the power of a real store anywhere, fail its disk: make c
 bench: $(READY) ## Measure exchanges and stores: make bench JSON=figures.json ARGS="--only push"
 	$(BIN)/python -m tools.bench $(if $(JSON),--json $(JSON)) $(ARGS)
 
-dictionary: $(READY) ## Train a dictionary for compression: make dictionary NUMBER=3
+dictionary: $(READY) ## Train a dictionary for compression: make dictionary NUMBER=4
 	$(BIN)/python -m tools.train_dictionary $(NUMBER)
 
 lock: ## Write requirements/*.lock from pyproject.toml: make lock ARGS=--upgrade
