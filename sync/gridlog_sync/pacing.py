@@ -15,9 +15,9 @@ from enum import Enum
 
 from gridlog_protocol.limits import BATCH_BYTES
 
-START_BYTES = 48 << 10
-"""What a link that nobody knows is trusted with: compressed, some 8 KB, or two seconds of a very bad one. Twenty
-notes fit into it, which is what most phones have when they come back."""
+START_BYTES = 72 << 10
+"""What a link that nobody knows is trusted with: compressed, some 10 KB, or two seconds of a very bad one. A hundred
+notes fit into it, which is more than most phones have when they come back."""
 
 FLOOR_BYTES = 1 << 10
 """Below this the envelope weighs more than what it carries."""
