@@ -44,30 +44,23 @@ class _Forms:
             values = self.values[name] = []
         return values
 
-    def written(self, first: Value, rows: Sequence[Sequence[Value]], count: int) -> list[Value]:
-        columns = [first, *(column_form([row[index] for row in rows]) for index in range(1, count))]
-        return [columns, [[*form] for form in self.forms], self.which, [*map(column_form, self.values.values())]]
+    def written(self, first: Value, columns: Iterable[list[Value]]) -> list[Value]:
+        forms: list[Value] = [[*form] for form in self.forms]
+        return [[first, *map(column_form, columns)], forms, self.which, [*map(column_form, self.values.values())]]
 
 
-def op_columns(rows: Sequence[Sequence[Value]]) -> Value:
-    """Write op rows (section 5.1): thirteen columns, and their edits by field."""
+def op_columns(columns: Sequence[list[Value]], edits: Sequence[Sequence[Sequence[Value]]]) -> Value:
+    """Write ops: the columns of their rows (section 5.1), of which there are thirteen, and the edits of each."""
     forms = _Forms()
-    for row in rows:
+    for rows in edits:
         form: list[Value] = []
-        edits: Any = row[_OP_COLUMNS]
-        for edit in edits:
-            rest = edit[2:]
-            form += (edit[0], edit[1], len(rest))
-            forms.of(edit[0]).extend(rest)
+        for name, code, *rest in rows:
+            form += (name, code, len(rest))
+            forms.of(name).extend(rest)  # type: ignore[arg-type]  # An edit begins with its field's name.
         forms.take(form)
-    indexes: list[Value] = []
-    rests: list[bytes] = []
-    for row in rows:
-        record = row[0]
-        if isinstance(record, bytes):
-            rests.append(record)
-        indexes.append(None if isinstance(record, bytes) else record)
-    return forms.written([indexes, b"".join(rests)], rows, _OP_COLUMNS)
+    named = [each for each in columns[0] if isinstance(each, bytes)]
+    indexes: list[Value] = [None if isinstance(each, bytes) else each for each in columns[0]]
+    return forms.written([indexes, b"".join(named)], columns[1:])
 
 
 def read_op_columns(value: Value, count_max: int) -> list[Value]:
@@ -133,7 +126,7 @@ def record_columns(rows: Sequence[Sequence[Value]]) -> Value:
         if len(row) > _RECORD_COLUMNS + 1:
             ends += [index, row[_RECORD_COLUMNS + 1]]
     ids: Any = [row[0] for row in rows]
-    return [*forms.written(id_form(ids), rows, _RECORD_COLUMNS), ends]
+    return [*forms.written(id_form(ids), ([row[at] for row in rows] for at in range(1, _RECORD_COLUMNS))), ends]
 
 
 def read_record_columns(value: Value, count_max: int) -> list[Any]:

@@ -6,9 +6,9 @@ over the restored ops.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from operator import add
 from typing import cast
 
@@ -59,23 +59,10 @@ _WHOLE: frozenset[type] = frozenset({int})
 _TEXT: frozenset[type] = frozenset({str})
 
 
-@dataclass(slots=True)
-class _Previous:
-    """What the next op's numbers are differences from."""
-
-    position: int = 0
-    hlc_ms: int = 0
-    wall_ahead: int = 0
-    monotonic_ahead: int = 0
-    server_ms: int = 0
-
-
 def segment_row(segment: Segment) -> Value:
     """Write a segment. The device is the sender of the message and is not repeated."""
-    boots: list[bytes] = []
-    records: dict[RecordId, int] = {}
-    previous = _Previous()
-    rows = [_op_row(op, index, previous, boots, records) for index, op in enumerate(segment.ops)]
+    boots = [*dict.fromkeys(op.clock.boot for op in segment.ops)]
+    edits = [[edit_row(edit) for edit in op.edits] for op in segment.ops]
     return [
         segment.incarnation,
         segment.first_seq,
@@ -84,7 +71,7 @@ def segment_row(segment: Segment) -> Value:
         segment.author,
         [[block, root] for block, root in sorted(segment.roots.items())],
         [*boots],
-        op_columns(rows),
+        op_columns(_columns(segment.ops, boots), edits),
         segment.signature,
     ]
 
@@ -116,41 +103,39 @@ def _read_root(row: Row) -> tuple[int, bytes]:
     return block, root
 
 
-def _op_row(op: Op, index: int, previous: _Previous, boots: list[bytes], records: dict[RecordId, int]) -> list[Value]:
-    record: Value = records.get(op.record)
-    ahead_ms = 0
-    hlc_ms = milliseconds_of(op.clock.hlc)
-    if record is None:
-        records[op.record] = index
-        record, ahead_ms = op.record[-REST_BYTES:], milliseconds_of_record(op.record) - hlc_ms
-    if op.clock.boot not in boots:
-        boots.append(op.clock.boot)
-    now = _Previous(
-        op.seen.position,
-        hlc_ms,
-        op.clock.wall_ms - hlc_ms,
-        op.clock.monotonic_ms - op.clock.wall_ms,
-        op.clock.server_ms,
-    )
-    row: list[Value] = [
-        record,
-        ahead_ms,
-        op.kind,
-        op.schema,
-        int(op.intent),
-        now.position - previous.position,
-        op.id.seq - 1 - op.seen.own_seq,
-        now.hlc_ms - previous.hlc_ms,
-        counter_of(op.clock.hlc),
-        now.wall_ahead - previous.wall_ahead,
-        boots.index(op.clock.boot),
-        now.monotonic_ahead - previous.monotonic_ahead,
-        now.server_ms - previous.server_ms,
-        [edit_row(edit) for edit in op.edits],
+def _columns(ops: Sequence[Op], boots: list[bytes]) -> list[list[Value]]:
+    """Write what ops say besides their edits, column by column."""
+    clocks = [op.clock for op in ops]
+    hlcs_ms = [milliseconds_of(clock.hlc) for clock in clocks]
+    numbers = {boot: number for number, boot in enumerate(boots)}
+    first: dict[RecordId, int] = {}
+    records: list[Value] = []
+    aheads_ms: list[Value] = []
+    for index, (op, hlc_ms) in enumerate(zip(ops, hlcs_ms, strict=True)):
+        named = first.setdefault(op.record, index)
+        is_new = named == index
+        records.append(op.record[-REST_BYTES:] if is_new else named)
+        aheads_ms.append(milliseconds_of_record(op.record) - hlc_ms if is_new else 0)
+    return [
+        records,
+        aheads_ms,
+        [op.kind for op in ops],
+        [op.schema for op in ops],
+        [int(op.intent) for op in ops],
+        _apart(op.seen.position for op in ops),
+        [op.id.seq - 1 - op.seen.own_seq for op in ops],
+        _apart(hlcs_ms),
+        [counter_of(clock.hlc) for clock in clocks],
+        _apart(clock.wall_ms - hlc_ms for clock, hlc_ms in zip(clocks, hlcs_ms, strict=True)),
+        [numbers[clock.boot] for clock in clocks],
+        _apart(clock.monotonic_ms - clock.wall_ms for clock in clocks),
+        _apart(clock.server_ms for clock in clocks),
     ]
-    for name in _Previous.__slots__:
-        setattr(previous, name, getattr(now, name))
-    return row
+
+
+def _apart(numbers: Iterable[int]) -> list[Value]:
+    """Return each number's difference from the one before, the first one's from 0."""
+    return [after - before for before, after in pairwise((0, *numbers))]
 
 
 @dataclass(frozen=True, slots=True)

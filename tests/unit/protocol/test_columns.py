@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import tracemalloc
+from typing import Any
 
 import pytest
 
+from gridlog_protocol import columns
 from gridlog_protocol.canonical import ITEMS_MAX, Value, pack
-from gridlog_protocol.columns import op_columns, read_op_columns, read_record_columns, record_columns
+from gridlog_protocol.columns import read_op_columns, read_record_columns, record_columns
 from gridlog_protocol.errors import ProtocolError
 from gridlog_protocol.limits import SEGMENT_OPS_MAX
 
-OPS: list[list[Value]] = [
+OPS: list[list[Any]] = [
     [b"rest of it", *range(12), [["note", 0, "甲"], ["tags", 1, "a", None], ["note", 16, "k", "乙"]]],
     [0, *range(12, 24), []],
     [b"or another", *range(24, 36), [["tags", 2, "a"], ["note", 0, "丙"]]],
@@ -31,6 +33,10 @@ RECORDS: list[list[Value]] = [
     ],
     [ID_4, "patrol", 1, None, [], [["note", 0, ["", [0, "丙", 1, "丁"]]], ["tags", 0, ["c", [0, 2], "d", []], 8]]],
 ]
+
+
+def op_columns(rows: list[list[Any]]) -> Value:
+    return columns.op_columns([[row[at] for row in rows] for at in range(13)], [row[13] for row in rows])
 
 
 def test_rows_come_back_as_they_were() -> None:
@@ -112,8 +118,8 @@ def test_a_form_of_many_empty_fields_does_not_multiply_in_memory() -> None:
         empty += [f"f{number}", 0, 1, 0]
     count = 20_000
     column: list[Value] = [0] * count
-    columns: list[Value] = [[column, bytes(10 * count)], column, column, column, column]
-    bomb: list[Value] = [columns, [empty], column, [[]] * 2_000, []]
+    named: list[Value] = [[column, bytes(10 * count)], column, column, column, column]
+    bomb: list[Value] = [named, [empty], column, [[]] * 2_000, []]
 
     tracemalloc.start()
     try:
@@ -126,7 +132,7 @@ def test_a_form_of_many_empty_fields_does_not_multiply_in_memory() -> None:
 
 
 def test_a_run_of_ops_is_bounded() -> None:
-    row: list[Value] = [*([0] * 13), []]
+    row: list[Any] = [*([0] * 13), []]
     full = op_columns([row] * SEGMENT_OPS_MAX)
 
     assert len(read_op_columns(full, SEGMENT_OPS_MAX)) == SEGMENT_OPS_MAX
