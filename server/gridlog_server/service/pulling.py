@@ -79,7 +79,8 @@ async def pull(  # noqa: PLR0913 - each is a fact of one request.
         # The answer covers the log up to the last decision that it has room for, and no further.
         head = await _head_at(snapshot, decided[-1].position)
     if fetches:
-        pulled = await _pages(snapshot, head, since, scopes, fetches, lanes.urgent, room, made=made)
+        untouched = await _untouched(snapshot, head, scopes, own_push, made)
+        pulled = await _pages(snapshot, head, since, scopes, fetches, lanes.urgent, room, untouched)
     else:
         pulled = await _changes(snapshot, head, since, scopes, own_push, lanes, room, made=made, created=created)
     told = tuple(each for each in decided if each.position <= pulled.to.position)
@@ -215,13 +216,13 @@ class _Listing:
     """One scope's part of a first fetch: urgent records first, then the others, newest first both.
 
     The place in it is the last record sent: its kind says in which lane that is, and a record's kind never changes.
-    `made` are records that this very push made: their author has them already.
+    `own` are records that this very push made, and that nobody has touched since: their author has all of them.
     """
 
     fetch: Fetch
     as_of: Position
     is_past_urgent: bool
-    made: Collection[RecordId]
+    own: Collection[RecordId]
     packed: list[bytes] = field(default_factory=list)
     last: RecordId | None = None
     is_complete: bool = False
@@ -243,14 +244,13 @@ class _Listing:
 
     async def _take(self, snapshot: Transaction, ids: Sequence[RecordId], room: _Room) -> bool:
         """Take what fits, and tell whether this was all that the lane has."""
-        wanted = [record for record in ids if record not in self.made]
+        wanted = [record for record in ids if record not in self.own]
         stored = await snapshot.ledger.records(wanted) if wanted else {}
         for record in ids:
-            each = stored.get(record)
-            if each is not None:
-                if not room.takes(each.size):
+            if record not in self.own:
+                if not room.takes(stored[record].size):
                     return False
-                self.packed.append(each.packed)
+                self.packed.append(stored[record].packed)
             self.last = record
         return len(ids) < _PAGE_RECORDS
 
@@ -262,6 +262,20 @@ class _Listing:
         return Page(self.fetch.scope, self.as_of, self.last, packed=tuple(self.packed)) if self.last else None
 
 
+async def _untouched(
+    snapshot: Transaction,
+    head: LogHead,
+    scopes: Sequence[ScopeId],
+    own_push: range,
+    made: Collection[RecordId],
+) -> Collection[RecordId]:
+    """Return those of the records that a push made which nobody has touched between its commit and this snapshot."""
+    if not made or head.position < own_push.stop:
+        return made
+    later = await snapshot.ledger.touches(scopes, Position(own_push.stop - 1), _TOUCHES_MAX)
+    return () if len(later) == _TOUCHES_MAX else {*made}.difference(touch.record for touch in later)
+
+
 async def _pages(  # noqa: PLR0913 - each is a fact of one request.
     snapshot: Transaction,
     head: LogHead,
@@ -270,8 +284,7 @@ async def _pages(  # noqa: PLR0913 - each is a fact of one request.
     fetches: Sequence[Fetch],
     urgent: frozenset[str],
     room_bytes: int,
-    *,
-    made: Collection[RecordId],
+    own: Collection[RecordId],
 ) -> Pulled:
     room = _Room(room_bytes)
     afters = [each.after for each in fetches if each.after is not None]
@@ -282,7 +295,7 @@ async def _pages(  # noqa: PLR0913 - each is a fact of one request.
         as_of = fetch.as_of if fetch.after is not None else head.position
         # A grid that the device may not hold looks like one with nothing in it.
         is_foreign = fetch.scope not in scopes
-        listing = _Listing(fetch, as_of, is_in_others or not urgent, made, is_complete=is_foreign)
+        listing = _Listing(fetch, as_of, is_in_others or not urgent, own, is_complete=is_foreign)
         listings.append((listing, is_in_others or not urgent))
     open_ones = [each for each in listings if not each[0].is_complete]
     # The urgent lanes of all scopes come before the other lane of any.

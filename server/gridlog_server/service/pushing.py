@@ -138,7 +138,12 @@ async def push(  # noqa: PLR0913 - each is a fact of one request.
     chain = await _go_on(transaction, work, behind, chain, author)
     if work.ops or work.decided:
         await transaction.ledger.write(work.commit())
-    made = frozenset(record for record in work.made if work.records[record].scopes <= author.scopes)
+    # What waited is in the log now, but its author will only hear of it when he sends it again.
+    made = frozenset(
+        record
+        for record, stored in work.made.items()
+        if stored.position in own_push and work.records[record].scopes <= author.scopes
+    )
     return Pushed(tuple(stored), frozenset(repeated), own_push, chain, incarnation, made)
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from gridlog_protocol.ids import TENANT_SCOPE, Position, ScopeId
@@ -130,6 +132,35 @@ async def test_a_first_fetch_goes_on_past_pages_of_ones_own(server: Server, monk
         fetches = [Fetch(page.scope, page.as_of, page.after) for page in answer.pages]
     assert (await server.caught_up(two)).digest == two.digest()
     assert len(two.replica) == 18
+
+
+async def test_a_first_fetch_has_what_waited_for_the_same_request(server: Server) -> None:
+    handset = await server.enrolled("W1")
+    ops = [handset.creates(put("summary", f"第{number}趟")) for number in range(6)]
+    await server.answered(handset, handset.request([handset.segment(ops[2:])]))
+    answer = await server.exchanged(handset, *ops[:2], fetches=first_fetch(TENANT_SCOPE, EAST))
+    assert {record.id for page in answer.pages for record in page.records} == {op.record for op in ops[2:]}
+    assert len(handset.replica) == 6
+    assert answer.digest == handset.digest()
+
+
+async def test_a_first_fetch_has_what_somebody_touched_between_commit_and_answer(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, two = await server.enrolled("W1"), await server.enrolled("W2")
+    mine = [two.creates(put("summary", f"第{number}趟")) for number in range(3)]
+    push = server.exchange._push
+
+    async def pushed(*facts: Any) -> Any:
+        monkeypatch.undo()
+        result = await push(*facts)
+        await server.exchanged(one, one.writes(mine[1].record, put("summary", "别人改了"), seen=0))
+        return result
+
+    monkeypatch.setattr(server.exchange, "_push", pushed)
+    answer = await server.exchanged(two, *mine, fetches=first_fetch(TENANT_SCOPE, EAST))
+    assert {record.id for page in answer.pages for record in page.records} == {mine[1].record}
+    assert (await server.caught_up(two)).digest == two.digest()
 
 
 async def test_only_the_fields_that_changed_come_down(server: Server) -> None:
