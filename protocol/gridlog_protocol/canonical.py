@@ -24,6 +24,7 @@ ITEMS_MAX = 1 << 17
 """Elements of all arrays and maps of one message together: a full batch of small ops has 80,000."""
 
 
+NESTING: frozenset[type] = frozenset({list, dict})
 _WRITTEN_AS_THEY_ARE: frozenset[type] = frozenset({str, bytes, bool, type(None)})
 _TEXT: frozenset[type] = frozenset({str})
 

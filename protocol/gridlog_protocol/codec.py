@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X
 
 from .canonical import NotCanonicalError, Value, pack, unpack
 from .clock import ClockFacts, Hlc, Stamp, counter_of, milliseconds_of, reading
+from .column_forms import Elements
 from .compression import Effort, shipped
 from .errors import ProtocolError
 from .ids import DeviceHandle, DeviceId, Epoch, Position, RecordId, ScopeId, TenantId, UserId
@@ -46,7 +47,7 @@ _PROBE = X25519PrivateKey.from_private_bytes(bytes(32))
 
 def encode(message: Message) -> bytes:
     """Write a message as a body."""
-    # A first fetch is asked for once, and is most of what a phone ever receives.
+    # A first fetch is asked for once, and is most of what a phone ever receives. What is long is squeezed quickly.
     is_worth_it = isinstance(message, SyncRequest) or (isinstance(message, SyncResponse) and bool(message.pages))
     effort = Effort.THOROUGH if is_worth_it else Effort.QUICK
     return shipped().squeeze(packed(message), effort)
@@ -180,7 +181,8 @@ def _read_sync_request(row: Row, device: DeviceId) -> SyncRequest:
     token = row.blob(8)
     position = Position(row.whole())
     generation = row.whole()
-    segments = tuple(read_segment(each, device) for each in row.items(SEGMENTS_MAX))
+    elements = Elements()
+    segments = tuple(read_segment(each, device, elements) for each in row.items(SEGMENTS_MAX))
     if len({segment.incarnation for segment in segments}) > 1:
         # The answer names ops by `seq` alone.
         raise row.malformed("segments of two incarnations")
@@ -301,9 +303,10 @@ def _read_sync_response(row: Row) -> SyncResponse:
         held.append(HeldOp(each.whole(low=1), each.text(_NAME_BYTES_MAX), each.text(_NAME_BYTES_MAX)))
         each.end()
     authors = Authors.read(row, base_position=to_position)
-    changes = read_records(row.value(), authors)
+    elements = Elements()
+    changes = read_records(row.value(), authors, elements)
     left = tuple(RecordId(Row([each], "left").blob(16)) for each in row.items(_COUNT_MAX))
-    pages = tuple(_read_page(each, authors) for each in row.rows("page", SCOPES_MAX))
+    pages = tuple(_read_page(each, authors, elements) for each in row.rows("page", SCOPES_MAX))
     receipt = _read_receipt(row.value())
     directives = []
     for each in row.rows("directive", _COUNT_MAX):
@@ -330,9 +333,9 @@ def _read_sync_response(row: Row) -> SyncResponse:
     )
 
 
-def _read_page(row: Row, authors: Authors) -> Page:
+def _read_page(row: Row, authors: Authors, elements: Elements) -> Page:
     scope, as_of, after = _scope(row), Position(row.whole()), _record_or_none(row)
-    records = read_records(row.value(), authors)
+    records = read_records(row.value(), authors, elements)
     row.end()
     return Page(scope, as_of, after, records)
 

@@ -11,7 +11,7 @@ import re
 from collections.abc import Sequence
 from itertools import accumulate, pairwise
 
-from .canonical import Value
+from .canonical import ITEMS_MAX, Value
 from .errors import ProtocolError
 from .ids import REST_BYTES, TIME_BYTES, TIME_END, RecordId, milliseconds_of_record
 from .rows import Row
@@ -23,6 +23,21 @@ _CHANGED = re.compile(
 )
 """Characters whose codes differ between the editions of GB 18030 (2000, 2005, 2022) and its implementations."""
 _TEXT: frozenset[type] = frozenset({str})
+
+
+class Elements:
+    """How many elements the columns of one message may still have: a text of a joined one may take a single byte."""
+
+    __slots__ = ("left",)
+
+    def __init__(self) -> None:
+        self.left = ITEMS_MAX
+
+    def take(self, count: int) -> None:
+        """Count elements. Raises ProtocolError `malformed`."""
+        self.left -= count
+        if self.left < 0:
+            raise _malformed("columns", "more elements than one message may have")
 
 
 def column_form(values: list[Value]) -> Value:

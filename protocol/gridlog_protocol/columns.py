@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from .canonical import ITEMS_MAX, Value
-from .column_forms import column_form, id_form, read_column, read_id_form, read_rests
+from .canonical import ITEMS_MAX, NESTING, Value
+from .column_forms import Elements, column_form, id_form, read_column, read_id_form, read_rests
 from .errors import ProtocolError
 from .rows import Row, reading
 from .state import WITHDRAWN
@@ -63,20 +63,16 @@ def op_columns(columns: Sequence[list[Value]], edits: Sequence[Sequence[Sequence
     return forms.written([indexes, b"".join(named)], columns[1:])
 
 
-def read_op_columns(value: Value, count_max: int) -> list[Value]:
-    """Restore op rows. Raises ProtocolError `malformed`."""
-    columns, edits = read_op_parts(value, count_max)
-    return [[*row] for row in zip(*columns, edits, strict=True)]
-
-
-def read_op_parts(value: Value, count_max: int) -> tuple[list[list[Value]], list[list[list[Value]]]]:
+def read_op_parts(
+    value: Value, count_max: int, elements: Elements
+) -> tuple[list[list[Value]], list[list[list[Value]]]]:
     """Return the columns of a run of ops, and the rows of each op's edits. Raises ProtocolError `malformed`."""
     with reading(value, "ops") as row:
         columns = _columns(row, _read_records, _OP_COLUMNS, count_max)
         forms = [_op_form(Row(form, "form")) for form in row.items(count_max)]
         which = [_indexed(forms, index, row) for index in row.items(len(columns[0]))]
         names = dict.fromkeys(field for form in forms for field, _, _ in form)
-        values = _value_columns(row, names)
+        values = _value_columns(row, names, elements)
     if len(which) != len(columns[0]):
         raise row.malformed("not one form for each op")
     takes = {name: iter(column) for name, column in values.items()}
@@ -129,7 +125,7 @@ def record_columns(rows: Sequence[Sequence[Value]]) -> Value:
     return [*forms.written(id_form(ids), ([row[at] for row in rows] for at in range(1, _RECORD_COLUMNS))), ends]
 
 
-def read_record_columns(value: Value, count_max: int) -> list[Any]:
+def read_record_columns(value: Value, count_max: int, elements: Elements) -> list[Any]:
     """Restore record rows; of one that may be written at once, the fields are a tuple of what was said of each.
 
     Raises ProtocolError `malformed`.
@@ -141,13 +137,12 @@ def read_record_columns(value: Value, count_max: int) -> list[Any]:
         forms = [_RecordForm(Row(form, "form")) for form in row.items(count_max)]
         which = [_indexed(forms, index, row) for index in row.items(len(columns[0]))]
         names = dict.fromkeys(field.name for form in forms for field in form.fields)
-        values = _named(row, names)
+        values = {name: Row(column, name) for name, column in _value_columns(row, names, elements).items()}
         ends = Row(row.items(2 * count_max), "ends")
     if len(which) != len(columns[0]):
         raise row.malformed("not one form for each record")
     # A form may have fields without elements, which take no value: without a bound few bytes would become many rows.
-    if sum(len(form.fields) for form in which) > ITEMS_MAX:
-        raise row.malformed("more fields than one message may have")
+    elements.take(sum(len(form.fields) for form in which))
     restored: list[list[Any]] = []
     for index, form in enumerate(which):
         restored.append([*(column[index] for column in columns), form.read(values)])
@@ -211,8 +206,8 @@ class _RecordForm:
         for field in self.fields:
             name, take = field.name, values[field.name].value
             elements: list[Any] = [(take(), take()) for _ in field.cells] if field.has_keys else [("", take())]
-            # A plain value that is no list ends no record, but for one field's: nearly all of them.
-            if field.has_keys or type(elements[0][1]) is list or name == WITHDRAWN:
+            # A plain text or number is right, and ends no record, but in one field: nearly all of them.
+            if field.has_keys or type(elements[0][1]) in NESTING or name == WITHDRAWN:
                 is_at_once = is_at_once and is_ordinary(name, elements)
             found.append(_made(Said, (name, field.digest_class, elements)))
         return tuple(found) if is_at_once else rows_of(found)
@@ -249,6 +244,8 @@ def _columns(
 def _read_records(row: Row, count_max: int) -> list[Value]:
     """Read which record each op edits: the rest of its id, or the index of an earlier op."""
     indexes = row.items(count_max)
+    if any(index is not None and type(index) is not int for index in indexes):
+        raise row.malformed("no index of an earlier op")
     rests = iter(read_rests(row, indexes.count(None)))
     return [next(rests) if index is None else index for index in indexes]
 
@@ -259,20 +256,15 @@ def _indexed(forms: Sequence[_FormT], index: Value, row: Row) -> _FormT:
     return forms[index]
 
 
-def _named(row: Row, names: Iterable[str]) -> dict[str, Row]:
-    return {name: Row(column, name) for name, column in _value_columns(row, names).items()}
-
-
-def _value_columns(row: Row, names: Iterable[str]) -> dict[str, list[Value]]:
+def _value_columns(row: Row, names: Iterable[str], elements: Elements) -> dict[str, list[Value]]:
     named = list(names)
     columns = row.items(len(named))
     if len(columns) != len(named):
         raise row.malformed("not the values of each field")
-    # A text of one character in the shorter form takes a byte or two, so elements are bounded here, over all columns.
-    found, left = dict[str, list[Value]](), ITEMS_MAX
+    found: dict[str, list[Value]] = {}
     for name, column in zip(named, columns, strict=True):
-        found[name] = read_column(column, name, left)
-        left -= len(found[name])
+        found[name] = read_column(column, name, elements.left)
+        elements.take(len(found[name]))
     return found
 
 

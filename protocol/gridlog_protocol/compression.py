@@ -26,14 +26,15 @@ _WINDOW_LOG = 20
 _WORTH_SQUEEZING_BYTES = 48
 """An idle request is shorter, and need not wait for the tables of the dictionary."""
 _WORTH_EFFORT_BYTES = 96 << 10
-"""What is longer goes over a link that has carried half as much within seconds: there time is worth more."""
+"""What is longer follows something shorter that came through quickly, or is one op or record that is long by itself:
+there the time is worth more."""
 
 
 class Effort(Enum):
     """How much time a writer gives to save bytes.
 
     Over a link of 5 KB/s the 5 % that are found with ten times the work save seconds; over a fast one they cost some.
-    A server answers hundreds of phones, and gives as much to the pages of a first fetch alone.
+    A server answers hundreds of phones, and gives as much to pages of a first fetch alone, as far as they are short.
     """
 
     QUICK = zstandard.ZstdCompressionParameters(

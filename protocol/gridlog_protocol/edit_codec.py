@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from .canonical import Value, is_nested_within, settled
+from .canonical import NESTING, Value, is_nested_within, settled
 from .errors import ProtocolError
 from .limits import ELEMENT_KEY_BYTES_MAX, FIELD_NAME_CHARACTERS_MAX, VALUE_DEPTH_MAX
 from .ops import Action, Edit
@@ -17,7 +17,6 @@ from .state import SENSITIVE
 _ACTIONS = {int(action): action for action in Action}
 _CODE_MAX = SENSITIVE << 4 | max(Action)
 _SHORT, _LONG = 3, 4
-_NESTING: frozenset[type] = frozenset({list, dict})
 
 
 class Shape(NamedTuple):
@@ -63,14 +62,14 @@ def read_shape(value: list[Value]) -> Shape:
 def read_shaped(shape: Shape, value: list[Value]) -> Edit:
     """Read one edit, whose row has this shape. Raises ProtocolError `malformed`."""
     field, action, digest_class, is_short, is_plain = shape
-    if is_plain and type(value[2]) not in _NESTING:
+    if is_plain and type(value[2]) not in NESTING:
         # As most edits.
         return Edit(field, action, "", value[2], digest_class)
     key, content = "", value[-1]
     if not is_short or action is Action.REMOVE:
         key = Row([value[2]], "edit").text(ELEMENT_KEY_BYTES_MAX)
         content = None if is_short else content
-    if type(content) in _NESTING and not is_nested_within(content, VALUE_DEPTH_MAX):
+    if type(content) in NESTING and not is_nested_within(content, VALUE_DEPTH_MAX):
         raise ProtocolError("malformed", detail="edit: a value nested too deep")
     if is_short != _is_written_short(action, key, content):
         raise ProtocolError("malformed", detail="edit: not in its shortest form")

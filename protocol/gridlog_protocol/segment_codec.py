@@ -21,6 +21,7 @@ from .clock import (
     milliseconds_of,
     reading,
 )
+from .column_forms import Elements
 from .columns import op_columns, read_op_parts
 from .edit_codec import Shape, edit_row, read_shape, read_shaped
 from .errors import ProtocolError
@@ -76,8 +77,11 @@ def segment_row(segment: Segment) -> Value:
     ]
 
 
-def read_segment(value: Value, device: DeviceId) -> Segment:
-    """Read a segment sent by `device`. Raises ProtocolError `malformed`; the signature is not checked here."""
+def read_segment(value: Value, device: DeviceId, elements: Elements | None = None) -> Segment:
+    """Read a segment sent by `device`. Raises ProtocolError `malformed`; the signature is not checked here.
+
+    `elements` is what the columns of the same message may still have.
+    """
     with row_reading(value, "segment") as row:
         incarnation = Incarnation(row.blob(8))
         first_seq = row.whole(low=1)
@@ -86,7 +90,7 @@ def read_segment(value: Value, device: DeviceId) -> Segment:
         author = UserId(row.blob(16))
         roots = [_read_root(pair) for pair in row.rows("salt root", _ROOTS_MAX)]
         boots = [Row([boot], "boot id").blob(BOOT_ID_BYTES) for boot in row.items(SEGMENT_OPS_MAX)]
-        run = read_op_parts(row.value(), SEGMENT_OPS_MAX)
+        run = read_op_parts(row.value(), SEGMENT_OPS_MAX, elements or Elements())
         signature = row.blob(64)
         last_seq = first_seq + len(run[1]) - 1
         if not run[1] or last_seq > SEQ_MAX:

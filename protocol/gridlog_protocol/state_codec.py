@@ -12,6 +12,7 @@ from typing import Any
 
 from .canonical import Value, glanced, pack_settled, settled, unpack
 from .clock import counter_of, milliseconds_of
+from .column_forms import Elements
 from .columns import read_record_columns, record_columns
 from .ids import OpId, RecordId, UserId, milliseconds_of_record
 from .limits import BODY_BYTES_MAX
@@ -83,9 +84,13 @@ def records_value(records: Iterable[RecordState], authors: Authors) -> Value:
     return record_columns([record_row(record, authors) for record in records])
 
 
-def read_records(value: Value, authors: Authors) -> tuple[RecordState, ...]:
-    """Read what `records_value` wrote. Raises ProtocolError `malformed`."""
-    return tuple(read_record(row, authors) for row in read_record_columns(value, COUNT_MAX))
+def read_records(value: Value, authors: Authors, elements: Elements | None = None) -> tuple[RecordState, ...]:
+    """Read what `records_value` wrote. `elements` is what the columns of the same message may still have.
+
+    Raises ProtocolError `malformed`.
+    """
+    rows = read_record_columns(value, COUNT_MAX, elements or Elements())
+    return tuple(read_record(row, authors) for row in rows)
 
 
 def pack_record(record: RecordState) -> bytes:

@@ -11,11 +11,16 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
-from .canonical import INTEGER_MAX, Value
+from .canonical import INTEGER_MAX, NESTING, Value, is_nested_within
 from .clock import COUNTER_BITS, MILLISECONDS_MAX, Stamp
 from .errors import ProtocolError
 from .ids import DeviceId, Incarnation, OpId, Position, RecordId, UserId, is_record_id, milliseconds_of_record
-from .limits import ELEMENT_KEY_BYTES_MAX, FIELD_NAME_CHARACTERS_MAX, KIND_NAME_CHARACTERS_MAX
+from .limits import (
+    ELEMENT_KEY_BYTES_MAX,
+    FIELD_NAME_CHARACTERS_MAX,
+    KIND_NAME_CHARACTERS_MAX,
+    VALUE_DEPTH_MAX,
+)
 from .rows import Row
 from .rows import reading as row_reading
 from .state import (
@@ -197,6 +202,8 @@ class _CellReader:
         index, value = pair
         if type(index) is not int or not 0 <= index < len(writes):
             return None
+        if type(value) in NESTING and not is_nested_within(value, VALUE_DEPTH_MAX):
+            return None
         op, author, stamp, position, _ = writes[index]
         changed = position
         if self.at_rest:
@@ -245,6 +252,8 @@ class _CellReader:
     def _head(self, index: Value, value: Value) -> Head:
         if type(index) is not int or not 0 <= index < len(self._writes):
             raise _malformed("heads: no such write")
+        if type(value) in NESTING and not is_nested_within(value, VALUE_DEPTH_MAX):
+            raise _malformed("heads: a value nested too deep")
         op, author, stamp, position, _ = self._writes[index]
         return Head(op, author, stamp, position, value)
 

@@ -11,8 +11,8 @@ from itertools import pairwise
 from types import MappingProxyType
 from typing import NamedTuple
 
-from .canonical import Value
-from .limits import ELEMENT_KEY_BYTES_MAX, FIELD_NAME_CHARACTERS_MAX
+from .canonical import NESTING, Value, is_nested_within
+from .limits import ELEMENT_KEY_BYTES_MAX, FIELD_NAME_CHARACTERS_MAX, VALUE_DEPTH_MAX
 from .state import PLAIN, SENSITIVE, WITHDRAWN, Cell, FieldState, Head, is_ending
 
 # Longer ones are rare, and read as any other field: a character takes four bytes at most.
@@ -63,12 +63,14 @@ def rows_of(said: Sequence[Said]) -> list[Value]:
 
 
 def is_ordinary(name: str, elements: Sequence[tuple[Value, Value]]) -> bool:
-    """Tell whether elements of a field, as they came, have keys in their order, and none ends the record."""
+    """Tell whether elements of a field, as they came, are right, in the order of their keys, and end no record."""
     last: str | None = None
     for key, value in elements:
         if type(key) is not str or len(key) > _KEY_CHARACTERS_MAX or (last is not None and key <= last):
             return False
         if (type(value) is list or name == WITHDRAWN) and is_ending(name, key, value):
+            return False
+        if type(value) in NESTING and not is_nested_within(value, VALUE_DEPTH_MAX):
             return False
         last = key
     return True

@@ -5,14 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 from types import MappingProxyType
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gridlog.sights import confirmed_of
 from gridlog_protocol.canonical import Value, pack, unpack
 from gridlog_protocol.clock import Stamp
+from gridlog_protocol.errors import ProtocolError
 from gridlog_protocol.ids import DeviceId, Incarnation, OpId, Position
 from gridlog_protocol.kinds import Field, KindSet
+from gridlog_protocol.limits import VALUE_DEPTH_MAX
 from gridlog_protocol.ops import Edit, Intent, Op
 from gridlog_protocol.rows import Row
 from gridlog_protocol.state import Cell, Head, RecordState
@@ -87,6 +90,23 @@ def test_what_one_op_wrote_is_read_at_once() -> None:
     assert [confirmed_of(travelled(each), KINDS) for each in records] == [
         confirmed_of(read_slowly(each), KINDS) for each in records
     ]
+
+
+@pytest.mark.parametrize("value", [{"a": 1}, [1]])
+@pytest.mark.parametrize("is_at_once", [True, False])
+def test_a_value_nested_too_deep_is_refused_either_way(value: Value, is_at_once: bool) -> None:  # noqa: FBT001 - given.
+    for _ in range(VALUE_DEPTH_MAX - 1):
+        value = {"in": value}
+    handset = Handset((b"", b""), user=AUTHOR.user)
+
+    def record(content: Value) -> RecordState:
+        creation = handset.creates(put("of_a_newer_kind", content))
+        again = [] if is_at_once else [handset.writes(creation.record, put("summary", "退了"), seen=0)]
+        return merged([creation, *again])
+
+    assert isinstance(travelled(record(value)).fields, WrittenAtOnce) == is_at_once
+    with pytest.raises(ProtocolError, match="malformed"):
+        travelled(record({"in": value}))
 
 
 def test_what_was_written_twice_or_ended_is_not() -> None:

@@ -142,6 +142,7 @@ def values_of(row: Row, names: Iterable[str]) -> dict[str, Row]:
 
 def _records_of_ops(row: Row, rows_max: int) -> list[Any]:
     indexes = row.items(rows_max)
+    need(all(index is None or isinstance(index, int) for index in indexes))
     rests = iter(parted(row.bytes(10 * indexes.count(None))))
     return [next(rests) if index is None else index for index in indexes]
 

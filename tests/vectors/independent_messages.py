@@ -8,6 +8,7 @@ from typing import Any
 from tests.vectors.independent import (
     can_be_sealed_to,
     columns,
+    depth_of,
     parted,
     record_id,
     segment,
@@ -133,6 +134,7 @@ def _field(form: dict[str, Any], values: Row, writes: list[dict[str, Any]], base
         key = values.text() if form["flags"] & 1 else ""
         need(key not in cells and all(index < len(writes) for index in indexes))
         heads = [writes[index] | {"value": values.any()} for index in indexes]
+        need(all(depth_of(head["value"]) <= 6 for head in heads))
         heads.sort(key=lambda head: (head["stamp"], head["device"], head["incarnation"], head["seq"]))
         cells[key] = {"heads": heads}
     newest = max((head["position"] for cell in cells.values() for head in cell["heads"]), default=None)

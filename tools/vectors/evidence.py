@@ -68,6 +68,7 @@ def segments(_: Kept) -> list[Named]:
         "a short boot id": changed(row, (6,), [bytes(7)]),
         "no such boot": changed(row, (7, 0, 10), [0, 1, 0]),
         "not a record id": changed(row, (7, 0, 0), [[None, 0, 0], bytes(10)]),
+        "the rest of an id in the place of an index": changed(row, (7, 0, 0), [[cast.OPS[0].record[6:], 0, 0], b""]),
         "a record of no earlier op": changed(row, (7, 0, 0), [[0, 0, 0], b""]),
         "a distance beside the index of an earlier op": changed(row, (7, 0, 1), [0, 1, 0]),
         "a record before 1970": changed(row, (7, 0, 1), [-(1 << 46), 0, 0]),

@@ -12,7 +12,8 @@ from typing import TypeAlias
 from gridlog_protocol import receipts, segment
 from gridlog_protocol.canonical import Value, pack, unpack
 from gridlog_protocol.codec import decode, encode, packed
-from gridlog_protocol.columns import read_op_columns, record_columns
+from gridlog_protocol.column_forms import Elements
+from gridlog_protocol.columns import read_op_parts, record_columns
 from gridlog_protocol.compression import SHIPPED
 from gridlog_protocol.envelope import Purpose, key_id, open_sealed, read_header, reply_address, seal
 from gridlog_protocol.errors import ProtocolError
@@ -102,7 +103,8 @@ def _chain(cast: Cast, _: str) -> Lines:
 def _segment(cast: Cast, _: str) -> Lines:
     row = segment_row(cast.segment)
     assert isinstance(row, list)
-    second = read_op_columns(row[7], 2)[1]
+    columns, edits = read_op_parts(row[7], 2, Elements())
+    second: Value = [*(column[1] for column in columns), [*edits[1]]]
     return [("second op", diagnostic(second)), ("ops", diagnostic(row[7])), ("whole row", pack(row))]
 
 

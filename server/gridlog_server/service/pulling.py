@@ -80,7 +80,7 @@ async def pull(  # noqa: PLR0913 - each is a fact of one request.
         head = await _head_at(snapshot, decided[-1].position)
     if fetches:
         untouched = await _untouched(snapshot, head, scopes, own_push, made)
-        pulled = await _pages(snapshot, head, since, scopes, fetches, lanes.urgent, room, untouched)
+        pulled = await _pages(snapshot, head, since, scopes, fetches, lanes.urgent, room, own=untouched)
     else:
         pulled = await _changes(snapshot, head, since, scopes, own_push, lanes, room, made=made, created=created)
     told = tuple(each for each in decided if each.position <= pulled.to.position)
@@ -284,6 +284,7 @@ async def _pages(  # noqa: PLR0913 - each is a fact of one request.
     fetches: Sequence[Fetch],
     urgent: frozenset[str],
     room_bytes: int,
+    *,
     own: Collection[RecordId],
 ) -> Pulled:
     room = _Room(room_bytes)

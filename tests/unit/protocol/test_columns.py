@@ -9,9 +9,13 @@ import pytest
 
 from gridlog_protocol import columns
 from gridlog_protocol.canonical import ITEMS_MAX, Value, pack
-from gridlog_protocol.columns import read_op_columns, read_record_columns, record_columns
+from gridlog_protocol.codec import decode
+from gridlog_protocol.column_forms import Elements
+from gridlog_protocol.columns import read_op_parts, record_columns
 from gridlog_protocol.errors import ProtocolError
+from gridlog_protocol.ids import DeviceId
 from gridlog_protocol.limits import SEGMENT_OPS_MAX
+from gridlog_protocol.segment import salt_block
 
 OPS: list[list[Any]] = [
     [b"rest of it", *range(12), [["note", 0, "甲"], ["tags", 1, "a", None], ["note", 16, "k", "乙"]]],
@@ -37,6 +41,15 @@ RECORDS: list[list[Value]] = [
 
 def op_columns(rows: list[list[Any]]) -> Value:
     return columns.op_columns([[row[at] for row in rows] for at in range(13)], [row[13] for row in rows])
+
+
+def read_op_columns(value: Value, count_max: int) -> list[list[Any]]:
+    taken, edits = read_op_parts(value, count_max, Elements())
+    return [[*row, of_op] for row, of_op in zip(zip(*taken, strict=True), edits, strict=True)]
+
+
+def read_record_columns(value: Value, count_max: int) -> list[Any]:
+    return columns.read_record_columns(value, count_max, Elements())
 
 
 def test_rows_come_back_as_they_were() -> None:
@@ -138,3 +151,39 @@ def test_a_run_of_ops_is_bounded() -> None:
     assert len(read_op_columns(full, SEGMENT_OPS_MAX)) == SEGMENT_OPS_MAX
     with pytest.raises(ProtocolError):
         read_op_columns(op_columns([row] * (SEGMENT_OPS_MAX + 1)), SEGMENT_OPS_MAX)
+
+
+def test_texts_of_one_byte_are_counted_over_all_segments_of_a_message() -> None:
+    # A squeezed body of some hundred bytes: each segment has as many edits of nothing as a message may have elements.
+    ops, edits, segments = 256, 512, 24
+    zeros: list[Value] = [0] * ops
+    kinds = b"\0".join([b"k"] * ops)
+    records: list[Value] = [[None, *zeros[1:]], b"\x70\0\x80" + bytes(7)]
+    named: list[Value] = [records, zeros, kinds, [1] * ops, *([zeros] * 3), [1000, *zeros[1:]], *([zeros] * 5)]
+    run: list[Value] = [named, [["f", 0, 1] * edits], zeros, [bytes(ops * edits - 1)]]
+    rows: list[Value] = [
+        [
+            bytes(8),
+            1 + ops * at,
+            bytes(32),
+            bytes(8),
+            bytes(16),
+            roots_of(1 + ops * at, ops),
+            [bytes(8)],
+            run,
+            bytes(64),
+        ]
+        for at in range(segments)
+    ]
+
+    tracemalloc.start()
+    try:
+        with pytest.raises(ProtocolError, match="malformed"):
+            decode(b"\0" + pack([3, 1, bytes(8), 0, 1, rows, [], None, None, {}]), device=DeviceId(bytes(16)))
+        assert tracemalloc.get_traced_memory()[1] < 64 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def roots_of(first_seq: int, count: int) -> Value:
+    return [[block, bytes(16)] for block in range(salt_block(first_seq), salt_block(first_seq + count - 1) + 1)]
