@@ -139,11 +139,8 @@ async def push(  # noqa: PLR0913 - each is a fact of one request.
     if work.ops or work.decided:
         await transaction.ledger.write(work.commit())
     # What waited is in the log now, but its author will only hear of it when he sends it again.
-    made = frozenset(
-        record
-        for record, stored in work.made.items()
-        if stored.position in own_push and work.records[record].scopes <= author.scopes
-    )
+    own = [record for record, stored in work.made.items() if stored.position in own_push]
+    made = frozenset(record for record in own if work.records[record].scopes <= author.scopes)
     return Pushed(tuple(stored), frozenset(repeated), own_push, chain, incarnation, made)
 
 
