@@ -10,13 +10,14 @@ from typing import Final, NamedTuple
 
 from gridlog_protocol.canonical import Value
 from gridlog_protocol.clock import counter_of, milliseconds_of
-from gridlog_protocol.ids import TENANT_SCOPE, ScopeId
+from gridlog_protocol.ids import ScopeId
 from gridlog_protocol.kinds import Field, Kind
 from gridlog_protocol.state import CLASSES, RecordState
 from gridlog_protocol.state_codec import FORMAT
 from gridlog_protocol.written_at_once import WrittenAtOnce
 from gridlog_sync.digest import leaf_of
 from gridlog_sync.rules import Rule, rule_of
+from gridlog_sync.scope import scopes_of_record
 
 _SAW_NOTHING: Value = [0]
 """What travels does not say what its author had seen."""
@@ -67,7 +68,7 @@ def fetched(state: RecordState, kind: Kind) -> Fetched | None:
         if shows_as_said and elements[0][0] == "":
             shown = elements[0][1]
         else:
-            cells_of = fields.state_of(said).cells
+            cells_of = fields[name].cells
             shown = rule.show(field, cells_of)
             if went_back := rule.rounds(field, cells_of):
                 rounds[name] = went_back
@@ -76,7 +77,8 @@ def fetched(state: RecordState, kind: Kind) -> Fetched | None:
     write: Value = [0, seq, -milliseconds_of(stamp), counter_of(stamp), -position]
     row: Value = [state.id, state.kind, state.schema, [0, origin.op.seq, origin.wall_ms], [write], rows]
     leaves = {each: leaf_of(state.id, each, of_classes[each]) for each in CLASSES if each in of_classes}
-    return Fetched([FORMAT, [[device, incarnation, author]], row], leaves, _scopes(fields, kind), values, rounds)
+    stored: Value = [FORMAT, [[device, incarnation, author]], row]
+    return Fetched(stored, leaves, scopes_of_record(state, kind), values, rounds)
 
 
 def _showing(kind: Kind) -> dict[str, tuple[Field, Rule, bool]]:
@@ -87,10 +89,3 @@ def _showing(kind: Kind) -> dict[str, tuple[Field, Rule, bool]]:
         shown = {name: (field, rule, rule.shows_as_said(field)) for name, (field, rule) in rules.items()}
         found = _SHOWING[kind.name] = kind, shown
     return found[1]
-
-
-def _scopes(fields: WrittenAtOnce, kind: Kind) -> frozenset[ScopeId]:
-    if not kind.scope_field:
-        return frozenset({TENANT_SCOPE})
-    named = (value for said in fields.said if said.name == kind.scope_field for _, value in said.elements)
-    return frozenset(ScopeId(value) for value in named if isinstance(value, str))

@@ -25,6 +25,7 @@ ITEMS_MAX = 1 << 17
 
 
 NESTING: frozenset[type] = frozenset({list, dict})
+"""What may hold other values."""
 _WRITTEN_AS_THEY_ARE: frozenset[type] = frozenset({str, bytes, bool, type(None)})
 _TEXT: frozenset[type] = frozenset({str})
 

@@ -8,7 +8,7 @@ column has one form only; the layout is section 5.2 of the wire specification.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import accumulate, pairwise
 
 from .canonical import ITEMS_MAX, Value
@@ -65,16 +65,19 @@ def read_column(value: Value, what: str, count_max: int) -> list[Value]:
     return values
 
 
+def apart(numbers: Iterable[int]) -> list[Value]:
+    """Return each number's difference from the one before, the first one's from 0."""
+    return [after - before for before, after in pairwise((0, *numbers))]
+
+
 def id_form(ids: Sequence[RecordId]) -> list[Value]:
     """Write record ids: their milliseconds, each as its distance from the one before, and the rests as one."""
-    times = [0, *map(milliseconds_of_record, ids)]
-    return [[after - before for before, after in pairwise(times)], b"".join(each[TIME_BYTES:] for each in ids)]
+    return [apart(map(milliseconds_of_record, ids)), b"".join(each[TIME_BYTES:] for each in ids)]
 
 
 def read_id_form(row: Row, count_max: int) -> list[Value]:
     """Read what `id_form` wrote: 16 bytes each, which others look into. Raises ProtocolError `malformed`."""
-    apart = [Row([each], "id").signed() for each in row.items(count_max)]
-    times = [*accumulate(apart)]
+    times = [*accumulate(Row([each], "id").signed() for each in row.items(count_max))]
     if times and not 0 <= min(times) <= max(times) < TIME_END:
         raise row.malformed("a record id beyond all times")
     rests = read_rests(row, len(times))

@@ -23,9 +23,6 @@ _RECORD_COLUMNS = 5
 _WITH_KEYS, _WITH_POSITION = 1, 2
 _FormT = TypeVar("_FormT")
 
-# A named tuple's own constructor is Python, and takes twice as long.
-_made = tuple.__new__
-
 
 class _Forms:
     """The forms of a run and, by name, its values."""
@@ -157,7 +154,7 @@ class _FieldForm:
 
     def __init__(self, row: Row) -> None:
         self.name = _name(row)
-        self.digest_class = row.value()
+        self.digest_class: Any = row.value()
         flags = row.whole(high=_WITH_KEYS | _WITH_POSITION)
         self.has_keys, self.has_position = bool(flags & _WITH_KEYS), bool(flags & _WITH_POSITION)
         self.cells = [self._heads(row) for _ in range(row.whole(high=ITEMS_MAX))]
@@ -209,7 +206,7 @@ class _RecordForm:
             # A plain text or number is right, and ends no record, but in one field: nearly all of them.
             if field.has_keys or type(elements[0][1]) in NESTING or name == WITHDRAWN:
                 is_at_once = is_at_once and is_ordinary(name, elements)
-            found.append(_made(Said, (name, field.digest_class, elements)))
+            found.append(Said(name, field.digest_class, elements))
         return tuple(found) if is_at_once else rows_of(found)
 
 

@@ -30,6 +30,11 @@ class Shape(NamedTuple):
     """A whole field is written: the row's last element is the value, and there is no key."""
 
 
+def is_too_deep(value: Value) -> bool:
+    """Tell whether a value nests deeper than an edit's may."""
+    return type(value) in NESTING and not is_nested_within(value, VALUE_DEPTH_MAX)
+
+
 def edit_row(edit: Edit) -> list[Value]:
     """Write one edit: field, action and class, then key and value as the action needs them."""
     code = edit.code
@@ -69,7 +74,7 @@ def read_shaped(shape: Shape, value: list[Value]) -> Edit:
     if not is_short or action is Action.REMOVE:
         key = Row([value[2]], "edit").text(ELEMENT_KEY_BYTES_MAX)
         content = None if is_short else content
-    if type(content) in NESTING and not is_nested_within(content, VALUE_DEPTH_MAX):
+    if is_too_deep(content):
         raise ProtocolError("malformed", detail="edit: a value nested too deep")
     if is_short != _is_written_short(action, key, content):
         raise ProtocolError("malformed", detail="edit: not in its shortest form")

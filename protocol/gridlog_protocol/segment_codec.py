@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import accumulate, pairwise
+from itertools import accumulate
 from operator import add
 from typing import cast
 
@@ -21,7 +21,7 @@ from .clock import (
     milliseconds_of,
     reading,
 )
-from .column_forms import Elements
+from .column_forms import Elements, apart
 from .columns import op_columns, read_op_parts
 from .edit_codec import Shape, edit_row, read_shape, read_shaped
 from .errors import ProtocolError
@@ -126,20 +126,15 @@ def _columns(ops: Sequence[Op], boots: list[bytes]) -> list[list[Value]]:
         [op.kind for op in ops],
         [op.schema for op in ops],
         [int(op.intent) for op in ops],
-        _apart(op.seen.position for op in ops),
+        apart(op.seen.position for op in ops),
         [op.id.seq - 1 - op.seen.own_seq for op in ops],
-        _apart(hlcs_ms),
+        apart(hlcs_ms),
         [counter_of(clock.hlc) for clock in clocks],
-        _apart(clock.wall_ms - hlc_ms for clock, hlc_ms in zip(clocks, hlcs_ms, strict=True)),
+        apart(clock.wall_ms - hlc_ms for clock, hlc_ms in zip(clocks, hlcs_ms, strict=True)),
         [numbers[clock.boot] for clock in clocks],
-        _apart(clock.monotonic_ms - clock.wall_ms for clock in clocks),
-        _apart(clock.server_ms for clock in clocks),
+        apart(clock.monotonic_ms - clock.wall_ms for clock in clocks),
+        apart(clock.server_ms for clock in clocks),
     ]
-
-
-def _apart(numbers: Iterable[int]) -> list[Value]:
-    """Return each number's difference from the one before, the first one's from 0."""
-    return [after - before for before, after in pairwise((0, *numbers))]
 
 
 @dataclass(frozen=True, slots=True)

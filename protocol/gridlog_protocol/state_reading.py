@@ -11,16 +11,12 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
-from .canonical import INTEGER_MAX, NESTING, Value, is_nested_within
+from .canonical import INTEGER_MAX, Value
 from .clock import COUNTER_BITS, MILLISECONDS_MAX, Stamp
+from .edit_codec import is_too_deep
 from .errors import ProtocolError
 from .ids import DeviceId, Incarnation, OpId, Position, RecordId, UserId, is_record_id, milliseconds_of_record
-from .limits import (
-    ELEMENT_KEY_BYTES_MAX,
-    FIELD_NAME_CHARACTERS_MAX,
-    KIND_NAME_CHARACTERS_MAX,
-    VALUE_DEPTH_MAX,
-)
+from .limits import ELEMENT_KEY_BYTES_MAX, FIELD_NAME_CHARACTERS_MAX, KIND_NAME_CHARACTERS_MAX
 from .rows import Row
 from .rows import reading as row_reading
 from .state import (
@@ -202,7 +198,7 @@ class _CellReader:
         index, value = pair
         if type(index) is not int or not 0 <= index < len(writes):
             return None
-        if type(value) in NESTING and not is_nested_within(value, VALUE_DEPTH_MAX):
+        if is_too_deep(value):
             return None
         op, author, stamp, position, _ = writes[index]
         changed = position
@@ -252,7 +248,7 @@ class _CellReader:
     def _head(self, index: Value, value: Value) -> Head:
         if type(index) is not int or not 0 <= index < len(self._writes):
             raise _malformed("heads: no such write")
-        if type(value) in NESTING and not is_nested_within(value, VALUE_DEPTH_MAX):
+        if is_too_deep(value):
             raise _malformed("heads: a value nested too deep")
         op, author, stamp, position, _ = self._writes[index]
         return Head(op, author, stamp, position, value)

@@ -11,8 +11,9 @@ from itertools import pairwise
 from types import MappingProxyType
 from typing import NamedTuple
 
-from .canonical import NESTING, Value, is_nested_within
-from .limits import ELEMENT_KEY_BYTES_MAX, FIELD_NAME_CHARACTERS_MAX, VALUE_DEPTH_MAX
+from .canonical import Value
+from .edit_codec import is_too_deep
+from .limits import ELEMENT_KEY_BYTES_MAX, FIELD_NAME_CHARACTERS_MAX
 from .state import PLAIN, SENSITIVE, WITHDRAWN, Cell, FieldState, Head, is_ending
 
 # Longer ones are rare, and read as any other field: a character takes four bytes at most.
@@ -35,23 +36,25 @@ class WrittenAtOnce(Mapping[str, FieldState]):
     def __init__(self, write: Head, said: Sequence[Said]) -> None:
         self.write = write
         self.said = said
-        self._states: dict[str, FieldState] | None = None
+        self._states: dict[str, FieldState] = {}
 
     def __getitem__(self, name: str) -> FieldState:
-        if self._states is None:
-            self._states = {each.name: self.state_of(each) for each in self.said}
-        return self._states[name]
+        state = self._states.get(name)
+        if state is None:
+            # A record has some ten fields, of which one or two are asked for.
+            said = next((each for each in self.said if each.name == name), None)
+            if said is None:
+                raise KeyError(name)
+            cells = {key: Cell((self.write._replace(value=value),)) for key, value in said.elements}
+            state = FieldState(said.digest_class, self.write.position, MappingProxyType(cells))
+            self._states[name] = state
+        return state
 
     def __iter__(self) -> Iterator[str]:
         return (each.name for each in self.said)
 
     def __len__(self) -> int:
         return len(self.said)
-
-    def state_of(self, said: Said) -> FieldState:
-        """Return the state of one of the fields."""
-        cells = {key: Cell((self.write._replace(value=value),)) for key, value in said.elements}
-        return FieldState(said.digest_class, self.write.position, MappingProxyType(cells))
 
 
 def rows_of(said: Sequence[Said]) -> list[Value]:
@@ -70,7 +73,7 @@ def is_ordinary(name: str, elements: Sequence[tuple[Value, Value]]) -> bool:
             return False
         if (type(value) is list or name == WITHDRAWN) and is_ending(name, key, value):
             return False
-        if type(value) in NESTING and not is_nested_within(value, VALUE_DEPTH_MAX):
+        if is_too_deep(value):
             return False
         last = key
     return True
